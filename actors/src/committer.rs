@@ -1,0 +1,304 @@
+//! Committer stage: index, manifests, record.
+//!
+//! # Overview
+//! Hears from the planner what the snapshot consists of and from the uploader what is durable; writes index runs, the
+//! manifest of each partition as it completes, and at the very end the record that makes the snapshot exist.
+//!
+//! # Consistency
+//! R3: an index run lists only packs that the uploader reported durable. R4: the record is put when every chunk that it
+//! reaches is listed. R5: the record is the last write, put-if-absent on its label. R8: without the end of both
+//! inlets, and without the planner's word that it told everything, no record is written.
+//!
+//! # Order
+//! News in any order, but a plan before the chunks of its segments: the planner sends it first, and this stage
+//! drains plans before anything else.
+//!
+//! # Memory
+//! The plans of partitions that are being read, and 48 bytes per new chunk until the next index run.
+//!
+//! # Retries
+//! By the storage's layers. A repeated put of the record that meets itself is a success.
+//!
+//! # Cancellation
+//! Before the record is put: nothing is visible. A cancel that comes later than that comes too late.
+//!
+//! # Crash consistency
+//! Index runs are written at checkpoints, every so many bytes or seconds: what was stored before
+//! the last checkpoint is found by the next backup and not stored again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_repository::index::Index;
+use cairn_repository::manifest::{Database, DocumentRef, ObjectList, Partition, Root};
+use cairn_repository::pack::IndexEntry;
+use cairn_repository::record::{Record, RecordStats};
+use cairn_repository::{Label, Repository, Timestamp};
+use tokio::sync::oneshot;
+
+use crate::assembly::{Assembly, CompletePartition};
+use crate::clock::Stopwatch;
+use crate::documents::DocumentWriter;
+use crate::edge::{Inlet, Received};
+use crate::error::Stop;
+use crate::failpoint::{Failpoint, hit};
+use crate::io::IoTasks;
+use crate::message::{Plan, Stored};
+use crate::progress::{Phase, Progress};
+use crate::report::{BackupOutcome, ObjectReport};
+use crate::stage::{StageContext, Worker};
+use crate::tablet::Skipped;
+
+/// What the record will say of the job itself.
+#[derive(Debug, Clone)]
+pub struct SnapshotHead {
+    /// The user's name for the snapshot.
+    pub label: Label,
+    /// When the job was created.
+    pub created: Timestamp,
+    /// Where the tablets come from.
+    pub origin: String,
+    /// Which host made it.
+    pub host: String,
+}
+
+/// When an index run is written before the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint {
+    /// After so many stored bytes.
+    pub bytes: u64,
+    /// After so much time, when anything was stored.
+    pub interval: Duration,
+}
+
+/// What the committer is given.
+#[derive(Debug)]
+pub struct CommitterWorker {
+    /// Where everything goes.
+    pub repository: Repository,
+    /// Chunks of the repository as of the start of the job.
+    pub index: Arc<Index>,
+    /// Where puts run.
+    pub io: IoTasks,
+    /// What to write into the record.
+    pub head: SnapshotHead,
+    /// When to write index runs.
+    pub checkpoint: Checkpoint,
+    /// The job's counters.
+    pub progress: Arc<Progress>,
+    /// From the planner.
+    pub plans: Inlet<Plan>,
+    /// From the uploader.
+    pub stored: Inlet<Stored>,
+    /// Receives the outcome when the job is done.
+    pub outcome: oneshot::Sender<BackupOutcome>,
+}
+
+/// What the planner said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    NotYet,
+    Everything,
+    Drained,
+}
+
+/// State of the job between two pieces of news.
+struct Commit {
+    started: Stopwatch,
+    assembly: Assembly,
+    documents: DocumentWriter,
+    skipped: Vec<Skipped>,
+    told: Told,
+    /// Entries of durable packs that no run lists yet, their bytes, and how long they have waited.
+    unlisted: Vec<IndexEntry>,
+    unlisted_bytes: u64,
+    since_checkpoint: Stopwatch,
+}
+
+impl Worker for CommitterWorker {
+    fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
+        let documents = DocumentWriter::new(
+            self.repository.clone(),
+            Arc::clone(&self.index),
+            self.io.clone(),
+            Arc::clone(&self.progress),
+        )?;
+        let mut commit = Commit {
+            started: Stopwatch::start(),
+            assembly: Assembly::default(),
+            documents,
+            skipped: Vec::new(),
+            told: Told::NotYet,
+            unlisted: Vec::new(),
+            unlisted_bytes: 0,
+            since_checkpoint: Stopwatch::start(),
+        };
+        loop {
+            match self.stored.recv_or(self.plans.channel())? {
+                Received::Other(plan) => context.work(0, || self.take_plan(&mut commit, plan))?,
+                Received::Item(news) => context.work(0, || self.take_stored(&mut commit, news))?,
+                Received::End => break,
+            }
+        }
+        while let Some(plan) = self.plans.recv()? {
+            self.take_plan(&mut commit, plan)?;
+        }
+        let outcome = match commit.told {
+            Told::NotYet => return Err(Stop::UpstreamLost),
+            Told::Drained => {
+                self.write_run(&mut commit)?;
+                BackupOutcome::Drained
+            }
+            Told::Everything => self.commit(commit, context)?,
+        };
+        // No receiver means that nobody waits for the job any more.
+        let _ = self.outcome.send(outcome);
+        Ok(())
+    }
+}
+
+impl CommitterWorker {
+    fn take_plan(&self, commit: &mut Commit, plan: Plan) -> Result<(), Stop> {
+        match plan {
+            Plan::Catalog { objects, skipped } => {
+                commit.assembly.add_catalog(objects);
+                commit.skipped = skipped;
+            }
+            Plan::Unchanged {
+                object,
+                partition,
+                num_tablets,
+            } => {
+                commit
+                    .assembly
+                    .add_unchanged(object, partition, num_tablets)?;
+            }
+            Plan::Changed(plan) => {
+                if let Some(complete) = commit.assembly.add_plan(plan)? {
+                    self.write_partition(commit, complete)?;
+                }
+            }
+            Plan::Complete => commit.told = Told::Everything,
+            Plan::Drained => commit.told = Told::Drained,
+        }
+        Ok(())
+    }
+
+    fn take_stored(&self, commit: &mut Commit, news: Stored) -> Result<(), Stop> {
+        match news {
+            Stored::Chunks { chunks, cuts } => {
+                self.progress.segments_done(cuts.len() as u64);
+                self.progress
+                    .bytes_done(cuts.iter().map(|cut| cut.len).sum());
+                for complete in commit.assembly.add_chunks(chunks, cuts)? {
+                    self.write_partition(commit, complete)?;
+                }
+            }
+            Stored::Pack { entries, bytes } => {
+                commit.unlisted.extend(entries);
+                commit.unlisted_bytes += bytes;
+                if commit.unlisted_bytes >= self.checkpoint.bytes
+                    || commit.since_checkpoint.elapsed() >= self.checkpoint.interval
+                {
+                    self.write_run(commit)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores the manifest of a complete partition.
+    fn write_partition(
+        &self,
+        commit: &mut Commit,
+        complete: CompletePartition,
+    ) -> Result<(), Stop> {
+        let CompletePartition {
+            object,
+            name,
+            manifest,
+        } = complete;
+        let segments = manifest
+            .tablets()
+            .iter()
+            .flat_map(|tablet| &tablet.segments);
+        let (num_segments, bytes) = segments.fold((0, 0), |(num, bytes), segment| {
+            (num + 1, bytes + segment.len)
+        });
+        let tablets = commit.documents.write(&manifest)?;
+        let entry = Partition {
+            name,
+            tablets,
+            segments: num_segments,
+            bytes,
+        };
+        Ok(commit.assembly.add_partition(object, entry)?)
+    }
+
+    /// Lists every durable chunk (R3).
+    fn write_run(&self, commit: &mut Commit) -> Result<(), Stop> {
+        commit.unlisted_bytes = 0;
+        commit.since_checkpoint = Stopwatch::start();
+        let entries = std::mem::take(&mut commit.unlisted);
+        if entries.is_empty() {
+            return Ok(());
+        }
+        hit(Failpoint::CommitterBeforeIndex);
+        self.io.block_on(self.repository.put_index_run(entries))??;
+        hit(Failpoint::CommitterAfterIndex);
+        self.progress.stored_objects(1);
+        Ok(())
+    }
+
+    /// The last writes: manifests, their run, the record.
+    fn commit(&self, mut commit: Commit, context: &StageContext) -> Result<BackupOutcome, Stop> {
+        self.progress.enter(Phase::Committing);
+        let assembly = std::mem::take(&mut commit.assembly);
+        let (databases, objects) = assembly.finish()?;
+        let mut entries = Vec::with_capacity(databases.len());
+        for (name, objects) in databases {
+            let objects = commit.documents.write(&ObjectList::new(objects)?)?;
+            entries.push(Database { name, objects });
+        }
+        let root = commit.documents.write(&Root::new(entries)?)?;
+        commit.unlisted.extend(commit.documents.flush()?);
+        hit(Failpoint::CommitterAfterDocuments);
+        self.write_run(&mut commit)?;
+        let record = self.record(root, &objects, commit.started);
+        context.check_cancelled()?;
+        hit(Failpoint::CommitterBeforeRecord);
+        // Not cancellable from here: a cancelled put of the record has an unknown outcome.
+        self.io.complete(self.repository.commit(&record))?;
+        hit(Failpoint::CommitterAfterRecord);
+        let record = Box::new(record);
+        Ok(BackupOutcome::Committed {
+            record,
+            objects,
+            skipped: commit.skipped,
+        })
+    }
+
+    fn record(&self, root: DocumentRef, objects: &[ObjectReport], started: Stopwatch) -> Record {
+        let sum = |of: fn(&ObjectReport) -> u64| objects.iter().map(of).sum();
+        let done = self.progress.observe();
+        Record {
+            label: self.head.label.clone(),
+            timestamp: self.head.created,
+            origin: self.head.origin.clone(),
+            host: self.head.host.clone(),
+            root,
+            stats: RecordStats {
+                objects: objects.len() as u64,
+                partitions: sum(|object| object.partitions),
+                tablets: sum(|object| object.tablets),
+                segments: sum(|object| object.segments),
+                raw_bytes: sum(|object| object.bytes),
+                read_bytes: sum(|object| object.read_bytes),
+                new_chunks: done.new_chunks,
+                new_raw_bytes: done.new_raw_bytes,
+                stored_bytes: done.stored_bytes,
+                duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            },
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Fetcher stage: plans a restore and reads what it needs.
+//!
+//! # Overview
+//! Resolves the scope against the manifest, reserves the targets at the sink, then partition by partition
+//! looks up where chunks lie, joins neighbours to spans, and reads spans concurrently.
+//!
+//! # Order
+//! Spans arrive in any order; every chunk carries the place where its plaintext belongs.
+//!
+//! # Memory
+//! `max_in_flight` spans of at most [`MAX_SPAN_BYTES`], and the manifest of the partitions of one lookahead.
+//!
+//! # Retries
+//! By the storage's layers.
+//!
+//! # Cancellation
+//! Reads in flight are dropped. The sink's reservation ends with the job.
+//!
+//! # Consistency
+//! Read order is the reverse of the write order: record, index, manifest, chunks. A chunk that no index lists fails
+//! the job with the name of its segment before anything is switched.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_repository::index::Index;
+use cairn_repository::manifest::{DocumentRef, Partition, Tablet, TabletList};
+use cairn_repository::pack::ChunkLocation;
+use cairn_repository::read_plan::{ReadSpan, coalesce};
+use cairn_repository::{ChunkId, Damage, DamagedObject, Fault as ChunkFault, Repository};
+use tokio::sync::oneshot;
+
+use crate::edge::Outlet;
+use crate::error::{Fault, Stop};
+use crate::failpoint::{Failpoint, hit};
+use crate::flight::Flight;
+use crate::io::IoTasks;
+use crate::message::{Fetched, Placement};
+use crate::progress::{Phase, Progress};
+use crate::report::{ObjectReport, RestoreOutcome};
+use crate::scope::{ResolvedObject, RestoreScope, resolve};
+use crate::stage::{StageContext, Worker};
+use crate::staged::{SegmentOut, SegmentProgress, StagedCell};
+use crate::tablet::{RestorePlan, StagedRestore, TabletSink};
+
+/// Longest span: large enough that a request is mostly transfer, small enough for several in flight.
+pub const MAX_SPAN_BYTES: u32 = 8 << 20;
+/// Unwanted bytes between two chunks that are read rather than paid for with another request.
+const MAX_GAP_BYTES: u32 = 256 << 10;
+/// Plaintext that is planned at once: neighbours in a pack often belong to different segments.
+const LOOKAHEAD_BYTES: u64 = 64 << 20;
+/// Manifests that are read in one go.
+const PARTITIONS_PER_READ: usize = 32;
+
+/// What the fetcher is given.
+#[derive(Debug)]
+pub(crate) struct FetcherWorker {
+    /// Where chunks come from.
+    pub(crate) repository: Repository,
+    /// Where they lie.
+    pub(crate) index: Arc<Index>,
+    /// Where reads run.
+    pub(crate) io: IoTasks,
+    /// Root of the snapshot.
+    pub(crate) root: DocumentRef,
+    /// What to restore.
+    pub(crate) scope: RestoreScope,
+    /// Unique name of the job.
+    pub(crate) job: String,
+    /// The database's side.
+    pub(crate) sink: Arc<dyn TabletSink>,
+    /// Filled with the sink's reservation.
+    pub(crate) staged: StagedCell,
+    /// Reads that may run at once.
+    pub(crate) max_in_flight: usize,
+    /// The job's counters.
+    pub(crate) progress: Arc<Progress>,
+    /// To the verifier.
+    pub(crate) outlet: Outlet<Fetched>,
+    /// Receives what is restored; it counts only when the job finishes.
+    pub(crate) outcome: oneshot::Sender<RestoreOutcome>,
+}
+
+/// A chunk that is wanted, and where.
+struct Wanted {
+    id: ChunkId,
+    location: ChunkLocation,
+    segment: Arc<SegmentOut>,
+    offset: u64,
+}
+
+/// Segments that are planned but not requested yet.
+#[derive(Default)]
+struct Lookahead {
+    wanted: Vec<Wanted>,
+    bytes: u64,
+    empty: Vec<Arc<SegmentOut>>,
+}
+
+impl Worker for FetcherWorker {
+    fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
+        let objects = self.io.block_on(resolve(
+            &self.repository,
+            &self.index,
+            &self.root,
+            &self.scope,
+        ))??;
+        for partition in objects.iter().flat_map(|object| &object.partitions) {
+            self.progress.segments_total(partition.segments);
+            self.progress.bytes_total(partition.bytes);
+        }
+        let plan = RestorePlan {
+            job: self.job.clone(),
+            objects: objects.iter().map(|object| object.target.clone()).collect(),
+        };
+        let staged: Arc<dyn StagedRestore> = self.sink.begin(plan)?.into();
+        // Set once: this worker is the only writer.
+        let _ = self.staged.set(Arc::clone(&staged));
+        hit(Failpoint::FetcherPlanned);
+        self.progress.enter(Phase::Moving);
+        let mut flight = Flight::new(self.max_in_flight, context);
+        let mut lookahead = Lookahead::default();
+        let mut reports = Vec::with_capacity(objects.len());
+        for (number, object) in (0..).zip(&objects) {
+            let sink = (number, staged.as_ref());
+            let report = self.plan_object(object, sink, &mut lookahead, &mut flight, context)?;
+            reports.push(report);
+        }
+        self.request(&mut lookahead, &mut flight)?;
+        while !flight.is_idle() {
+            self.forward(flight.wait()?)?;
+        }
+        // No receiver means that nobody waits for the job any more.
+        let _ = self.outcome.send(RestoreOutcome { objects: reports });
+        self.outlet.end();
+        Ok(())
+    }
+}
+
+impl FetcherWorker {
+    /// Plans one object; `sink` is its number there and the reservation.
+    fn plan_object(
+        &self,
+        object: &ResolvedObject,
+        (number, staged): (u32, &dyn StagedRestore),
+        lookahead: &mut Lookahead,
+        flight: &mut Flight<Fetched>,
+        context: &StageContext,
+    ) -> Result<ObjectReport, Stop> {
+        let mut report = ObjectReport::new(&object.target.spec.key);
+        let mut position = 0;
+        for group in object.partitions.chunks(PARTITIONS_PER_READ) {
+            let documents: Vec<DocumentRef> = group
+                .iter()
+                .map(|partition| partition.tablets.clone())
+                .collect();
+            let read = self
+                .repository
+                .read_documents::<TabletList>(&self.index, &documents);
+            let manifests = self.io.block_on(read)??;
+            for (partition, manifest) in group.iter().zip(manifests) {
+                let name = |tablet: &Tablet| (tablet.index.clone(), tablet.name.clone());
+                let tablets: Vec<_> = manifest.tablets().iter().map(name).collect();
+                staged.prepare(number, position, &tablets)?;
+                report.partitions += 1;
+                report.tablets += tablets.len() as u64;
+                report.segments += partition.segments;
+                report.bytes += partition.bytes;
+                let locate = |id: &ChunkId| Ok(self.index.locate(id)?);
+                context
+                    .work(0, || {
+                        lookahead.add_partition(number, position, manifest, locate)
+                    })
+                    .map_err(|fault| name_segment(fault, object, partition))?;
+                position += 1;
+                if lookahead.bytes >= LOOKAHEAD_BYTES {
+                    self.request(lookahead, flight)?;
+                }
+            }
+        }
+        (report.read_segments, report.read_bytes) = (report.segments, report.bytes);
+        Ok(report)
+    }
+
+    /// Launches the reads of everything planned.
+    fn request(&self, lookahead: &mut Lookahead, flight: &mut Flight<Fetched>) -> Result<(), Stop> {
+        let Lookahead { wanted, empty, .. } = std::mem::take(lookahead);
+        if !empty.is_empty() {
+            let (bytes, placements) = (Bytes::new(), Vec::new());
+            self.outlet.send(Fetched {
+                offset: 0,
+                bytes,
+                placements,
+                empty,
+                damage: None,
+            })?;
+        }
+        let located = wanted
+            .iter()
+            .enumerate()
+            .map(|(position, want)| (position, want.id, want.location));
+        for span in coalesce(located, MAX_GAP_BYTES, MAX_SPAN_BYTES) {
+            if flight.is_full() {
+                self.forward(flight.wait()?)?;
+            }
+            self.launch(span, &wanted, flight);
+        }
+        Ok(())
+    }
+
+    fn launch(&self, span: ReadSpan, wanted: &[Wanted], flight: &mut Flight<Fetched>) {
+        let placements: Vec<Placement> = span
+            .chunks
+            .iter()
+            .map(|(position, id, location)| {
+                let want = &wanted[*position];
+                let target = Some((Arc::clone(&want.segment), want.offset));
+                Placement {
+                    id: *id,
+                    location: *location,
+                    target,
+                }
+            })
+            .collect();
+        let (landing, repository) = (flight.launch(), self.repository.clone());
+        self.io.spawn(async move {
+            let read = repository
+                .read_pack(&span.pack, span.offset, span.length)
+                .await;
+            let fetched = read.map_err(Fault::from).map(|bytes| Fetched {
+                offset: span.offset.into(),
+                bytes,
+                placements,
+                empty: Vec::new(),
+                damage: None,
+            });
+            landing.land(fetched);
+        });
+    }
+
+    fn forward(&self, fetched: Fetched) -> Result<(), Stop> {
+        self.progress.bytes_read(fetched.bytes.len() as u64);
+        Ok(self.outlet.send(fetched)?)
+    }
+}
+
+impl Lookahead {
+    /// Adds the segments of a partition. Pure but for `locate`.
+    fn add_partition(
+        &mut self,
+        object: u32,
+        partition: u32,
+        manifest: TabletList,
+        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Fault>,
+    ) -> Result<(), Fault> {
+        for tablet in manifest.into_tablets() {
+            let (index, name): (Arc<str>, Arc<str>) = (tablet.index.into(), tablet.name.into());
+            for segment in tablet.segments {
+                let out = Arc::new(SegmentOut {
+                    object,
+                    partition,
+                    index: Arc::clone(&index),
+                    tablet: Arc::clone(&name),
+                    name: segment.name.into(),
+                    len: segment.len,
+                    attributes: segment.attributes.into(),
+                    progress: SegmentProgress::new(segment.len),
+                });
+                if out.len == 0 {
+                    self.empty.push(out);
+                    continue;
+                }
+                self.bytes += out.len;
+                self.add_chunks(&out, segment.chunks.iter(), &locate)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_chunks(
+        &mut self,
+        out: &Arc<SegmentOut>,
+        ids: impl Iterator<Item = ChunkId>,
+        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Fault>,
+    ) -> Result<(), Fault> {
+        let mut offset = 0;
+        for id in ids {
+            let Some(location) = locate(&id)? else {
+                let damage = Damage::of_chunk(DamagedObject::Index, id, ChunkFault::NotListed);
+                return Err(Fault::SegmentDamaged {
+                    segment: out.place(),
+                    damage,
+                });
+            };
+            self.wanted.push(Wanted {
+                id,
+                location,
+                segment: Arc::clone(out),
+                offset,
+            });
+            offset += u64::from(location.raw_len);
+        }
+        if offset == out.len {
+            return Ok(());
+        }
+        let fault = ChunkFault::Length {
+            expected: out.len,
+            actual: offset,
+        };
+        let damage = Damage::new(DamagedObject::Index, fault);
+        Err(Fault::SegmentDamaged {
+            segment: out.place(),
+            damage,
+        })
+    }
+}
+
+/// Puts the names of object and partition before the segment's.
+fn name_segment(fault: Fault, object: &ResolvedObject, partition: &Partition) -> Fault {
+    match fault {
+        Fault::SegmentDamaged { segment, damage } => {
+            let segment = format!("{}/{}/{segment}", object.source, partition.name);
+            Fault::SegmentDamaged { segment, damage }
+        }
+        fault => fault,
+    }
+}

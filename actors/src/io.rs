@@ -1,0 +1,78 @@
+//! [`IoTasks`]: the asynchronous work of one job on the engine's I/O runtime.
+
+use std::future::Future;
+
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
+
+use crate::cancel::CancelToken;
+use crate::error::Stop;
+
+/// Spawns futures that end with the job: cancelled with it, and waited for at its end.
+#[derive(Debug, Clone)]
+pub struct IoTasks {
+    runtime: Handle,
+    cancel: CancelToken,
+    tracker: TaskTracker,
+}
+
+impl IoTasks {
+    /// Tasks of a job on a runtime.
+    pub fn new(runtime: Handle, cancel: CancelToken) -> Self {
+        Self {
+            runtime,
+            cancel,
+            tracker: TaskTracker::new(),
+        }
+    }
+
+    /// The runtime.
+    pub fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Runs `task` until it ends or the job is cancelled; then it is dropped where it waits.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.tracker.spawn_on(
+            async move {
+                tokio::select! {
+                    biased;
+                    () = cancel.cancelled() => {}
+                    () = task => {}
+                }
+            },
+            &self.runtime,
+        );
+    }
+
+    /// Runs `task` on this thread until it ends or the job is cancelled. Only for threads of stages.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stage threads are no runtime threads"
+    )]
+    pub(crate) fn block_on<T>(&self, task: impl Future<Output = T>) -> Result<T, Stop> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Err(Stop::Cancelled),
+                outcome = task => Ok(outcome),
+            }
+        })
+    }
+
+    /// Runs `task` on this thread to its end, also when the job is cancelled meanwhile.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stage threads are no runtime threads"
+    )]
+    pub(crate) fn complete<T>(&self, task: impl Future<Output = T>) -> T {
+        self.runtime.block_on(task)
+    }
+
+    /// Waits until no task is left. To be called once no stage spawns any more.
+    pub async fn finished(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}

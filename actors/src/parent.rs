@@ -1,0 +1,90 @@
+//! [`Parent`]: the snapshot before, as the planner looks things up in it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cairn_repository::Repository;
+use cairn_repository::index::Index;
+use cairn_repository::manifest::{DocumentRef, Object, Partition, TabletList};
+use tokio::runtime::Handle;
+
+use crate::error::Fault;
+use crate::tablet::ObjectKey;
+
+/// Manifests that are read in one go: bounds memory, and saves a round trip each on a remote store.
+const PARTITIONS_PER_READ: usize = 32;
+
+/// The latest manifest of each object, from one or several earlier snapshots of the same origin.
+#[derive(Debug)]
+pub struct Parent {
+    repository: Repository,
+    index: Arc<Index>,
+    io: Handle,
+    objects: HashMap<ObjectKey, Object>,
+    /// Manifests of one object that were read ahead, by partition.
+    ahead: (Option<ObjectKey>, HashMap<String, TabletList>),
+}
+
+impl Parent {
+    /// A parent of these objects.
+    pub fn new(
+        repository: Repository,
+        index: Arc<Index>,
+        io: Handle,
+        objects: HashMap<ObjectKey, Object>,
+    ) -> Self {
+        Self {
+            repository,
+            index,
+            io,
+            objects,
+            ahead: (None, HashMap::new()),
+        }
+    }
+
+    /// The entry and the manifest of a partition; no entry and an empty manifest when it is new.
+    ///
+    /// A manifest that cannot be read counts as new: the backup reads the segments again and thereby heals it.
+    pub(crate) fn partition(
+        &mut self,
+        key: &ObjectKey,
+        name: &str,
+    ) -> Result<(Option<Partition>, TabletList), Fault> {
+        let Some(object) = self.objects.get(key) else {
+            return Ok(Default::default());
+        };
+        let Ok(at) = object
+            .partitions
+            .binary_search_by(|entry| entry.name.as_str().cmp(name))
+        else {
+            return Ok(Default::default());
+        };
+        let entry = object.partitions[at].clone();
+        if self.ahead.0.as_ref() == Some(key)
+            && let Some(manifest) = self.ahead.1.remove(name)
+        {
+            return Ok((Some(entry), manifest));
+        }
+        let end = object.partitions.len().min(at + PARTITIONS_PER_READ);
+        let wanted = &object.partitions[at..end];
+        let documents: Vec<DocumentRef> = wanted
+            .iter()
+            .map(|partition| partition.tablets.clone())
+            .collect();
+        let read = self
+            .repository
+            .read_documents::<TabletList>(&self.index, &documents);
+        match self.io.block_on(read) {
+            Ok(manifests) => {
+                let names = wanted.iter().map(|partition| partition.name.clone());
+                self.ahead = (Some(key.clone()), names.zip(manifests).collect());
+                Ok((Some(entry), self.ahead.1.remove(name).unwrap_or_default()))
+            }
+            Err(error) if error.damage().is_some() => {
+                tracing::warn!(object = %key, partition = name, %error, "manifest lost, reading again");
+                Ok(Default::default())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! [`RestoreScope`]: what of a snapshot to restore and under which names; resolved against its manifest.
+
+use cairn_repository::Repository;
+use cairn_repository::index::Index;
+use cairn_repository::manifest::{DocumentRef, Object, ObjectList, Partition, Root};
+
+use crate::error::Fault;
+use crate::tablet::{ObjectKey, ObjectSpec, RestoreObject, TabletError, TabletErrorKind};
+
+/// What to restore. No items means everything, under its own name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RestoreScope {
+    /// The items; an object that several of them cover is restored by the first.
+    pub items: Vec<RestoreItem>,
+}
+
+/// One database, one object, or some partitions of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreItem {
+    /// The database in the snapshot.
+    pub database: String,
+    /// The object in it; `None` is the whole database.
+    pub object: Option<String>,
+    /// Its partitions; `None` is all of them.
+    pub partitions: Option<Vec<String>>,
+    /// The database to restore into; `None` is the same.
+    pub as_database: Option<String>,
+    /// The new name of the object; `None` is the same. Only with `object`.
+    pub as_object: Option<String>,
+}
+
+/// An object to restore.
+#[derive(Debug)]
+pub(crate) struct ResolvedObject {
+    /// Its name in the snapshot.
+    pub(crate) source: ObjectKey,
+    /// What the sink shall make.
+    pub(crate) target: RestoreObject,
+    /// The partitions to restore.
+    pub(crate) partitions: Vec<Partition>,
+}
+
+/// Finds the objects of a scope in a manifest. [`TabletErrorKind::NotFound`] names an item that is not there.
+pub(crate) async fn resolve(
+    repository: &Repository,
+    index: &Index,
+    root: &DocumentRef,
+    scope: &RestoreScope,
+) -> Result<Vec<ResolvedObject>, Fault> {
+    let root: Root = repository.read_document(index, root).await?;
+    let mut resolved = Vec::new();
+    let mut databases = Vec::new();
+    for database in root.into_databases() {
+        let list: ObjectList = repository.read_document(index, &database.objects).await?;
+        databases.push((database.name, list.into_objects()));
+    }
+    for item in &scope.items {
+        check_item(item, &databases)?;
+    }
+    for (database, objects) in databases {
+        for object in objects {
+            resolved.extend(select(&database, object, scope));
+        }
+    }
+    Ok(order_by_dependency(resolved))
+}
+
+/// The part of an object that the scope covers.
+fn select(database: &str, object: Object, scope: &RestoreScope) -> Option<ResolvedObject> {
+    let covers = |item: &&RestoreItem| {
+        item.database == database
+            && item
+                .object
+                .as_deref()
+                .is_none_or(|name| *name == *object.name)
+    };
+    let item = match scope.items.is_empty() {
+        true => None,
+        false => Some(scope.items.iter().find(covers)?),
+    };
+    let wanted = item.and_then(|item| item.partitions.as_ref());
+    let as_database = item
+        .and_then(|item| item.as_database.as_deref())
+        .unwrap_or(database);
+    let as_object = item
+        .and_then(|item| item.as_object.as_deref())
+        .unwrap_or(&object.name);
+    let key = |database: &str, name: &str| ObjectKey {
+        database: database.into(),
+        kind: (*object.kind).into(),
+        name: name.into(),
+    };
+    let source = key(database, &object.name);
+    let target = key(as_database, as_object);
+    let is_wanted = |partition: &Partition| {
+        wanted.is_none_or(|names| names.iter().any(|name| **name == *partition.name))
+    };
+    let whole = wanted.is_none();
+    let partitions: Vec<_> = object.partitions.into_iter().filter(is_wanted).collect();
+    let spec = ObjectSpec {
+        key: target,
+        depends_on: object.depends_on,
+        fingerprint: object.fingerprint,
+        definition: object.definition,
+        partitions: partitions
+            .iter()
+            .map(|partition| partition.name.clone())
+            .collect(),
+    };
+    Some(ResolvedObject {
+        source,
+        target: RestoreObject { spec, whole },
+        partitions,
+    })
+}
+
+/// Whether everything that an item names exists.
+fn check_item(item: &RestoreItem, databases: &[(String, Vec<Object>)]) -> Result<(), Fault> {
+    let missing = |what: String| {
+        Err(TabletError::new(TabletErrorKind::NotFound, what, "not in the snapshot").into())
+    };
+    let Some((_, objects)) = databases.iter().find(|(name, _)| *name == item.database) else {
+        return missing(format!("database {:?}", item.database));
+    };
+    let Some(name) = &item.object else {
+        return Ok(());
+    };
+    let Some(object) = objects.iter().find(|object| *object.name == **name) else {
+        return missing(format!("{}.{name}", item.database));
+    };
+    for wanted in item.partitions.iter().flatten() {
+        if !object
+            .partitions
+            .iter()
+            .any(|partition| *partition.name == **wanted)
+        {
+            return missing(format!("partition {wanted:?} of {}.{name}", item.database));
+        }
+    }
+    Ok(())
+}
+
+/// Puts each object behind those of the same database that it depends on; a cycle keeps its order.
+fn order_by_dependency(mut waiting: Vec<ResolvedObject>) -> Vec<ResolvedObject> {
+    let mut ordered: Vec<ResolvedObject> = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let is_ready = |object: &ResolvedObject| {
+            object.target.spec.depends_on.iter().all(|name| {
+                !waiting.iter().any(|other| {
+                    *other.source.name == **name
+                        && other.source.database == object.source.database
+                        && other.source != object.source
+                })
+            })
+        };
+        let ready: Vec<bool> = waiting.iter().map(is_ready).collect();
+        let is_stuck = !ready.contains(&true);
+        let mut ready = ready.into_iter();
+        let (now, later): (Vec<_>, Vec<_>) = waiting
+            .into_iter()
+            .partition(|_| is_stuck || ready.next().unwrap_or(true));
+        ordered.extend(now);
+        waiting = later;
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str, depends_on: &[&str]) -> ResolvedObject {
+        let source = ObjectKey::table("shop", name);
+        let spec = ObjectSpec {
+            key: source.clone(),
+            depends_on: depends_on.iter().map(ToString::to_string).collect(),
+            fingerprint: Vec::new(),
+            definition: Vec::new(),
+            partitions: Vec::new(),
+        };
+        ResolvedObject {
+            source,
+            target: RestoreObject { spec, whole: true },
+            partitions: vec![],
+        }
+    }
+
+    fn names(objects: &[ResolvedObject]) -> Vec<&str> {
+        objects.iter().map(|object| &*object.source.name).collect()
+    }
+
+    #[test]
+    fn what_is_depended_on_comes_first_and_cycles_end() {
+        let objects = vec![
+            object("c", &["b", "elsewhere"]),
+            object("b", &["a"]),
+            object("a", &[]),
+        ];
+        assert_eq!(names(&order_by_dependency(objects)), ["a", "b", "c"]);
+        let objects = vec![
+            object("x", &["y"]),
+            object("y", &["x"]),
+            object("z", &["z"]),
+        ];
+        assert_eq!(order_by_dependency(objects).len(), 3);
+    }
+
+    #[test]
+    fn an_item_that_is_not_there_is_named() {
+        let item = RestoreItem {
+            database: "shop".into(),
+            object: Some("orders".into()),
+            partitions: None,
+            as_database: None,
+            as_object: None,
+        };
+        let error = check_item(&item, &[("shop".into(), Vec::new())]).unwrap_err();
+        assert_eq!(error.to_string(), "shop.orders: not in the snapshot");
+    }
+}

@@ -1,0 +1,175 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+
+use crate::dataset::SetSpec;
+use crate::scenario::Scenario;
+use crate::tool::Binary;
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn-bench quick                                    two minutes, generated data, every tool that is here
+  cairn-bench run --sets small,rows:1GiB --runs 5      generated sets; `small` takes a number of files
+  cairn-bench run --data /data --sets T1,T2,T4 --tools cairn,restic,rustic,cp,floor --runs 3
+  cairn-bench scale --tools cairn                      ten times the segments, ten times the bytes
+  cairn-bench report bench/results/2026-01-31-host     make summary.md and the plots again
+
+Sets that are generated: small[:FILES] large[:SIZE] rows[:SIZE] segments[:SIZE]. Any other name is a folder
+below --data; its next state, for the scenario `incremental`, is NAME-next (T1: T3, T2: T2i).";
+
+/// Measures Cairn beside its peers: interleaved, repeated, and with a warning when a number means little.
+#[derive(Debug, Parser)]
+#[command(name = "cairn-bench", version, after_help = EXAMPLES, max_term_width = 110)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Small generated data, one run of each tool.
+    Quick(CommonOptions),
+    /// Chosen sets, tools and scenarios, repeated.
+    Run(RunOptions),
+    /// Whether throughput and memory hold with ten times the segments and ten times the bytes.
+    Scale(ScaleOptions),
+    /// Make summary and plots again from raw.json.
+    Report(ReportOptions),
+    /// The floor: copy, cut and hash every byte once, on one thread.
+    Floor(FloorOptions),
+    /// Run one command and write what it used.
+    #[command(hide = true)]
+    Measure(MeasureOptions),
+}
+
+/// Where things are; the same for every kind of run.
+#[derive(Debug, Clone, Args)]
+pub struct CommonOptions {
+    /// Tools to compare, in this order; by default all that are installed.
+    #[arg(long, value_delimiter = ',', value_name = "TOOL,..")]
+    pub tools: Vec<String>,
+    /// The cairn binary; by default the one built beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub cairn: Option<PathBuf>,
+    /// Where another program is, such as rustic=/opt/rustic; can be repeated.
+    #[arg(long = "bin", value_name = "PROGRAM=FILE")]
+    pub binaries: Vec<Binary>,
+    /// Directory for data, repositories and restores; in memory, if disks are not what is measured.
+    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
+    pub scratch: PathBuf,
+    /// Folder of results; a run goes to <date>-<machine> in it.
+    #[arg(long, default_value = "bench/results", value_name = "DIR")]
+    pub results: PathBuf,
+    /// Name of the machine in the results; by default its host name.
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// Compare what was restored with the source in the first round, outside the time.
+    #[arg(long)]
+    pub verify: bool,
+    /// Rounds; those disturbed by other processes count only when there is nothing better.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Rounds at most: more than --runs lets disturbed ones be repeated.
+    #[arg(long, value_name = "RUNS")]
+    pub max_runs: Option<u32>,
+}
+
+/// Options of `run`.
+#[derive(Debug, Clone, Args)]
+pub struct RunOptions {
+    /// Where the common things are.
+    #[command(flatten)]
+    pub common: CommonOptions,
+    /// Data sets; see below.
+    #[arg(long, value_delimiter = ',', default_value = "small,rows,segments", value_name = "SET[:SIZE],..")]
+    pub sets: Vec<SetSpec>,
+    /// Folder of data sets that are not generated.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Scenarios, always run in this order; `full` is always among them.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = Scenario::ALL)]
+    pub scenarios: Vec<Scenario>,
+}
+
+/// Options of `scale`.
+#[derive(Debug, Clone, Args)]
+pub struct ScaleOptions {
+    /// Where the common things are.
+    #[command(flatten)]
+    pub common: CommonOptions,
+    /// Bytes of the sets with few and with many segments.
+    #[arg(long, default_value = "1GiB", value_name = "SIZE")]
+    pub segments_size: ByteSize,
+    /// Bytes of the smaller of the two sets that differ in size; most of them are holes.
+    #[arg(long, default_value = "2GiB", value_name = "SIZE")]
+    pub bytes_size: ByteSize,
+}
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub struct ReportOptions {
+    /// The folder with raw.json.
+    pub results: PathBuf,
+}
+
+/// Options of `floor`.
+#[derive(Debug, Args)]
+pub struct FloorOptions {
+    /// Undo it: read the stored form, decompress, verify, write.
+    #[arg(long, conflicts_with_all = ["check", "compress"])]
+    pub restore: bool,
+    /// Read the stored form, decompress and verify it, and write nothing.
+    #[arg(long, conflicts_with = "compress")]
+    pub check: bool,
+    /// Compress each chunk as a repository does by default.
+    #[arg(long)]
+    pub compress: bool,
+    /// The tree to read.
+    pub source: PathBuf,
+    /// Where to write.
+    #[arg(required_unless_present = "check")]
+    pub target: Option<PathBuf>,
+}
+
+/// Options of `measure`.
+#[derive(Debug, Args)]
+pub struct MeasureOptions {
+    /// Where to write what was used.
+    #[arg(long)]
+    pub report: PathBuf,
+    /// Where the output of the command is appended.
+    #[arg(long)]
+    pub log: PathBuf,
+    /// The command.
+    #[arg(required = true, last = true)]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn sets_have_sizes() {
+        let typed = "cairn-bench run --sets T1,rows:3MiB,small:70 --runs 3 --scenarios full,check";
+        let Verb::Run(options) = Arguments::parse_from(typed.split(' ')).verb else {
+            panic!("not run");
+        };
+        let names: Vec<&str> = options.sets.iter().map(SetSpec::name).collect();
+        assert_eq!(names, ["T1", "rows", "small"]);
+        assert_eq!(options.scenarios, [Scenario::Full, Scenario::Check]);
+        assert_eq!(options.common.runs, 3);
+    }
+}

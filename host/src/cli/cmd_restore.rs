@@ -1,0 +1,52 @@
+//! `cairn restore`
+
+use std::sync::Arc;
+
+use cairn_pipeline::directory::DirectorySink;
+use cairn_pipeline::{Repository, RestoreRequest};
+
+use super::high::RestorePlan;
+use super::report;
+use crate::exit::{Exit, Refusal};
+use crate::session::Session;
+
+pub(super) fn run(session: &Session, plan: RestorePlan) -> anyhow::Result<Exit> {
+    let repository = session.engine.open_repository_read_only(&plan.repository)?;
+    let label = match plan.label {
+        Some(label) => label,
+        None => latest(session, &repository)?,
+    };
+    let mut request = RestoreRequest::new(&label)?;
+    // Before anything is made: a wrong label leaves no trace.
+    repository.snapshot(&label)?;
+    for item in plan.items {
+        request = request.item(item);
+    }
+    let sink = DirectorySink::open(&plan.target)?;
+    let report = session.follow(session.engine.restore(&repository, Arc::new(sink), request))?;
+    let target = plan.target.display().to_string();
+    report::show_restore(&session.ui, &target, &report)?;
+    session.ui.document(&report::restore_document(
+        &plan.repository,
+        &target,
+        &report,
+    ))?;
+    Ok(Exit::Ok)
+}
+
+/// The label of the newest snapshot that can be read.
+fn latest(session: &Session, repository: &Repository) -> anyhow::Result<String> {
+    let mut newest = None;
+    for listed in repository.snapshots()? {
+        match listed.record {
+            Ok(record) => newest = newest.max(Some((record.timestamp, listed.label.to_string()))),
+            Err(error) => session
+                .ui
+                .note(format!("passed over {}: {error}", listed.label)),
+        }
+    }
+    match newest {
+        Some((_, label)) => Ok(label),
+        None => Err(Refusal::usage("there are no snapshots in the repository")),
+    }
+}

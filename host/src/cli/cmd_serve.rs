@@ -1,0 +1,64 @@
+//! `cairn serve`
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use cairn_pipeline::Engine;
+use serde_json::json;
+
+use super::high::ServePlan;
+use crate::board::Board;
+use crate::config::HostConfig;
+use crate::exit::Exit;
+use crate::http::{HttpServer, Served};
+use crate::recorder;
+use crate::signals::Signals;
+use crate::ui::Ui;
+
+/// Serves until the first signal, which is the way to end it and no failure.
+pub(super) fn run(
+    ui: &Ui,
+    signals: &Signals,
+    config: &HostConfig,
+    plan: &ServePlan,
+) -> anyhow::Result<Exit> {
+    // First of all: handles of metrics are resolved against what is installed.
+    let metrics = recorder::install()?;
+    let board = Arc::new(Board::default());
+    let observer = Arc::<Board>::clone(&board);
+    let engine = Engine::builder()
+        .config(config.engine.clone())
+        .observer(observer)
+        .start()?;
+    let mut repositories = Vec::new();
+    for location in &plan.repositories {
+        repositories.push((
+            location.clone(),
+            engine.open_repository_read_only(location)?,
+        ));
+    }
+    // A signal is one message; a second one kills.
+    let (stop, stopped) = sync_channel(1);
+    let watch = signals.watch(move || {
+        let _ = stop.try_send(());
+    });
+    let server = HttpServer::start(
+        plan.listen,
+        Served {
+            metrics,
+            board,
+            repositories,
+        },
+    )?;
+    let address = server.address();
+    ui.show(format!(
+        "serving http://{address}/ (metrics at /metrics, health at /healthz)"
+    ))?;
+    ui.event(&json!({ "event": "serving", "address": address.to_string() }));
+    // An error would mean that nobody can send any more.
+    let _ = stopped.recv();
+    ui.note("stopping");
+    drop((server, watch));
+    ui.document(&json!({ "verb": "serve", "address": address.to_string() }))?;
+    Ok(Exit::Ok)
+}

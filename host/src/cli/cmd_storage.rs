@@ -1,0 +1,49 @@
+//! `cairn storage`
+
+use cairn_pipeline::storage::{self, ObjectPath, OpenMode, StorageUrl};
+use cairn_testkit::conformance::{CaseReport, Verdict, run_all};
+use serde_json::{Value, json};
+
+use super::high::Location;
+use crate::config::HostConfig;
+use crate::exit::Exit;
+use crate::ui::Ui;
+
+/// Threads of the runtime: the races of the cases shall be real.
+const NUM_THREADS: usize = 2;
+
+pub(super) fn validate(ui: &Ui, config: &HostConfig, location: &Location) -> anyhow::Result<Exit> {
+    let url = StorageUrl::parse(location)?;
+    let storage = storage::open(&url, OpenMode::Existing, &config.engine.storage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(NUM_THREADS)
+        .enable_time()
+        .build()?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the main thread has nothing else to do"
+    )]
+    let report = runtime.block_on(run_all(&storage, &ObjectPath::root()));
+    ui.show(report.to_string())?;
+    ui.document(&json!({
+        "verb": "storage validate",
+        "storage": location,
+        "is_ok": report.is_ok(),
+        "cases": report.cases.iter().map(case).collect::<Vec<_>>(),
+    }))?;
+    Ok(if report.is_ok() {
+        Exit::Ok
+    } else {
+        Exit::Failed
+    })
+}
+
+fn case(case: &CaseReport) -> Value {
+    let (verdict, why) = match &case.verdict {
+        Verdict::Passed => ("passed", None),
+        Verdict::Skipped(why) => ("skipped", Some((*why).to_owned())),
+        Verdict::Failed(failure) => ("failed", Some(failure.with_causes())),
+        _ => ("unknown", None),
+    };
+    json!({ "name": case.name, "verdict": verdict, "reason": why })
+}

@@ -1,0 +1,339 @@
+//! What was typed means: arguments, environment and configuration file become one [`Invocation`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use cairn_pipeline::tablet::SelectedItem;
+use cairn_pipeline::{RepositorySettings, RestoreItem, Selection};
+
+use super::low::{self, Verb};
+use crate::config::HostConfig;
+use crate::environment::Environment;
+use crate::exit::Refusal;
+
+/// Everything that a run of the program depends on.
+#[derive(Debug)]
+pub(super) struct Invocation {
+    pub(super) config: HostConfig,
+    pub(super) action: Action,
+    /// Where metrics are served while a job runs.
+    pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug)]
+pub(super) enum Action {
+    Backup(BackupPlan),
+    Restore(RestorePlan),
+    Snapshots(Location),
+    Check(CheckPlan),
+    RepoCreate(RepoCreatePlan),
+    Quickstart(QuickstartPlan),
+    Serve(ServePlan),
+    StorageValidate(Location),
+    ConfigPrint,
+}
+
+/// Where a repository or a storage is, as the user wrote it.
+pub(super) type Location = String;
+
+#[derive(Debug)]
+pub(super) struct BackupPlan {
+    pub(super) repository: Location,
+    pub(super) settings: RepositorySettings,
+    pub(super) label: Option<String>,
+    pub(super) selection: Selection,
+    pub(super) rescan: bool,
+    pub(super) warehouse: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) struct RestorePlan {
+    pub(super) repository: Location,
+    /// None is the newest.
+    pub(super) label: Option<String>,
+    pub(super) items: Vec<RestoreItem>,
+    pub(super) target: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) struct CheckPlan {
+    pub(super) repository: Location,
+    pub(super) read_data: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct RepoCreatePlan {
+    pub(super) repository: Location,
+    pub(super) settings: RepositorySettings,
+}
+
+#[derive(Debug)]
+pub(crate) struct QuickstartPlan {
+    pub(crate) directory: PathBuf,
+    pub(crate) scale: f64,
+    pub(crate) settings: RepositorySettings,
+}
+
+#[derive(Debug)]
+pub(super) struct ServePlan {
+    pub(super) repositories: Vec<Location>,
+    pub(super) listen: SocketAddr,
+}
+
+impl Invocation {
+    pub(super) fn of(typed: low::Arguments, environment: Environment) -> anyhow::Result<Self> {
+        #[cfg(feature = "failpoints")]
+        typed.failpoint.as_deref().map(arm).transpose()?;
+        let file = typed.config.or(environment.config);
+        let mut config = HostConfig::read(file.as_deref())?;
+        config.log.filter = environment.log.unwrap_or(config.log.filter);
+        let from_environment = environment.repository;
+        let repository = |typed: low::Repository| {
+            let none =
+                || Refusal::usage("which repository? give --repo <location> or set CAIRN_REPO");
+            typed
+                .repo
+                .or_else(|| from_environment.clone())
+                .ok_or_else(none)
+        };
+        let mut listen = None;
+        let action = match typed.verb {
+            Verb::Backup(typed) => {
+                listen = typed.watching.listen;
+                Action::Backup(BackupPlan {
+                    repository: repository(typed.repository)?,
+                    settings: settings(&config, &typed.new)?,
+                    label: typed.label,
+                    selection: selection(&typed.table)?,
+                    rescan: typed.rescan,
+                    warehouse: typed.warehouse,
+                })
+            }
+            Verb::Restore(typed) => {
+                listen = typed.watching.listen;
+                Action::Restore(RestorePlan {
+                    repository: repository(typed.repository)?,
+                    label: typed.label,
+                    items: restore_items(&typed.table, typed.renamed.as_deref())?,
+                    target: typed.target,
+                })
+            }
+            Verb::Snapshots(typed) => Action::Snapshots(repository(typed.repository)?),
+            Verb::Check(typed) => {
+                listen = typed.watching.listen;
+                let repository = repository(typed.repository)?;
+                Action::Check(CheckPlan {
+                    repository,
+                    read_data: typed.read_data,
+                })
+            }
+            Verb::Quickstart(typed) => Action::Quickstart(QuickstartPlan {
+                directory: typed.dir,
+                scale: scale(typed.scale)?,
+                settings: config.repository.settings()?,
+            }),
+            Verb::Serve(typed) => Action::Serve(ServePlan {
+                repositories: match typed.repo.is_empty() {
+                    true => from_environment.into_iter().collect(),
+                    false => typed.repo,
+                },
+                listen: typed.listen.unwrap_or(config.http.listen),
+            }),
+            Verb::Repo(low::Repo::Create {
+                repository: at,
+                new,
+            }) => {
+                let settings = settings(&config, &new)?;
+                Action::RepoCreate(RepoCreatePlan {
+                    repository: repository(at)?,
+                    settings,
+                })
+            }
+            Verb::Storage(low::Storage::Validate { location }) => Action::StorageValidate(location),
+            Verb::Config(low::Config::Print) => Action::ConfigPrint,
+        };
+        Ok(Self {
+            config,
+            action,
+            listen,
+        })
+    }
+}
+
+#[cfg(feature = "failpoints")]
+fn arm(text: &str) -> anyhow::Result<()> {
+    let (name, nth) = text.split_once(':').unwrap_or((text, "1"));
+    let armed = nth
+        .parse()
+        .ok()
+        .and_then(|nth| cairn_pipeline::failpoint::arm(name, nth));
+    armed
+        .map(drop)
+        .ok_or_else(|| Refusal::usage(format!("there is no failpoint {text}")))
+}
+
+/// Largest scale that the quickstart makes: some 30 GB of tables.
+const MAX_SCALE: f64 = 100.0;
+
+fn scale(scale: f64) -> anyhow::Result<f64> {
+    match scale > 0.0 && scale <= MAX_SCALE {
+        true => Ok(scale),
+        false => Err(Refusal::usage(format!(
+            "the scale is above 0 and at most {MAX_SCALE}"
+        ))),
+    }
+}
+
+fn settings(config: &HostConfig, typed: &low::NewRepository) -> anyhow::Result<RepositorySettings> {
+    let mut new = config.repository.clone();
+    new.compression = typed.compression.unwrap_or(new.compression);
+    new.pack_size = typed.pack_size.unwrap_or(new.pack_size);
+    new.settings()
+}
+
+fn selection(items: &[String]) -> anyhow::Result<Selection> {
+    let items = items.iter().map(|text| {
+        let Named {
+            database,
+            object,
+            partition,
+        } = Named::parse(text)?;
+        Ok(SelectedItem {
+            database,
+            object,
+            partitions: partition.map(|name| vec![name]),
+        })
+    });
+    Ok(Selection {
+        items: items.collect::<anyhow::Result<_>>()?,
+    })
+}
+
+fn restore_items(items: &[String], renamed: Option<&str>) -> anyhow::Result<Vec<RestoreItem>> {
+    if renamed.is_some() && items.len() != 1 {
+        return Err(Refusal::usage(
+            "--as renames what one --table names; there are several",
+        ));
+    }
+    let renamed = renamed.map(Named::parse).transpose()?;
+    items
+        .iter()
+        .map(|text| restore_item(text, renamed.as_ref()))
+        .collect()
+}
+
+fn restore_item(text: &str, renamed: Option<&Named>) -> anyhow::Result<RestoreItem> {
+    let Named {
+        database,
+        object,
+        partition,
+    } = Named::parse(text)?;
+    if let Some(renamed) = renamed {
+        if renamed.partition.is_some() {
+            return Err(Refusal::usage(
+                "a partition cannot be renamed: --as takes DATABASE[.TABLE]",
+            ));
+        }
+        if renamed.object.is_some() != object.is_some() {
+            return Err(Refusal::usage(
+                "--table and --as name both a database or both a table",
+            ));
+        }
+    }
+    Ok(RestoreItem {
+        database,
+        object,
+        partitions: partition.map(|name| vec![name]),
+        as_database: renamed.map(|renamed| renamed.database.clone()),
+        as_object: renamed.and_then(|renamed| renamed.object.clone()),
+    })
+}
+
+/// `DATABASE[.TABLE[/PARTITION]]`. A level that is empty on disk is written `-`.
+#[derive(Debug, PartialEq, Eq)]
+struct Named {
+    database: String,
+    object: Option<String>,
+    partition: Option<String>,
+}
+
+impl Named {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let (database, object) = match text.split_once('.') {
+            Some((database, object)) => (database, Some(object)),
+            None => (text, None),
+        };
+        let (object, partition) = match object.and_then(|object| object.split_once(['/', ':'])) {
+            Some((object, partition)) => (Some(object), Some(partition)),
+            None => (object, None),
+        };
+        let levels = [Some(database), object, partition];
+        if levels.iter().flatten().any(|level| level.is_empty()) || database.contains('/') {
+            let message = format!("{text:?} is not of the form DATABASE[.TABLE[/PARTITION]]");
+            return Err(Refusal::usage(message));
+        }
+        let level = |level: &str| {
+            if level == "-" {
+                String::new()
+            } else {
+                level.to_owned()
+            }
+        };
+        Ok(Self {
+            database: level(database),
+            object: object.map(level),
+            partition: partition.map(level),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(text: &str) -> Option<[Option<String>; 3]> {
+        let Named {
+            database,
+            object,
+            partition,
+        } = Named::parse(text).ok()?;
+        Some([Some(database), object, partition])
+    }
+
+    #[test]
+    fn names_have_one_to_three_levels() {
+        let levels = |levels: [Option<&str>; 3]| Some(levels.map(|level| level.map(str::to_owned)));
+        assert_eq!(named("shop"), levels([Some("shop"), None, None]));
+        assert_eq!(
+            named("shop.orders"),
+            levels([Some("shop"), Some("orders"), None])
+        );
+        assert_eq!(
+            named("shop.a.b/p.1"),
+            levels([Some("shop"), Some("a.b"), Some("p.1")])
+        );
+        assert_eq!(
+            named("shop.orders:p1"),
+            levels([Some("shop"), Some("orders"), Some("p1")])
+        );
+        assert_eq!(named("-.-/-"), levels([Some(""), Some(""), Some("")]));
+        for wrong in ["", ".", "shop.", ".orders", "shop.orders/", "shop/orders"] {
+            assert_eq!(named(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn renaming_needs_one_item_of_the_same_level() {
+        let items = |items: &[&str], renamed| {
+            let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+            restore_items(&items, Some(renamed))
+        };
+        let restored = items(&["shop.orders"], "copy.orders2").unwrap();
+        assert_eq!(restored[0].as_object.as_deref(), Some("orders2"));
+        assert_eq!(restored[0].as_database.as_deref(), Some("copy"));
+        assert!(items(&["shop.a", "shop.b"], "shop.c").is_err());
+        assert!(items(&["shop.a"], "copy").is_err());
+        assert!(items(&["shop"], "copy.a").is_err());
+        assert!(items(&["shop.a"], "copy.a/p").is_err());
+    }
+}

@@ -1,0 +1,201 @@
+//! What was typed. Parsing does no work and gives no meaning; [`super::high`] does.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use cairn_pipeline::Compression;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{environment, exit};
+
+const EXAMPLES: &str = "\
+Examples:
+  cairn quickstart                                     see everything work on generated tables
+  cairn backup --repo /backup /data/warehouse          back up; the first time makes the repository
+  cairn snapshots --repo /backup                       list what is there
+  cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
+  cairn restore --repo /backup --label nightly --table shop.orders /data/warehouse
+  cairn check --repo /backup --read-data               verify every byte";
+
+fn epilogue() -> String {
+    [EXAMPLES, exit::HELP, environment::HELP].join("\n\n")
+}
+
+/// Back up and restore databases that keep their data in tablets.
+///
+/// A warehouse is a directory tree <database>/<table>/<partition>/<tablet>/<segment files>; other trees work too.
+#[derive(Debug, Parser)]
+#[command(name = "cairn", version, after_help = epilogue(), max_term_width = 110)]
+pub(super) struct Arguments {
+    /// One JSON document on stdout, events as lines of JSON on stderr.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Configuration file; `cairn config print` shows every setting.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Abort where this failpoint is passed (for the nth time).
+    #[cfg(feature = "failpoints")]
+    #[arg(long, global = true, hide = true, value_name = "NAME[:NTH]")]
+    pub(super) failpoint: Option<String>,
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Back up a warehouse. Every backup after the first is incremental by itself.
+    Backup(Backup),
+    /// Restore a snapshot, or tables of it, into a warehouse. Atomic: all of it or nothing.
+    Restore(Restore),
+    /// List the snapshots of a repository.
+    Snapshots(Snapshots),
+    /// Look for damage in a repository, and say what it touches.
+    Check(Check),
+    /// Make tables, back them up, change them, lose one and get it back, with proof.
+    Quickstart(Quickstart),
+    /// Serve metrics, health and a status page over HTTP.
+    Serve(Serve),
+    /// Repositories.
+    #[command(subcommand)]
+    Repo(Repo),
+    /// Storages.
+    #[command(subcommand)]
+    Storage(Storage),
+    /// Configuration.
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// Where the repository is.
+#[derive(Debug, Args)]
+pub(super) struct Repository {
+    /// The repository: a directory or file:///directory. Instead of it: CAIRN_REPO.
+    #[arg(long, value_name = "LOCATION")]
+    pub(super) repo: Option<String>,
+}
+
+/// Settings of a repository that is made.
+#[derive(Debug, Args)]
+pub(super) struct NewRepository {
+    /// Compression of a new repository: off, auto, or a zstd level from 1 to 19.
+    #[arg(long, value_name = "LEVEL")]
+    pub(super) compression: Option<Compression>,
+    /// Target size of a pack of a new repository, 1MiB to 512MiB.
+    #[arg(long, value_name = "SIZE")]
+    pub(super) pack_size: Option<ByteSize>,
+}
+
+/// Watching a job.
+#[derive(Debug, Args)]
+pub(super) struct Watching {
+    /// Serve /metrics and a status page here while the job runs.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Backup {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+    /// Name of the snapshot; by default made from the time.
+    #[arg(long)]
+    pub(super) label: Option<String>,
+    /// Only this database, table or partition; can be repeated.
+    #[arg(long, value_name = "DATABASE[.TABLE[/PARTITION]]")]
+    pub(super) table: Vec<String>,
+    /// Read every segment again, even those that look unchanged. What is known is not stored again.
+    #[arg(long)]
+    pub(super) rescan: bool,
+    #[command(flatten)]
+    pub(super) new: NewRepository,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+    /// The directory to back up.
+    pub(super) warehouse: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Restore {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+    /// The snapshot.
+    #[arg(long, required_unless_present = "latest")]
+    pub(super) label: Option<String>,
+    /// The newest snapshot.
+    #[arg(long, conflicts_with = "label")]
+    pub(super) latest: bool,
+    /// Only this database, table or partition; can be repeated.
+    #[arg(long, value_name = "DATABASE[.TABLE[/PARTITION]]")]
+    pub(super) table: Vec<String>,
+    /// Another name for what is restored; with one --table.
+    #[arg(long = "as", value_name = "DATABASE[.TABLE]", requires = "table")]
+    pub(super) renamed: Option<String>,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+    /// The directory to restore into. Tables that it has are replaced, others are left alone.
+    pub(super) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Snapshots {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+    /// Read and verify every byte, not only the structure.
+    #[arg(long)]
+    pub(super) read_data: bool,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Quickstart {
+    /// Where to put the tables and the repository.
+    #[arg(long, default_value = "cairn-quickstart")]
+    pub(super) dir: PathBuf,
+    /// TPC-H scale factor: 0.1 is 600,000 line items.
+    #[arg(long, default_value_t = 0.1)]
+    pub(super) scale: f64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// A repository to show on the status page; can be repeated. Instead of it: CAIRN_REPO.
+    #[arg(long, value_name = "LOCATION")]
+    pub(super) repo: Vec<String>,
+    /// Where to listen, by default the configured 127.0.0.1:8030; port 0 chooses one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Repo {
+    /// Make an empty repository. `backup` does it by itself where there is none.
+    Create {
+        #[command(flatten)]
+        repository: Repository,
+        #[command(flatten)]
+        new: NewRepository,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Storage {
+    /// Try whether a storage does everything that a repository needs. Leaves nothing behind.
+    Validate {
+        /// A directory or file:///directory.
+        location: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(super) enum Config {
+    /// Print every setting with its default and its meaning.
+    Print,
+}

@@ -1,0 +1,199 @@
+//! [`HostConfig`]: the configuration file.
+//!
+//! `host/cairn.toml` is the documented default: `cairn config print` writes it, and a test keeps it equal to the code.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use anyhow::Context;
+use bytesize::ByteSize;
+use cairn_pipeline::{Compression, EngineConfig, RepositorySettings};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Refusal;
+
+/// The default, with a comment for every setting.
+pub(crate) const DOCUMENTED_DEFAULT: &str = include_str!("../cairn.toml");
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HostConfig {
+    pub(crate) engine: EngineConfig,
+    pub(crate) repository: NewRepositoryConfig,
+    pub(crate) http: HttpConfig,
+    pub(crate) log: LogConfig,
+}
+
+/// Settings of repositories that are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NewRepositoryConfig {
+    #[serde(with = "as_text")]
+    pub(crate) compression: Compression,
+    #[serde(with = "as_text")]
+    pub(crate) pack_size: ByteSize,
+}
+
+/// Settings of the HTTP server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct HttpConfig {
+    pub(crate) listen: SocketAddr,
+}
+
+/// Settings of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub(crate) filter: String,
+}
+
+/// The port of StarRocks' FE, which the same dashboards and habits know.
+const HTTP_PORT: u16 = 8030;
+
+impl Default for NewRepositoryConfig {
+    fn default() -> Self {
+        let settings = RepositorySettings::default();
+        Self {
+            compression: settings.compression,
+            pack_size: ByteSize(settings.pack_bytes.into()),
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into(),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            filter: "warn".to_owned(),
+        }
+    }
+}
+
+impl HostConfig {
+    /// Reads a file; no file is the default.
+    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let about = || format!("the configuration file {}", path.display());
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Refusal::usage(error.to_string()))
+            .with_context(about)?;
+        toml::from_str(&text)
+            .map_err(|error| Refusal::usage(error.to_string().trim_end().to_owned()))
+            .with_context(about)
+    }
+}
+
+impl NewRepositoryConfig {
+    /// What the engine wants to be told.
+    pub(crate) fn settings(&self) -> anyhow::Result<RepositorySettings> {
+        let pack_bytes = u32::try_from(self.pack_size.as_u64())
+            .map_err(|_| Refusal::usage("the pack size is 1 MiB to 512 MiB"))?;
+        Ok(RepositorySettings {
+            compression: self.compression,
+            pack_bytes,
+            ..RepositorySettings::default()
+        })
+    }
+}
+
+mod as_text {
+    //! Values that show themselves as what they are read from.
+
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(
+        value: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(from: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = String::deserialize(from)?;
+        text.parse()
+            .map_err(|error: T::Err| D::Error::custom(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The dotted names of all values of a document.
+    fn names(table: &toml::Table, prefix: &str, into: &mut BTreeSet<String>) {
+        for (key, value) in table {
+            let name = format!("{prefix}{key}");
+            match value.as_table() {
+                Some(inner) => names(inner, &format!("{name}."), into),
+                None => {
+                    into.insert(name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_documented_default_is_the_default_and_complete() {
+        let documented: HostConfig = toml::from_str(DOCUMENTED_DEFAULT).unwrap();
+        assert_eq!(documented, HostConfig::default());
+        let (mut written, mut known) = (BTreeSet::new(), BTreeSet::new());
+        names(
+            &toml::from_str(DOCUMENTED_DEFAULT).unwrap(),
+            "",
+            &mut written,
+        );
+        names(
+            &toml::Table::try_from(HostConfig::default()).unwrap(),
+            "",
+            &mut known,
+        );
+        assert_eq!(written, known, "host/cairn.toml must show every setting");
+    }
+
+    #[test]
+    fn every_setting_is_preceded_by_its_comment() {
+        let lines: Vec<&str> = DOCUMENTED_DEFAULT.lines().collect();
+        for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
+            assert!(
+                pair[0].starts_with('#') || pair[1].starts_with('#'),
+                "{}",
+                pair[1]
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_an_error_that_names_it() {
+        let error = toml::from_str::<HostConfig>("[engine]\nreaders = 1").unwrap_err();
+        assert!(
+            error.to_string().contains("unknown field `readers`"),
+            "{error}"
+        );
+        let error =
+            toml::from_str::<HostConfig>("[repository]\ncompression = \"fast\"").unwrap_err();
+        assert!(
+            error.to_string().contains("neither off nor auto"),
+            "{error}"
+        );
+    }
+}

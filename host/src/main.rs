@@ -1,0 +1,21 @@
+//! The `cairn` program: the reference host process of the engine.
+//!
+//! [`cli::low`] is what was typed, [`cli::high`] what it means, and one file per verb does it.
+
+mod board;
+mod cli;
+mod config;
+mod environment;
+mod exit;
+mod http;
+mod quickstart;
+mod recorder;
+mod session;
+mod signals;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main().into()
+}

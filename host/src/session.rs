@@ -1,0 +1,165 @@
+//! [`Session`]: an engine with what a verb needs around it; [`Session::follow`] sees a job through.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use cairn_pipeline::storage::{self, ObjectPath, OpenMode, StorageUrl};
+use cairn_pipeline::{Engine, JobEvent, JobHandle, Observer, Repository, RepositorySettings};
+use futures::StreamExt;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::board::Board;
+use crate::config::HostConfig;
+use crate::exit::Refusal;
+use crate::http::{HttpServer, Served};
+use crate::recorder;
+use crate::signals::Signals;
+use crate::ui::{Announcer, LOOK_INTERVAL, Meter, Ui};
+
+/// Codes of errors that say that there is no repository yet: none there, no such directory.
+const NO_REPOSITORY: [&str; 2] = ["CAIRN-R001", "CAIRN-S001"];
+/// There is one already.
+const ALREADY_A_REPOSITORY: &str = "CAIRN-R002";
+
+/// What a verb works with.
+pub(crate) struct Session {
+    pub(crate) ui: Ui,
+    pub(crate) signals: Signals,
+    pub(crate) engine: Engine,
+    pub(crate) config: HostConfig,
+    /// Serves `/metrics` while a job runs, when that was asked for.
+    _http: Option<HttpServer>,
+}
+
+/// Tells everybody who listens.
+#[derive(Debug)]
+struct Both(Arc<dyn Observer>, Arc<dyn Observer>);
+
+impl Observer for Both {
+    fn on_event(&self, event: &JobEvent) {
+        self.0.on_event(event);
+        self.1.on_event(event);
+    }
+}
+
+impl Session {
+    /// Starts an engine, and a server where `listen` asks for one.
+    pub(crate) fn start(
+        ui: Ui,
+        signals: Signals,
+        config: HostConfig,
+        listen: Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
+        let board = Arc::new(Board::default());
+        // First of all: handles of metrics are resolved against what is installed.
+        let metrics = listen.map(|_| recorder::install()).transpose()?;
+        let announcer = Announcer::new(ui.clone());
+        let observer = Both(announcer, Arc::<Board>::clone(&board));
+        let engine = Engine::builder()
+            .config(config.engine.clone())
+            .observer(Arc::new(observer))
+            .start()
+            .context("the configuration [engine]")?;
+        let http = match listen.zip(metrics) {
+            Some((listen, metrics)) => {
+                let served = Served {
+                    metrics,
+                    board,
+                    repositories: Vec::new(),
+                };
+                Some(HttpServer::start(listen, served)?)
+            }
+            None => None,
+        };
+        if let Some(http) = &http {
+            ui.note(format!("serving http://{}/metrics", http.address()));
+        }
+        Ok(Self {
+            ui,
+            signals,
+            engine,
+            config,
+            _http: http,
+        })
+    }
+
+    /// Sees a job through: shows its progress, cancels it on the first signal.
+    pub(crate) fn follow<R>(&self, mut job: JobHandle<R>) -> anyhow::Result<R> {
+        let (canceller, ui) = (job.canceller(), self.ui.clone());
+        let watch = self.signals.watch(move || {
+            canceller.cancel();
+            ui.note("cancelling; once more kills");
+        });
+        let mut meter = Meter::new(&self.ui, job.kind(), job.label());
+        let follow = async {
+            let mut looks = interval(LOOK_INTERVAL);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                tokio::select! {
+                    biased;
+                    report = &mut job => break report,
+                    _ = looks.tick() => meter.look(job.state(), &job.progress()),
+                }
+            }
+        };
+        let report = on_runtime(follow);
+        drop((meter, watch));
+        Ok(report??)
+    }
+
+    /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
+    pub(crate) fn open_or_create(
+        &self,
+        location: &str,
+        settings: RepositorySettings,
+    ) -> anyhow::Result<Repository> {
+        match self.engine.open_repository(location) {
+            Err(error) if NO_REPOSITORY.contains(&error.code()) => {}
+            opened => return Ok(opened?),
+        }
+        let repository = match self.create(location, settings) {
+            Err(error) if is_already_there(&error) => self.engine.open_repository(location)?,
+            created => created?,
+        };
+        self.ui.note(format!("made a repository at {location}"));
+        Ok(repository)
+    }
+
+    /// Makes a repository at a place where there is nothing yet: a mistyped location is not littered.
+    pub(crate) fn create(
+        &self,
+        location: &str,
+        settings: RepositorySettings,
+    ) -> anyhow::Result<Repository> {
+        let url = StorageUrl::parse(location)?;
+        let storage = storage::open(&url, OpenMode::Create, &self.config.engine.storage)?;
+        let mut first = None;
+        on_runtime(async { first = storage.list(&ObjectPath::root()).next().await })?;
+        let is_empty = first.transpose()?.is_none();
+        let opened = self.engine.open_repository_on(Arc::clone(&storage));
+        match opened.map_err(|error| error.code()) {
+            Err(code) if code == NO_REPOSITORY[0] && !is_empty => Err(Refusal::usage(format!(
+                "{location} holds something else than a repository"
+            ))),
+            _ => Ok(self.engine.create_repository_on(storage, settings)?),
+        }
+    }
+}
+
+/// Runs a task on this thread.
+pub(crate) fn on_runtime<T>(task: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the main thread has nothing else to do"
+    )]
+    let output = runtime.block_on(task);
+    Ok(output)
+}
+
+fn is_already_there(error: &anyhow::Error) -> bool {
+    crate::exit::code_of(error) == Some(ALREADY_A_REPOSITORY)
+}

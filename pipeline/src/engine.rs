@@ -1,0 +1,270 @@
+//! [`Engine`]: what an embedder starts once and asks for jobs.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
+use cairn_actors::compute::ComputePool;
+use cairn_actors::tablet::{TabletSink, TabletSource};
+use cairn_repository::config::RepositorySettings;
+use cairn_storage::{OpenMode, Storage, StorageUrl};
+use tokio::sync::oneshot;
+
+use crate::clock::{Clock, SystemClock};
+use crate::config::{EngineConfig, ValidConfig};
+use crate::error::Error;
+use crate::job::{
+    BackupReport, CheckReport, JobCore, JobHandle, JobKind, RestoreReport, Surroundings,
+    run_backup, run_check, run_restore,
+};
+use crate::observer::{NoObserver, Observer};
+use crate::repository::Repository;
+use crate::request::{BackupRequest, CheckRequest, RestoreRequest};
+use crate::runtime::IoRuntime;
+
+/// Builds an [`Engine`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it starts an engine"]
+pub struct EngineBuilder {
+    config: EngineConfig,
+    observer: Arc<dyn Observer>,
+    clock: Arc<dyn Clock>,
+}
+
+impl EngineBuilder {
+    /// Settings other than the defaults.
+    pub fn config(mut self, config: EngineConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Somebody to tell of jobs.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Another clock for timestamps.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Starts the engine's threads. Settings that make no sense are [`crate::ErrorKind::Config`].
+    pub fn start(self) -> Result<Engine, Error> {
+        let config = Arc::new(self.config.validate()?);
+        let runtime = IoRuntime::start()?;
+        let plane = Plane(Arc::new(ControlPlane::start()?));
+        let surroundings = Surroundings {
+            pool: ComputePool::new(config.compute_threads)?,
+            config,
+            plane,
+            runtime: runtime.handle().clone(),
+            observer: self.observer,
+            clock: self.clock,
+        };
+        let shared = Shared {
+            jobs: Mutex::default(),
+            num_jobs: AtomicU64::new(0),
+            around: surroundings,
+            runtime,
+        };
+        Ok(Engine {
+            shared: Arc::new(shared),
+        })
+    }
+}
+
+/// The control plane, shared by the jobs of an engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Plane(Arc<ControlPlane>);
+
+impl Plane {
+    pub(crate) async fn launch(&self, topology: Topology) -> Result<RunningJob, Error> {
+        Ok(self.0.launch(topology).await?)
+    }
+}
+
+/// A backup engine: its threads, its settings, its jobs.
+///
+/// Cheap to clone; clones are the same engine. It needs no runtime, no actor system and no metrics recorder of the
+/// process, and takes none. When the last clone and the last job handle are gone its jobs are cancelled and its threads
+/// joined. Several engines in one process do not meet.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Jobs that may be running, to cancel them at the end. Guards the list only.
+    jobs: Mutex<Vec<Weak<JobCore>>>,
+    num_jobs: AtomicU64,
+    around: Surroundings,
+    /// Dropped last: the control plane's jobs use it.
+    runtime: IoRuntime,
+}
+
+impl Engine {
+    /// An engine with default settings.
+    pub fn start() -> Result<Self, Error> {
+        Self::builder().start()
+    }
+
+    /// An engine with other settings.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            config: EngineConfig::default(),
+            observer: Arc::new(NoObserver),
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &ValidConfig {
+        &self.shared.around.config
+    }
+
+    /// Makes a repository at a location, such as `/backup` or `file:///backup`.
+    pub fn create_repository(
+        &self,
+        location: &str,
+        settings: RepositorySettings,
+    ) -> Result<Repository, Error> {
+        let storage = self.open_storage(location, OpenMode::Create)?;
+        self.create_repository_on(storage, settings)
+    }
+
+    /// Makes a repository on a storage of the embedder's.
+    pub fn create_repository_on(
+        &self,
+        storage: Arc<dyn Storage>,
+        settings: RepositorySettings,
+    ) -> Result<Repository, Error> {
+        let made = self.block_on(async move {
+            cairn_repository::Repository::create(storage, &settings).await
+        })?;
+        Ok(Repository::new(self.clone(), made?))
+    }
+
+    /// Opens a repository.
+    pub fn open_repository(&self, location: &str) -> Result<Repository, Error> {
+        let storage = self.open_storage(location, OpenMode::Existing)?;
+        self.open_repository_on(storage)
+    }
+
+    /// Opens a repository on which nothing may be changed.
+    pub fn open_repository_read_only(&self, location: &str) -> Result<Repository, Error> {
+        let storage = self.open_storage(location, OpenMode::ReadOnly)?;
+        self.open_repository_on(storage)
+    }
+
+    /// Opens a repository on a storage of the embedder's.
+    pub fn open_repository_on(&self, storage: Arc<dyn Storage>) -> Result<Repository, Error> {
+        let opened = self.block_on(cairn_repository::Repository::open(storage))?;
+        Ok(Repository::new(self.clone(), opened?))
+    }
+
+    /// Starts a backup. Everything that can go wrong later is the handle's to tell.
+    pub fn backup(
+        &self,
+        repository: &Repository,
+        source: Arc<dyn TabletSource>,
+        request: BackupRequest,
+    ) -> JobHandle<BackupReport> {
+        let label = request.label.to_string();
+        let repository = repository.inner().clone();
+        self.run(JobKind::Backup, label, move |core, around| async move {
+            run_backup(&core, &around, repository, source, request).await
+        })
+    }
+
+    /// Starts a restore.
+    pub fn restore(
+        &self,
+        repository: &Repository,
+        sink: Arc<dyn TabletSink>,
+        request: RestoreRequest,
+    ) -> JobHandle<RestoreReport> {
+        let label = request.label.to_string();
+        let repository = repository.inner().clone();
+        self.run(JobKind::Restore, label, move |core, around| async move {
+            run_restore(&core, &around, repository, sink, request).await
+        })
+    }
+
+    /// Starts a check.
+    pub fn check(&self, repository: &Repository, request: CheckRequest) -> JobHandle<CheckReport> {
+        let repository = repository.inner().clone();
+        self.run(
+            JobKind::Check,
+            String::new(),
+            move |core, around| async move { run_check(&core, &around, repository, request).await },
+        )
+    }
+
+    /// Runs a task on the engine's runtime and blocks this thread until it has ended.
+    pub(crate) fn block_on<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.shared.runtime.run(task)
+    }
+
+    fn open_storage(&self, location: &str, mode: OpenMode) -> Result<Arc<dyn Storage>, Error> {
+        let url = StorageUrl::parse(location)?;
+        Ok(cairn_storage::open(
+            &url,
+            mode,
+            &self.shared.around.config.storage,
+        )?)
+    }
+
+    fn run<R, F>(
+        &self,
+        kind: JobKind,
+        label: String,
+        job: impl FnOnce(Arc<JobCore>, Surroundings) -> F,
+    ) -> JobHandle<R>
+    where
+        R: Send + 'static,
+        F: Future<Output = Result<R, Error>> + Send + 'static,
+    {
+        let around = self.shared.around.clone();
+        // Relaxed: only uniqueness matters.
+        let number = self.shared.num_jobs.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());
+        let core = JobCore::new(id, kind, label, Arc::clone(&around.observer));
+        self.remember(&core);
+        let work = job(Arc::clone(&core), around);
+        let (report, reported) = oneshot::channel();
+        let running = Arc::clone(&core);
+        self.shared.runtime.handle().spawn(async move {
+            let outcome = work.await;
+            running.end(&outcome);
+            // No receiver means that nobody waits for the job any more.
+            let _ = report.send(outcome);
+        });
+        JobHandle::new(core, reported, self.clone())
+    }
+
+    fn remember(&self, core: &Arc<JobCore>) {
+        let mut jobs = self
+            .shared
+            .jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        jobs.retain(|job| job.strong_count() > 0);
+        jobs.push(Arc::downgrade(core));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let jobs = std::mem::take(self.jobs.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for job in jobs.iter().filter_map(Weak::upgrade) {
+            job.cancel();
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The one error of the embedding API.
+
+use cairn_actors::Fault;
+
+/// What the caller can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// Change the request: a wrong label, an object that does not exist, a taken label.
+    Request,
+    /// Change the settings.
+    Config,
+    /// Look at the database's side: a segment changed, is unreadable, a target is busy.
+    Tablets,
+    /// Look at the storage: unreachable, no permission, no space.
+    Storage,
+    /// The repository is damaged, or is none.
+    Repository,
+    /// The job was cancelled.
+    Cancelled,
+    /// A defect in Cairn or in the embedder's source or sink.
+    Defect,
+}
+
+/// Why something did not happen.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    code: &'static str,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn config(message: String) -> Self {
+        Self {
+            kind: ErrorKind::Config,
+            code: "CAIRN-P001",
+            message,
+            source: None,
+        }
+    }
+
+    pub(crate) fn request(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            kind: ErrorKind::Request,
+            code: "CAIRN-P002",
+            message,
+            source: None,
+        }
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        let message = "the job was cancelled".to_owned();
+        Self {
+            kind: ErrorKind::Cancelled,
+            code: "CAIRN-P003",
+            message,
+            source: None,
+        }
+    }
+
+    pub(crate) fn engine_closed() -> Self {
+        let message = "the engine was closed".to_owned();
+        Self {
+            kind: ErrorKind::Cancelled,
+            code: "CAIRN-P004",
+            message,
+            source: None,
+        }
+    }
+
+    pub(crate) fn label_exists(holder: &cairn_repository::record::Record) -> Self {
+        cairn_repository::Error::LabelExists {
+            label: holder.label.clone(),
+            timestamp: Some(holder.timestamp),
+        }
+        .into()
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Stable code for operators, logs and SQL.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether the job was cancelled: an outcome rather than a fault.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind == ErrorKind::Cancelled
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_ref()
+            .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// Keeps message and causes of an error whose own type is not part of this API.
+fn wrap(
+    kind: ErrorKind,
+    code: &'static str,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    let message = error.to_string();
+    let source = error.source().map(chain);
+    Error {
+        kind,
+        code,
+        message,
+        source,
+    }
+}
+
+/// The causes below an error as texts; the types stay inside.
+fn chain(error: &(dyn std::error::Error + 'static)) -> Box<dyn std::error::Error + Send + Sync> {
+    Box::new(Cause {
+        message: error.to_string(),
+        source: error.source().map(chain),
+    })
+}
+
+#[derive(Debug)]
+struct Cause {
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source
+            .as_ref()
+            .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<cairn_repository::Error> for Error {
+    fn from(error: cairn_repository::Error) -> Self {
+        use cairn_repository::ErrorKind as Kind;
+        let kind = match error.kind() {
+            Kind::LabelExists | Kind::NoSuchSnapshot | Kind::Invalid => ErrorKind::Request,
+            Kind::Storage | Kind::ReadOnly => ErrorKind::Storage,
+            _ => ErrorKind::Repository,
+        };
+        wrap(kind, error.code(), error)
+    }
+}
+
+impl From<cairn_storage::Error> for Error {
+    fn from(error: cairn_storage::Error) -> Self {
+        wrap(ErrorKind::Storage, error.kind().code(), error)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Repository(error) => error.into(),
+            fault => {
+                let kind = match &fault {
+                    Fault::Tablet(_) => ErrorKind::Tablets,
+                    Fault::SegmentDamaged { .. } => ErrorKind::Repository,
+                    _ => ErrorKind::Defect,
+                };
+                let code = fault.code();
+                wrap(kind, code, fault)
+            }
+        }
+    }
+}
+
+impl From<cairn_actors::tablet::TabletError> for Error {
+    fn from(error: cairn_actors::tablet::TabletError) -> Self {
+        Fault::from(error).into()
+    }
+}
+
+impl From<cairn_repository::LabelError> for Error {
+    fn from(error: cairn_repository::LabelError) -> Self {
+        Self::request(error.to_string())
+    }
+}

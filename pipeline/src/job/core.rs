@@ -1,0 +1,194 @@
+//! [`JobCore`]: what every job has, whatever its kind.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cairn_actors::actor::{JobControl, JobExit, RunningJob, Topology};
+use cairn_actors::cancel::CancelToken;
+use cairn_actors::compute::ComputePool;
+use cairn_actors::io::IoTasks;
+use cairn_actors::topology::{JobParts, Width};
+use cairn_actors::{Phase, Progress};
+use cairn_repository::Repository;
+use cairn_repository::index::Index;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use crate::clock::{Clock, Stopwatch};
+use crate::config::ValidConfig;
+use crate::engine::Plane;
+use crate::error::Error;
+use crate::job::{JobKind, JobState};
+use crate::metrics::JobMetrics;
+use crate::observer::{JobEvent, Observer};
+
+/// What a job is given by its engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) config: Arc<ValidConfig>,
+    pub(crate) pool: ComputePool,
+    pub(crate) plane: Plane,
+    pub(crate) runtime: Handle,
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A job: its name, its switch, its state.
+#[derive(Debug)]
+pub(crate) struct JobCore {
+    pub(crate) id: String,
+    pub(crate) kind: JobKind,
+    pub(crate) label: String,
+    pub(crate) cancel: CancelToken,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) started: Stopwatch,
+    state: watch::Sender<JobState>,
+    metrics: JobMetrics,
+    observer: Arc<dyn Observer>,
+    /// The running pipeline, while there is one. Guards handing it over.
+    control: Mutex<Option<JobControl>>,
+}
+
+impl JobCore {
+    /// A job that is pending. Metric handles are resolved on this thread.
+    pub(crate) fn new(
+        id: String,
+        kind: JobKind,
+        label: String,
+        observer: Arc<dyn Observer>,
+    ) -> Arc<Self> {
+        let core = Self {
+            id,
+            kind,
+            label,
+            cancel: CancelToken::new(),
+            progress: Arc::default(),
+            started: Stopwatch::start(),
+            state: watch::Sender::new(JobState::Pending),
+            metrics: JobMetrics::new(kind),
+            observer,
+            control: Mutex::new(None),
+        };
+        core.metrics.moved(None, JobState::Pending, Duration::ZERO);
+        core.observer.on_event(&core.event(JobState::Pending));
+        Arc::new(core)
+    }
+
+    pub(crate) fn state(&self) -> JobState {
+        *self.state.borrow()
+    }
+
+    /// Cancels the job through its supervisor or, before and after there is one, by its switch.
+    pub(crate) fn cancel(&self) {
+        if !self.control().is_some_and(|control| control.cancel()) {
+            self.cancel.cancel();
+        }
+    }
+
+    pub(crate) fn control(&self) -> Option<JobControl> {
+        self.control
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Goes forward to a state; what would be a step back is nothing.
+    pub(crate) fn become_state(&self, next: JobState) {
+        let from = self.state();
+        if !from.may_become(next) {
+            return;
+        }
+        self.state.send_replace(next);
+        self.metrics.moved(Some(from), next, self.started.elapsed());
+        self.observer.on_event(&self.event(next));
+    }
+
+    fn event(&self, state: JobState) -> JobEvent {
+        JobEvent {
+            id: self.id.clone(),
+            kind: self.kind,
+            label: self.label.clone(),
+            state,
+        }
+    }
+
+    /// What the stages of this job are given.
+    pub(crate) fn parts(
+        &self,
+        around: &Surroundings,
+        repository: &Repository,
+        index: &Arc<Index>,
+    ) -> JobParts {
+        self.metrics.index_entries.set(index.num_entries() as f64);
+        JobParts {
+            repository: repository.clone(),
+            index: Arc::clone(index),
+            pool: around.pool.clone(),
+            io: IoTasks::new(around.runtime.clone(), self.cancel.clone()),
+            cancel: self.cancel.clone(),
+            progress: Arc::clone(&self.progress),
+            width: Width {
+                lanes: around.config.readers,
+                window_bytes: around.config.window_bytes,
+                uploads: around.config.uploads,
+                downloads: around.config.downloads,
+                installers: around.config.installers,
+            },
+        }
+    }
+
+    /// Runs a pipeline to its end: no thread and no task of it is left when this returns.
+    pub(crate) async fn run_topology(
+        &self,
+        around: &Surroundings,
+        topology: Topology,
+        io: IoTasks,
+    ) -> Result<(), Error> {
+        let RunningJob { control, exit, .. } = around.plane.launch(topology).await?;
+        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(control);
+        let mut phases = self.progress.phase();
+        let mut exit = std::pin::pin!(exit);
+        let exit = loop {
+            tokio::select! {
+                biased;
+                exit = &mut exit => break exit,
+                Ok(()) = phases.changed() => {
+                    let phase: Phase = *phases.borrow_and_update();
+                    self.become_state(JobState::of_phase(self.kind, phase));
+                }
+            }
+        };
+        self.control
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        io.finished().await;
+        match exit {
+            Ok(JobExit::Finished) => Ok(()),
+            Ok(JobExit::Cancelled) => Err(Error::cancelled()),
+            Ok(JobExit::Failed(fault)) => Err(fault.into()),
+            Err(_) => Err(Error::engine_closed()),
+        }
+    }
+
+    /// Runs a step before the pipeline, so that a cancel ends it too.
+    pub(crate) async fn cancellable<T, E: Into<Error>>(
+        &self,
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::cancelled()),
+            outcome = step => outcome.map_err(Into::into),
+        }
+    }
+
+    /// The last state of a job with this outcome.
+    pub(crate) fn end<T>(&self, outcome: &Result<T, Error>) {
+        self.become_state(match outcome {
+            Ok(_) => JobState::Finished,
+            Err(error) if error.is_cancelled() => JobState::Cancelled,
+            Err(_) => JobState::Failed,
+        });
+    }
+}

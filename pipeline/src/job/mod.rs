@@ -1,0 +1,17 @@
+//! Jobs: what an engine runs on request.
+
+mod backup;
+mod check;
+mod core;
+mod handle;
+mod report;
+mod restore;
+mod state;
+
+pub(crate) use self::backup::run as run_backup;
+pub(crate) use self::check::run as run_check;
+pub(crate) use self::core::{JobCore, Surroundings};
+pub use self::handle::{Canceller, JobHandle};
+pub use self::report::{BackupReport, CheckReport, RestoreReport, SkippedItem};
+pub(crate) use self::restore::run as run_restore;
+pub use self::state::{JobKind, JobState};

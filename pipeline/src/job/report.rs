@@ -1,0 +1,93 @@
+//! What a job answers when it is done.
+
+use std::time::Duration;
+
+use cairn_actors::{ObjectReport, ProgressSnapshot};
+use cairn_repository::check::{CheckReport as StructureReport, Finding};
+use cairn_repository::record::Record;
+
+/// What a backup did.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct BackupReport {
+    /// Label of the snapshot.
+    pub label: String,
+    /// Its timestamp, `yyyy-MM-dd-HH-mm-ss-SSS`.
+    pub timestamp: String,
+    /// Every object and what happened to it.
+    pub objects: Vec<ObjectReport>,
+    /// What could not be backed up, and why.
+    pub skipped: Vec<SkippedItem>,
+    /// The job's counters.
+    pub progress: ProgressSnapshot,
+    /// How long it took.
+    pub duration: Duration,
+    /// The record as committed.
+    #[serde(skip)]
+    pub record: Record,
+}
+
+/// Something that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct SkippedItem {
+    /// What.
+    pub what: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl From<cairn_actors::tablet::Skipped> for SkippedItem {
+    fn from(skipped: cairn_actors::tablet::Skipped) -> Self {
+        Self {
+            what: skipped.what,
+            reason: skipped.reason,
+        }
+    }
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// Label of the snapshot.
+    pub label: String,
+    /// Its timestamp.
+    pub timestamp: String,
+    /// Every object that was restored, under its new name.
+    pub objects: Vec<ObjectReport>,
+    /// The job's counters.
+    pub progress: ProgressSnapshot,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// What a check found.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Findings of the structure.
+    pub structure: StructureReport,
+    /// Chunks that were read and are good; `None` when data was not read.
+    pub good_chunks: Option<u64>,
+    /// Plaintext bytes of those.
+    pub good_bytes: u64,
+    /// What only reading the data showed.
+    pub data_findings: Vec<Finding>,
+    /// The job's counters.
+    pub progress: ProgressSnapshot,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    pub fn is_clean(&self) -> bool {
+        self.structure.is_clean() && self.data_findings.is_empty()
+    }
+
+    /// Everything that is damaged.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.structure.findings.iter().chain(&self.data_findings)
+    }
+}

@@ -1,0 +1,46 @@
+//! Restore jobs: what comes before and after the pipeline.
+
+use std::sync::Arc;
+
+use cairn_actors::tablet::TabletSink;
+use cairn_actors::topology::{self, RestoreParts};
+use cairn_repository::Repository;
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+use crate::job::{JobCore, RestoreReport, Surroundings};
+use crate::request::RestoreRequest;
+
+/// Runs a restore.
+pub(crate) async fn run(
+    core: &JobCore,
+    around: &Surroundings,
+    repository: Repository,
+    sink: Arc<dyn TabletSink>,
+    request: RestoreRequest,
+) -> Result<RestoreReport, Error> {
+    let record = core.cancellable(repository.record(&request.label)).await?;
+    let budget = around.config.index_memory_bytes;
+    let index = repository.load_index(budget, around.runtime.clone());
+    let index = Arc::new(core.cancellable(index).await?);
+    let (outcome, restored) = oneshot::channel();
+    let parts = RestoreParts {
+        sink,
+        root: record.root,
+        scope: request.scope,
+        job: core.id.clone(),
+        outcome,
+    };
+    let job = core.parts(around, &repository, &index);
+    let io = job.io.clone();
+    core.run_topology(around, topology::restore(job, parts), io)
+        .await?;
+    let restored = restored.await.map_err(|_| Error::cancelled())?;
+    Ok(RestoreReport {
+        label: record.label.to_string(),
+        timestamp: record.timestamp.to_string(),
+        objects: restored.objects,
+        progress: core.progress.observe(),
+        duration: core.started.elapsed(),
+    })
+}

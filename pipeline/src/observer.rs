@@ -1,0 +1,33 @@
+//! [`Observer`]: an embedder that wants to be told rather than to ask.
+
+use std::fmt::Debug;
+
+use crate::job::{JobKind, JobState};
+
+/// A job entered a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct JobEvent {
+    /// Unique name of the job.
+    pub id: String,
+    /// What kind of job.
+    pub kind: JobKind,
+    /// Label of its snapshot; empty for a check.
+    pub label: String,
+    /// The state.
+    pub state: JobState,
+}
+
+/// Hears of every state of every job of an engine.
+pub trait Observer: Debug + Send + Sync + 'static {
+    /// Called on a thread of the engine; must not block.
+    fn on_event(&self, event: &JobEvent) {
+        let _ = event;
+    }
+}
+
+/// An observer that does nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoObserver;
+
+impl Observer for NoObserver {}

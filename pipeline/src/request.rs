@@ -1,0 +1,89 @@
+//! What an embedder asks for, typed.
+
+use cairn_actors::tablet::Selection;
+use cairn_actors::{RestoreItem, RestoreScope};
+use cairn_repository::Label;
+
+use crate::error::Error;
+
+/// A backup.
+///
+/// ```
+/// use cairn_pipeline::BackupRequest;
+/// let request = BackupRequest::new("nightly-2026-11-23")?.rescan();
+/// # Ok::<(), cairn_pipeline::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a request does nothing until an engine runs it"]
+pub struct BackupRequest {
+    pub(crate) label: Label,
+    pub(crate) selection: Selection,
+    pub(crate) rescan: bool,
+}
+
+impl BackupRequest {
+    /// A backup of everything under a label: 1 to 128 letters, digits, `_`, `-`, `.`, `:`, not starting with a dot.
+    pub fn new(label: &str) -> Result<Self, Error> {
+        let label = Label::parse(label)?;
+        Ok(Self {
+            label,
+            selection: Selection::everything(),
+            rescan: false,
+        })
+    }
+
+    /// Only what is selected.
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+
+    /// Reads every segment again, whatever its identity says. Nothing that the repository has is stored again.
+    pub fn rescan(mut self) -> Self {
+        self.rescan = true;
+        self
+    }
+}
+
+/// A restore.
+#[derive(Debug, Clone)]
+#[must_use = "a request does nothing until an engine runs it"]
+pub struct RestoreRequest {
+    pub(crate) label: Label,
+    pub(crate) scope: RestoreScope,
+}
+
+impl RestoreRequest {
+    /// A restore of a whole snapshot.
+    pub fn new(label: &str) -> Result<Self, Error> {
+        Ok(Self {
+            label: Label::parse(label)?,
+            scope: RestoreScope::default(),
+        })
+    }
+
+    /// Only this item, or this one too.
+    pub fn item(mut self, item: RestoreItem) -> Self {
+        self.scope.items.push(item);
+        self
+    }
+}
+
+/// A check of a repository.
+#[derive(Debug, Clone, Copy, Default)]
+#[must_use = "a request does nothing until an engine runs it"]
+pub struct CheckRequest {
+    pub(crate) read_data: bool,
+}
+
+impl CheckRequest {
+    /// Structure only: records, manifests, index, presence and size of packs.
+    pub fn structure() -> Self {
+        Self { read_data: false }
+    }
+
+    /// Structure, and every byte of every chunk.
+    pub fn read_data() -> Self {
+        Self { read_data: true }
+    }
+}

@@ -1,0 +1,82 @@
+//! [`IoRuntime`]: the engine's own asynchronous runtime, hidden from the embedder.
+
+use std::future::Future;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// Threads that drive network and file I/O. They wait most of the time: two keep one busy store fed
+/// while the other polls timers.
+const IO_THREADS: usize = 2;
+/// How long a stopping runtime waits for a file operation that cannot be interrupted.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A runtime on threads of its own. It is built, and dropped, on a thread of its own too: dropping
+/// a runtime on a thread of an embedder's runtime would panic.
+#[derive(Debug)]
+pub(crate) struct IoRuntime {
+    handle: Handle,
+    stop: Option<oneshot::Sender<()>>,
+    keeper: Option<JoinHandle<()>>,
+}
+
+impl IoRuntime {
+    pub(crate) fn start() -> Result<Self, Error> {
+        let failed = |source| {
+            let what = "starting the I/O runtime".to_owned();
+            Error::from(cairn_actors::Fault::System { what, source })
+        };
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(IO_THREADS)
+            .thread_name("cairn-io")
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let keeper = std::thread::Builder::new()
+            .name("cairn-io-keeper".to_owned())
+            .spawn(move || {
+                // Resolves also when the sender is dropped.
+                let _ = stopped.blocking_recv();
+                runtime.shutdown_timeout(STOP_TIMEOUT);
+            })
+            .map_err(failed)?;
+        Ok(Self {
+            handle,
+            stop: Some(stop),
+            keeper: Some(keeper),
+        })
+    }
+
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Runs a task on the runtime and blocks this thread, whosever it is, until it has ended.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.handle.spawn(async move {
+            // No receiver means that the caller is gone.
+            let _ = answer.send(task.await);
+        });
+        answered.recv().map_err(|_| Error::engine_closed())
+    }
+}
+
+impl Drop for IoRuntime {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(keeper) = self.keeper.take() {
+            // A panic of the keeper has nobody left to tell.
+            let _ = keeper.join();
+        }
+    }
+}

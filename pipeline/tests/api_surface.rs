@@ -1,0 +1,484 @@
+//! Who may use what: the layers of the workspace, held by its manifests and its sources.
+//!
+//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn` <- `cairn-bench`, never
+//! backwards. A failure is a list of sentences; each names the file and what to do.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+/// Our crates in order of dependency, and which of ours each may use in its shipped code.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("cairn-storage", &[]),
+    ("cairn-repository", &["cairn-storage"]),
+    ("cairn-actors", &["cairn-repository", "cairn-storage"]),
+    (
+        "cairn-pipeline",
+        &["cairn-actors", "cairn-repository", "cairn-storage"],
+    ),
+    ("cairn-testkit", &["cairn-repository", "cairn-storage"]),
+    (
+        "cairn",
+        &[
+            "cairn-actors",
+            "cairn-pipeline",
+            "cairn-repository",
+            "cairn-storage",
+            "cairn-testkit",
+        ],
+    ),
+    (
+        "cairn-bench",
+        &[
+            "cairn",
+            "cairn-actors",
+            "cairn-pipeline",
+            "cairn-repository",
+            "cairn-storage",
+            "cairn-testkit",
+        ],
+    ),
+];
+
+/// Tests of every crate may use this one, whatever its layer.
+const TESTKIT: &str = "cairn-testkit";
+
+/// Crates that live in one place, and where. Tests and benchmarks are bound by it as well.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("actix", &["cairn-actors"]),
+    ("anyhow", &["cairn", "cairn-bench"]),
+    ("blake3", &["cairn-repository"]),
+    ("clap", &["cairn", "cairn-bench"]),
+    ("comfy-table", &["cairn", "cairn-bench"]),
+    ("criterion", &["cairn-bench"]),
+    ("crossbeam-channel", &["cairn-actors"]),
+    ("fastcdc", &["cairn-repository"]),
+    ("hdfs-native", &["cairn-storage"]),
+    ("indicatif", &["cairn", "cairn-bench"]),
+    ("metrics-exporter-prometheus", &["cairn"]),
+    ("rayon", &["cairn-actors"]),
+    ("rusoto_core", &["cairn-storage"]),
+    ("rusoto_s3", &["cairn-storage"]),
+    ("rusoto_sts", &["cairn-storage"]),
+    ("tracing-subscriber", &["cairn", "cairn-bench"]),
+    ("zstd", &["cairn-repository"]),
+];
+
+/// Crates above the storage that must get its core only: which backends exist is the embedder's choice.
+const CORE_OF_STORAGE_ONLY: &[&str] = &["cairn-repository", "cairn-actors", "cairn-testkit"];
+
+/// Files of `actors/src` that hold a stage.
+const STAGES: &[&str] = &[
+    "snapshot",
+    "chunker",
+    "checksum",
+    "uploader",
+    "committer",
+    "fetcher",
+    "verifier",
+    "installer",
+    "tally",
+];
+
+/// Files of `actors/src` that know stages: the wiring, and the list of what is public.
+const WIRING: &[&str] = &["lib.rs", "topology.rs"];
+
+/// Types that wait for a home of their own: (file, stage in which the type lives today).
+const BORROWED: &[(&str, &str)] = &[
+    ("fetcher.rs", "installer"),
+    ("installer.rs", "fetcher"),
+    ("message/fetched.rs", "installer"),
+];
+
+/// Names of files that gather what has no home.
+const HOMELESS: &[&str] = &[
+    "common", "helper", "helpers", "misc", "prelude", "util", "utils", "manager",
+];
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+    features: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    /// None for a normal one, else "dev" or "build".
+    kind: Option<String>,
+    uses_default_features: bool,
+    features: Vec<String>,
+}
+
+impl Package {
+    fn shipped(&self) -> impl Iterator<Item = &Dependency> {
+        self.dependencies
+            .iter()
+            .filter(|dependency| dependency.kind.as_deref() != Some("dev"))
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn packages() -> Outcome<Vec<Package>> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version=1",
+            "--manifest-path",
+        ])
+        .arg(root().join("Cargo.toml"))
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.packages)
+}
+
+/// Lists of the names in a table.
+fn row<'a>(table: &'a [(&str, &'a [&'a str])], name: &str) -> Option<&'a [&'a str]> {
+    table
+        .iter()
+        .find(|(key, _)| *key == name)
+        .map(|(_, names)| *names)
+}
+
+#[track_caller]
+fn assert_none(broken: &[String]) {
+    assert!(broken.is_empty(), "\n  {}\n", broken.join("\n  "));
+}
+
+#[test]
+fn dependencies_among_our_crates_point_downwards() -> Outcome {
+    let mut broken = Vec::new();
+    for package in packages()? {
+        let name = &package.name;
+        let Some(allowed) = row(LAYERS, name) else {
+            broken.push(format!(
+                "{name} has no layer: give it a row in LAYERS of api_surface.rs."
+            ));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let target = dependency.name.as_str();
+            let for_tests = dependency.kind.as_deref() == Some("dev");
+            let is_ours = row(LAYERS, target).is_some();
+            if is_ours && !allowed.contains(&target) && !(for_tests && target == TESTKIT) {
+                let part = if for_tests { "tests of " } else { "" };
+                broken.push(format!(
+                    "{part}{name} must not depend on {target}: {name} may use {allowed:?} only."
+                ));
+            }
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn third_party_crates_stay_where_they_belong() -> Outcome {
+    let mut broken = Vec::new();
+    for package in packages()? {
+        for dependency in &package.dependencies {
+            let (user, used) = (package.name.as_str(), dependency.name.as_str());
+            if let Some(allowed) = row(CONFINED, used).filter(|allowed| !allowed.contains(&user)) {
+                broken.push(format!(
+                    "{user} must not depend on {used}: only {allowed:?} may."
+                ));
+            }
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn layers_above_the_storage_choose_no_backend() -> Outcome {
+    let mut broken = Vec::new();
+    for package in packages()? {
+        let name = &package.name;
+        if !CORE_OF_STORAGE_ONLY.contains(&name.as_str()) {
+            continue;
+        }
+        for storage in package
+            .shipped()
+            .filter(|dependency| dependency.name == "cairn-storage")
+        {
+            if storage.uses_default_features || !storage.features.is_empty() {
+                broken.push(format!(
+                    "{name} must take cairn-storage without features: backends are the embedder's choice."
+                ));
+            }
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn no_shipped_build_has_failpoints() -> Outcome {
+    const FEATURE: &str = "failpoints";
+    let asks = |features: &[String]| features.iter().any(|feature| feature.ends_with(FEATURE));
+    let mut broken = Vec::new();
+    for package in packages()? {
+        let name = &package.name;
+        if package
+            .features
+            .get("default")
+            .is_some_and(|features| asks(features))
+        {
+            broken.push(format!(
+                "{name} must not have {FEATURE} among its default features."
+            ));
+        }
+        for dependency in package
+            .shipped()
+            .filter(|dependency| asks(&dependency.features))
+        {
+            let used = &dependency.name;
+            broken.push(format!(
+                "{name} must not switch on the {FEATURE} of {used}: forward a feature instead."
+            ));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn stages_do_not_know_each_other() -> Outcome {
+    let sources = root().join("actors/src");
+    let (mut broken, mut borrowed) = (Vec::new(), Vec::new());
+    for path in rust_files(&sources)? {
+        let file = path.strip_prefix(&sources)?.to_string_lossy().into_owned();
+        if WIRING.contains(&file.as_str()) {
+            continue;
+        }
+        let own = file.split(['/', '.']).next().unwrap_or_default();
+        let code = without_comments(&fs::read_to_string(&path)?);
+        for stage in STAGES
+            .iter()
+            .filter(|stage| **stage != own && imports(&code, stage))
+        {
+            if BORROWED.contains(&(file.as_str(), stage)) {
+                borrowed.push((file.clone(), *stage));
+            } else {
+                broken.push(format!(
+                    "actors/src/{file} must not use crate::{stage}: move what they share into \
+                     message/ or a module of its own. Only {WIRING:?} know stages."
+                ));
+            }
+        }
+    }
+    for stage in STAGES {
+        let file = sources.join(format!("{stage}.rs"));
+        if !file.try_exists()? {
+            broken.push(format!(
+                "actors/src/{stage}.rs is gone: correct STAGES of api_surface.rs."
+            ));
+        }
+    }
+    for (file, stage) in BORROWED {
+        if !borrowed
+            .iter()
+            .any(|(user, used)| user == file && used == stage)
+        {
+            broken.push(format!(
+                "actors/src/{file} no longer uses crate::{stage}: take it out of BORROWED."
+            ));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn files_are_named_after_what_they_hold() -> Outcome {
+    let mut broken = Vec::new();
+    for (file, _) in sources(&["src"])? {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let folder = file
+            .parent()
+            .and_then(Path::file_name)
+            .unwrap_or_default()
+            .to_string_lossy();
+        let name = if stem == "mod" { folder } else { stem };
+        if HOMELESS.contains(&name.as_ref()) {
+            let file = file.display();
+            broken.push(format!(
+                "{file}: a file called {name} has no subject; name the noun."
+            ));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn crate_roots_hold_docs_and_reexports_only() -> Outcome {
+    const LOGIC: &[&str] = &["fn ", "impl ", "struct ", "enum ", "trait "];
+    let mut broken = Vec::new();
+    for (file, code) in sources(&["src"])? {
+        if !file.ends_with("src/lib.rs") {
+            continue;
+        }
+        let logic = code.lines().find(|line| {
+            let line = line
+                .trim_start()
+                .trim_start_matches("pub ")
+                .trim_start_matches("async ");
+            LOGIC.iter().any(|keyword| line.starts_with(keyword))
+        });
+        if let Some(line) = logic {
+            let (file, line) = (file.display(), line.trim());
+            broken.push(format!(
+                "{file} holds `{line}`: give it a module with a name."
+            ));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+/// Clippy forbids it too, but a file of asynchronous tests must expect the lint as a whole.
+#[test]
+fn nobody_sleeps() -> Outcome {
+    let sleep = ["thread", "sleep"].join("::");
+    let mut broken = Vec::new();
+    for (file, code) in sources(&["src", "tests", "benches", "examples"])? {
+        if code.contains(&sleep) {
+            let file = file.display();
+            broken.push(format!(
+                "{file} sleeps: wait for a condition, a channel or a paused clock."
+            ));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+/// Whether code imports a module of the crate root, alone or in a group.
+fn imports(code: &str, module: &str) -> bool {
+    let names = |text: &str| {
+        text.strip_prefix(module).is_some_and(|rest| {
+            !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_')
+        })
+    };
+    code.match_indices("crate::").any(|(at, prefix)| {
+        let rest = code[at + prefix.len()..].trim_start();
+        match rest.strip_prefix('{') {
+            None => names(rest),
+            Some(group) => first_names(group).any(names),
+        }
+    })
+}
+
+/// The parts of a group of imports, up to the brace that closes it: in `a::{b, c}, d}` they are `a::{b`
+/// and `d`.
+fn first_names(group: &str) -> impl Iterator<Item = &str> {
+    let (mut depth, mut start, mut parts) = (0_usize, 0, Vec::new());
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                parts.push(&group[start..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.into_iter().map(str::trim_start)
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    assert!(imports("use crate::tally::CheckTally;", "tally"));
+    assert!(imports(
+        "progress: crate::installer::SegmentProgress,",
+        "installer"
+    ));
+    assert!(imports(
+        "use crate::{\n    edge::{Inlet, Outlet},\n    fetcher::StagedCell,\n};",
+        "fetcher"
+    ));
+    assert!(!imports(
+        "use crate::{edge::{fetcher, Inlet}, io};",
+        "fetcher"
+    ));
+    assert!(!imports("use crate::snapshot_plan::Plan;", "snapshot"));
+    assert!(!imports(
+        "use cairn_repository::snapshot::Snapshot;",
+        "snapshot"
+    ));
+}
+
+fn without_comments(source: &str) -> String {
+    let code = source
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    code.collect::<Vec<_>>().join("\n")
+}
+
+/// Files under some folders of every member, relative to the root of the workspace, without comments.
+fn sources(folders: &[&str]) -> Outcome<Vec<(PathBuf, String)>> {
+    let root = root().canonicalize()?;
+    let mut sources = Vec::new();
+    for package in packages()? {
+        let home = package
+            .manifest_path
+            .parent()
+            .ok_or("a manifest in no folder")?
+            .canonicalize()?;
+        for folder in folders.iter().map(|folder| home.join(folder)) {
+            if !folder.try_exists()? {
+                continue;
+            }
+            for path in rust_files(&folder)? {
+                let code = without_comments(&fs::read_to_string(&path)?);
+                sources.push((path.strip_prefix(&root)?.to_path_buf(), code));
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn rust_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,22 @@
+//! Stored forms: decoding is total and gives exactly the stated length. The first four bytes state it.
+#![no_main]
+
+use cairn_repository::PackId;
+use cairn_repository::codec::{Codec, Decompressor};
+use cairn_repository::pack::{ChunkKind, ChunkLocation};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&raw_len, stored)) = bytes.split_first_chunk() else { return };
+    let location = ChunkLocation {
+        pack: PackId::from_bytes([0; 32]),
+        offset: 8,
+        stored_len: u32::try_from(stored.len()).unwrap(),
+        raw_len: u32::from_le_bytes(raw_len),
+        codec: Codec::Zstd,
+        kind: ChunkKind::Segment,
+    };
+    if let Ok(plain) = Decompressor::new().decode(&location, &stored.to_vec().into()) {
+        assert_eq!(plain.len(), location.raw_len as usize);
+    }
+});

@@ -1,0 +1,246 @@
+//! The index: where chunks lie.
+//!
+//! An index is the sum of its runs ([`encode_run`], [`decode_run`]). [`Index`] answers lookups from memory
+//! for as many runs as fit a budget, the smallest first since each run that does not fit costs a
+//! lookup a read of its own; the others are *paged*: each lookup reads the page of the run where the id
+//! must lie. So memory is bounded by the budget (plus 12 MiB of pages) whatever the repository holds.
+//!
+//! # Damage
+//! A run that is damaged or gone lists nothing, and [`Index::damages`] says so. That is safe for backups (what
+//! is not found is stored again); for restores the chunks are missing unless another run lists them.
+//! Only resident runs are verified by their hash as a whole; of a paged run, each page is checked as it is
+//! read, and a wrong place is noticed when the chunk does not match its name.
+
+mod paged;
+mod resident;
+mod run;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_storage::{ByteRange, Storage};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+
+use self::paged::{PagedRun, Pages};
+use self::resident::{BYTES_PER_ENTRY, ResidentTable, TableBuilder};
+use self::run::{ENTRY_BYTES, HEADER_BYTES, RunHeader};
+pub use self::run::{EncodedRun, MAGIC, Run, decode_run, encode_run};
+use crate::error::DamagedObject;
+use crate::pack::ChunkLocation;
+use crate::{ChunkId, Damage, Error, IndexId, Result, layout};
+
+/// Memory for resident runs when the host says nothing: two million chunks, 2 TiB of data.
+pub const DEFAULT_BUDGET_BYTES: u64 = 96 << 20;
+
+/// Runs read at once while loading, and paged runs asked at once in a lookup.
+const MAX_READS: usize = 16;
+
+/// An index run as a listing shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedRun {
+    /// Its name.
+    pub id: IndexId,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// Where chunks lie. Cheap to clone; clones share everything.
+#[derive(Debug, Clone)]
+pub struct Index {
+    shared: Arc<Shared>,
+    runtime: Handle,
+}
+
+#[derive(Debug)]
+struct Shared {
+    resident: ResidentTable,
+    num_resident_runs: usize,
+    paged: Vec<PagedRun>,
+    pages: Pages,
+    damages: Vec<Damage>,
+}
+
+/// What became of a run that was loaded.
+enum Loaded {
+    Resident(Bytes, IndexId),
+    Paged(PagedRun),
+    Damaged(Damage),
+    /// Deleted since it was listed.
+    Gone,
+}
+
+impl Index {
+    /// An index of these runs. `budget_bytes` bounds the memory of the resident ones; `runtime` is where
+    /// [`Index::locate`] has pages read.
+    pub async fn load(
+        storage: Arc<dyn Storage>,
+        mut runs: Vec<ListedRun>,
+        budget_bytes: u64,
+        runtime: Handle,
+    ) -> Result<Self> {
+        runs.sort_unstable_by_key(|run| (run.size, run.id));
+        let mut left = budget_bytes;
+        let reads = runs.into_iter().map(|run| {
+            let cost = resident_cost(run.size);
+            let is_resident = cost <= left;
+            left = if is_resident { left - cost } else { 0 };
+            load_run(Arc::clone(&storage), run, is_resident)
+        });
+        let mut loaded = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
+        let mut builder = TableBuilder::default();
+        let (mut num_resident_runs, mut paged, mut damages) = (0, Vec::new(), Vec::new());
+        while let Some(run) = loaded.try_next().await? {
+            match run {
+                Loaded::Resident(bytes, id) => match decode_run(&id, &bytes) {
+                    Ok(run) if builder.add(&run) => num_resident_runs += 1,
+                    Ok(_) => return Err(Error::invalid("a budget of more than 2^32 entries")),
+                    Err(malformed) => damages.push(damaged_run(id, malformed)),
+                },
+                Loaded::Paged(run) => paged.push(run),
+                Loaded::Damaged(damage) => damages.push(damage),
+                Loaded::Gone => {}
+            }
+        }
+        drop(loaded);
+        for damage in &damages {
+            tracing::warn!(%damage, "an index run is skipped");
+        }
+        let (resident, pages) = (builder.build(), Pages::new(storage));
+        let shared = Shared {
+            resident,
+            num_resident_runs,
+            paged,
+            pages,
+            damages,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            runtime,
+        })
+    }
+
+    /// A place of a chunk, or `None` when no run lists it.
+    ///
+    /// Blocks the thread while pages are read, which happens on the runtime given at load: call it from
+    /// threads of one's own, and [`Index::find`] from tasks. Never blocks when all runs are
+    /// resident, nor for a chunk that a resident run lists.
+    pub fn locate(&self, id: &ChunkId) -> Result<Option<ChunkLocation>> {
+        let resident = self.shared.resident.places(id).next();
+        if resident.is_some() || self.shared.paged.is_empty() {
+            return Ok(resident);
+        }
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let (shared, id) = (Arc::clone(&self.shared), *id);
+        self.runtime.spawn(async move {
+            // Nobody waits any more when this fails.
+            let _ = answer.send(shared.find_paged(&id).await);
+        });
+        answered
+            .recv()
+            .unwrap_or_else(|_| Err(Error::invalid("a lookup on a stopped runtime")))
+    }
+
+    /// A place of a chunk, or `None` when no run lists it.
+    pub async fn find(&self, id: &ChunkId) -> Result<Option<ChunkLocation>> {
+        match self.shared.resident.places(id).next() {
+            Some(location) => Ok(Some(location)),
+            None => self.shared.find_paged(id).await,
+        }
+    }
+
+    /// Every place of a chunk: more than one when it was stored by two writers at once, or repaired.
+    pub async fn find_all(&self, id: &ChunkId) -> Result<Vec<ChunkLocation>> {
+        let mut places: Vec<ChunkLocation> = self.shared.resident.places(id).collect();
+        let mut paged = self.shared.paged_places(id);
+        while let Some(place) = paged.next().await {
+            places.extend(place?);
+        }
+        Ok(places)
+    }
+
+    /// Entries in all runs. A chunk that paged runs list several times counts several times.
+    pub fn num_entries(&self) -> u64 {
+        let paged = self
+            .shared
+            .paged
+            .iter()
+            .map(|run| u64::from(run.header.num_entries));
+        self.shared.resident.num_entries() as u64 + paged.sum::<u64>()
+    }
+
+    /// Runs held in memory.
+    pub fn num_resident_runs(&self) -> usize {
+        self.shared.num_resident_runs
+    }
+
+    /// Runs that lookups read pages of.
+    pub fn num_paged_runs(&self) -> usize {
+        self.shared.paged.len()
+    }
+
+    /// Runs that were left out at load because they are damaged.
+    pub fn damages(&self) -> &[Damage] {
+        &self.shared.damages
+    }
+}
+
+impl Shared {
+    async fn find_paged(&self, id: &ChunkId) -> Result<Option<ChunkLocation>> {
+        let mut places = self.paged_places(id);
+        while let Some(place) = places.next().await {
+            if let Some(location) = place? {
+                return Ok(Some(location));
+            }
+        }
+        Ok(None)
+    }
+
+    fn paged_places(
+        &self,
+        id: &ChunkId,
+    ) -> impl stream::Stream<Item = Result<Option<ChunkLocation>>> + Unpin {
+        let lookups: Vec<_> = self
+            .paged
+            .iter()
+            .map(|run| self.pages.find(run, id))
+            .collect();
+        stream::iter(lookups).buffer_unordered(MAX_READS)
+    }
+}
+
+/// Memory that a run of so many bytes takes when resident.
+fn resident_cost(run_bytes: u64) -> u64 {
+    run_bytes
+        .saturating_mul(BYTES_PER_ENTRY)
+        .div_ceil(ENTRY_BYTES as u64)
+}
+
+async fn load_run(storage: Arc<dyn Storage>, run: ListedRun, is_resident: bool) -> Result<Loaded> {
+    let path = layout::index_path(&run.id);
+    let header = ByteRange::Span {
+        offset: 0,
+        length: HEADER_BYTES as u64,
+    };
+    let range = if is_resident { ByteRange::Full } else { header };
+    let bytes = match storage.get(&path, range).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(Loaded::Gone),
+        Err(error) if error.kind() == cairn_storage::ErrorKind::InvalidRange => Bytes::new(),
+        Err(error) => return Err(error.into()),
+    };
+    if is_resident {
+        return Ok(Loaded::Resident(bytes, run.id));
+    }
+    match RunHeader::parse(&bytes, run.size) {
+        Ok(header) => Ok(Loaded::Paged(PagedRun { id: run.id, header })),
+        Err(malformed) => Ok(Loaded::Damaged(damaged_run(run.id, malformed))),
+    }
+}
+
+fn damaged_run(id: IndexId, malformed: crate::Malformed) -> Damage {
+    Damage::new(DamagedObject::IndexRun(id), malformed)
+}
+
+#[cfg(test)]
+mod tests;

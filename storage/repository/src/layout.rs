@@ -1,0 +1,132 @@
+//! Where objects lie: the only place that knows their names.
+
+use cairn_storage::ObjectPath;
+
+use crate::{IndexId, Label, PackId};
+
+const CONFIG: &str = "cairn.json";
+const PACKS: &str = "packs";
+const INDEXES: &str = "indexes";
+const SNAPSHOTS: &str = "snapshots";
+
+/// The config.
+pub fn config_path() -> ObjectPath {
+    path(CONFIG)
+}
+
+/// The prefix of all packs.
+pub fn packs_prefix() -> ObjectPath {
+    path(PACKS)
+}
+
+/// The prefix of all index runs.
+pub fn indexes_prefix() -> ObjectPath {
+    path(INDEXES)
+}
+
+/// The prefix of all records.
+pub fn snapshots_prefix() -> ObjectPath {
+    path(SNAPSHOTS)
+}
+
+/// A pack.
+pub fn pack_path(id: &PackId) -> ObjectPath {
+    let [first, ..] = id.as_bytes();
+    path(&format!("{PACKS}/{first:02x}/{id}"))
+}
+
+/// An index run.
+pub fn index_path(id: &IndexId) -> ObjectPath {
+    path(&format!("{INDEXES}/{id}"))
+}
+
+/// The record of a snapshot.
+pub fn snapshot_path(label: &Label) -> ObjectPath {
+    path(&format!("{SNAPSHOTS}/{label}"))
+}
+
+/// The pack at a path; `None` when no pack has this path.
+pub fn parse_pack_path(path: &ObjectPath) -> Option<PackId> {
+    let id = path.name().parse().ok()?;
+    (pack_path(&id) == *path).then_some(id)
+}
+
+/// The index run at a path; `None` when no run has this path.
+pub fn parse_index_path(path: &ObjectPath) -> Option<IndexId> {
+    let id = path.name().parse().ok()?;
+    (index_path(&id) == *path).then_some(id)
+}
+
+/// The label of the record at a path; `None` when no record has this path.
+pub fn parse_snapshot_path(path: &ObjectPath) -> Option<Label> {
+    let label = path.name().parse().ok()?;
+    (snapshot_path(&label) == *path).then_some(label)
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the names above keep the rules of ObjectPath"
+)]
+fn path(text: &str) -> ObjectPath {
+    ObjectPath::parse(text)
+        .expect("ids are hexadecimal, labels have allowed characters only and at most 128 of them")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_design() {
+        let pack = PackId::from_bytes([0xab; 32]);
+        assert_eq!(
+            pack_path(&pack).as_str(),
+            format!("packs/ab/{}", "ab".repeat(32))
+        );
+        let index = IndexId::from_bytes([1; 32]);
+        assert_eq!(
+            index_path(&index).as_str(),
+            format!("indexes/{}", "01".repeat(32))
+        );
+        assert_eq!(
+            snapshot_path(&"a:b".parse().unwrap()).as_str(),
+            "snapshots/a:b"
+        );
+        assert_eq!(config_path().as_str(), "cairn.json");
+    }
+
+    #[test]
+    fn foreign_paths_are_nobodys() {
+        let hex = "ab".repeat(32);
+        for foreign in [
+            format!("packs/ac/{hex}"),
+            format!("packs/{hex}"),
+            format!("x/packs/ab/{hex}"),
+            format!("packs/ab/{}", hex.to_uppercase()),
+        ] {
+            assert_eq!(parse_pack_path(&ObjectPath::parse(&foreign).unwrap()), None);
+        }
+        assert_eq!(
+            parse_snapshot_path(&ObjectPath::parse("snapshots/a/b").unwrap()),
+            None
+        );
+        assert_eq!(
+            parse_snapshot_path(&ObjectPath::parse("snapshots/a=b").unwrap()),
+            None
+        );
+        assert_eq!(parse_index_path(&ObjectPath::root()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn paths_lead_back(bytes: [u8; 32], text in "[A-Za-z0-9_:-][A-Za-z0-9_.:-]{0,127}") {
+            let (pack, index) = (PackId::from_bytes(bytes), IndexId::from_bytes(bytes));
+            let label: Label = text.parse().unwrap();
+            prop_assert_eq!(parse_pack_path(&pack_path(&pack)), Some(pack));
+            prop_assert_eq!(parse_index_path(&index_path(&index)), Some(index));
+            prop_assert_eq!(parse_snapshot_path(&snapshot_path(&label)), Some(label));
+        }
+    }
+}

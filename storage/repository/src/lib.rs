@@ -1,0 +1,28 @@
+//! The repository: what is stored, byte by byte, and what is done to it.
+//!
+//! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`pack`], [`index`],
+//! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`]) turns values into bytes and back and
+//! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
+//! publishes records; [`check`] proves that what snapshots need is there.
+
+mod cbor;
+pub mod check;
+pub mod chunking;
+pub mod codec;
+mod compressor;
+pub mod config;
+mod error;
+mod id;
+pub mod index;
+pub mod layout;
+pub mod manifest;
+pub mod pack;
+pub mod read_plan;
+pub mod record;
+mod repository;
+mod timestamp;
+
+pub use error::{Damage, DamagedObject, Error, ErrorKind, Fault, Malformed, Result};
+pub use id::{ChunkId, IndexId, Label, LabelError, PackId, ParseIdError, RepositoryId};
+pub use repository::{ListedSnapshot, Repository};
+pub use timestamp::{ParseTimestampError, Timestamp};

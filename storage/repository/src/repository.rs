@@ -1,0 +1,205 @@
+//! [`Repository`]: a storage that keeps a repository, and the operations on it.
+//!
+//! # Write order
+//! [`Repository::put_pack`], then [`Repository::put_index_run`] of packs that are durable (R3), then
+//! [`Repository::commit`]: the record is the last write, put-if-absent (R5). Nothing here reorders or batches: the
+//! order of the calls is the order of the writes.
+//!
+//! # Concurrency
+//! Any number of hosts may do any of this at once. Objects named by content cannot conflict, labels are
+//! decided by put-if-absent.
+//!
+//! # Cancellation
+//! Dropping a future leaves at worst an object that nothing refers to.
+
+mod read;
+mod snapshots;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage};
+use futures::TryStreamExt;
+use tokio::runtime::Handle;
+
+pub use self::snapshots::ListedSnapshot;
+use crate::config::{ConfigError, RepositoryConfig, RepositorySettings};
+use crate::error::DamagedObject;
+use crate::index::{Index, ListedRun, encode_run};
+use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
+use crate::{Damage, Error, Fault, IndexId, PackId, RepositoryId, Result, Timestamp, layout};
+
+/// An open repository. Cheap to clone; clones share the storage.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    storage: Arc<dyn Storage>,
+    config: Arc<RepositoryConfig>,
+}
+
+impl Repository {
+    /// Makes a repository. [`crate::ErrorKind::AlreadyARepository`] when there is one.
+    pub async fn create(storage: Arc<dyn Storage>, settings: &RepositorySettings) -> Result<Self> {
+        let config = RepositoryConfig::new(RepositoryId::random(), Timestamp::now(), settings)?;
+        refuse_read_only(&storage)?;
+        let bytes = Bytes::from(config.encode());
+        let (path, payload) = (layout::config_path(), Payload::from(bytes.clone()));
+        match storage.put(&path, payload, PutMode::Create).await {
+            Ok(()) => {}
+            // A retry of ours may meet what its first try stored; the random id tells.
+            Err(error) if is_already_there(&error) => {
+                if storage.get(&path, ByteRange::Full).await? != bytes {
+                    return Err(Error::AlreadyARepository {
+                        location: storage.to_string(),
+                    });
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Self {
+            storage,
+            config: Arc::new(config),
+        })
+    }
+
+    /// Opens a repository. [`crate::ErrorKind::NotARepository`] when there is none,
+    /// [`crate::ErrorKind::NewerFormat`] when this version of Cairn must not touch it.
+    pub async fn open(storage: Arc<dyn Storage>) -> Result<Self> {
+        let bytes = match storage.get(&layout::config_path(), ByteRange::Full).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => {
+                return Err(Error::NotARepository {
+                    location: storage.to_string(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let config = RepositoryConfig::decode(&bytes).map_err(|error| match error {
+            ConfigError::Newer { needs } => Error::NewerFormat { needs },
+            ConfigError::Malformed(malformed) => {
+                Damage::new(DamagedObject::Config, malformed).into()
+            }
+        })?;
+        Ok(Self {
+            storage,
+            config: Arc::new(config),
+        })
+    }
+
+    /// Opens the repository, or makes one when there is none. `settings` matter only then.
+    pub async fn open_or_create(
+        storage: Arc<dyn Storage>,
+        settings: &RepositorySettings,
+    ) -> Result<Self> {
+        match Self::open(Arc::clone(&storage)).await {
+            Err(Error::NotARepository { .. }) => {}
+            result => return result,
+        }
+        match Self::create(Arc::clone(&storage), settings).await {
+            // Another host made it in between.
+            Err(Error::AlreadyARepository { .. }) => Self::open(storage).await,
+            result => result,
+        }
+    }
+
+    /// What it was created with.
+    pub fn config(&self) -> &RepositoryConfig {
+        &self.config
+    }
+
+    /// Where it is kept.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// Stores a pack: durable when this returns. Storing one twice is harmless.
+    pub async fn put_pack(&self, pack: &FinishedPack) -> Result<()> {
+        self.put_content_named(&layout::pack_path(&pack.id), pack.bytes.clone())
+            .await
+    }
+
+    /// Stores an index run of these entries and returns its name. Their packs must be durable (R3).
+    /// Storing one twice is harmless.
+    pub async fn put_index_run(&self, entries: Vec<IndexEntry>) -> Result<IndexId> {
+        let run = encode_run(entries);
+        self.put_content_named(&layout::index_path(&run.id), run.bytes)
+            .await?;
+        Ok(run.id)
+    }
+
+    /// An object whose name says what it holds is there already or is not; one of another length than it
+    /// must have is damaged, and this heals it.
+    async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
+        refuse_read_only(&self.storage)?;
+        let payload = Payload::from(bytes);
+        match self
+            .storage
+            .put(path, payload.clone(), PutMode::Create)
+            .await
+        {
+            Ok(()) => Ok(()),
+            Err(error) if is_already_there(&error) => {
+                if self.storage.head(path).await?.size != payload.len() {
+                    tracing::warn!(%path, "an object of wrong length is replaced");
+                    self.storage.put(path, payload, PutMode::Overwrite).await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Loads the index: see [`Index`] for what `budget_bytes` bounds and what `runtime` is for.
+    pub async fn load_index(&self, budget_bytes: u64, runtime: Handle) -> Result<Index> {
+        let runs = self.runs().await?;
+        Index::load(Arc::clone(&self.storage), runs, budget_bytes, runtime).await
+    }
+
+    /// The packs with their lengths in bytes, in any order. One longer than any pack can be is given the
+    /// greatest length that a pack can have.
+    pub async fn packs(&self) -> Result<Vec<(PackId, u32)>> {
+        let prefix = layout::packs_prefix();
+        let objects = self.storage.list(&prefix).try_filter_map(async |meta| {
+            let length = u32::try_from(meta.size).unwrap_or(MAX_PACK_BYTES);
+            Ok(layout::parse_pack_path(&meta.path).map(|id| (id, length)))
+        });
+        Ok(objects.try_collect().await?)
+    }
+
+    /// The index runs, in any order.
+    pub async fn runs(&self) -> Result<Vec<ListedRun>> {
+        let prefix = layout::indexes_prefix();
+        let objects = self.storage.list(&prefix).try_filter_map(async |meta| {
+            let id = layout::parse_index_path(&meta.path);
+            Ok(id.map(|id| ListedRun {
+                id,
+                size: meta.size,
+            }))
+        });
+        Ok(objects.try_collect().await?)
+    }
+}
+
+fn is_already_there(error: &cairn_storage::Error) -> bool {
+    error.kind() == cairn_storage::ErrorKind::AlreadyExists
+}
+
+fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {
+    if storage.capabilities().put {
+        Ok(())
+    } else {
+        Err(Error::ReadOnly {
+            location: storage.to_string(),
+        })
+    }
+}
+
+/// What reading `object` came to, when the storage says that it is not there or not that long.
+pub(crate) fn fault_of(error: &cairn_storage::Error) -> Option<Fault> {
+    match error.kind() {
+        cairn_storage::ErrorKind::NotFound => Some(Fault::Missing),
+        cairn_storage::ErrorKind::InvalidRange => Some(Fault::Malformed(crate::Malformed::new(
+            "shorter than what lies in it",
+        ))),
+        _ => None,
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading chunks and documents: located, fetched in few ranged reads, verified.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use cairn_storage::ByteRange;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::{Repository, fault_of};
+use crate::codec::{Decompressor, open_chunk};
+use crate::error::DamagedObject;
+use crate::index::Index;
+use crate::manifest::{Document, DocumentRef};
+use crate::pack::ChunkLocation;
+use crate::read_plan::{ReadSpan, coalesce};
+use crate::{ChunkId, Damage, Fault, Malformed, PackId, Result, layout};
+
+/// Bytes between two wanted chunks that are cheaper to read than a second request is.
+const MAX_GAP_BYTES: u32 = 256 << 10;
+
+/// Longest read for documents in bytes.
+const MAX_SPAN_BYTES: u32 = 8 << 20;
+
+/// Reads and lookups in flight at once.
+const MAX_READS: usize = 8;
+
+/// Plaintext of documents that one batch of [`Repository::read_documents`] holds beside the decoded ones.
+const BATCH_BYTES: u64 = 32 << 20;
+
+impl Repository {
+    /// The plaintext of a chunk, verified. When it is damaged in one place and lies in another too, the
+    /// other is used. [`crate::ErrorKind::Damaged`] names pack and chunk when no place is good.
+    pub async fn read_chunk(&self, index: &Index, id: &ChunkId) -> Result<Bytes> {
+        let mut damage = not_listed(*id);
+        for location in index.find_all(id).await? {
+            match self.read_chunk_at(id, &location).await {
+                Err(crate::Error::Damaged(found)) => damage = found,
+                result => return result,
+            }
+        }
+        Err(damage.into())
+    }
+
+    /// The plaintext of the chunk at this place, verified.
+    pub async fn read_chunk_at(&self, id: &ChunkId, location: &ChunkLocation) -> Result<Bytes> {
+        let (offset, length) = (location.offset, location.stored_len);
+        let stored = self.read_pack(&location.pack, offset, length).await?;
+        Ok(open_chunk(&mut Decompressor::new(), id, location, &stored)?)
+    }
+
+    /// A range of a pack, unverified. [`crate::ErrorKind::Damaged`] when the pack is not there or not so long.
+    pub async fn read_pack(&self, pack: &PackId, offset: u32, length: u32) -> Result<Bytes> {
+        let range = ByteRange::Span {
+            offset: offset.into(),
+            length: length.into(),
+        };
+        let read = self.storage.get(&layout::pack_path(pack), range).await;
+        let bytes = read.map_err(|error| match fault_of(&error) {
+            Some(fault) => Damage::new(DamagedObject::Pack(*pack), fault).into(),
+            None => crate::Error::from(error),
+        })?;
+        if bytes.len() != length as usize {
+            let short = Fault::Short {
+                expected: length.into(),
+                actual: bytes.len() as u64,
+            };
+            return Err(Damage::new(DamagedObject::Pack(*pack), short).into());
+        }
+        Ok(bytes)
+    }
+
+    /// A document, verified and decoded.
+    pub async fn read_document<D: Document>(
+        &self,
+        index: &Index,
+        reference: &DocumentRef,
+    ) -> Result<D> {
+        let bytes = self
+            .read_batch(index, std::slice::from_ref(reference))
+            .await?;
+        decode(
+            reference,
+            bytes.first().map(Vec::as_slice).unwrap_or_default(),
+        )
+    }
+
+    /// Documents in the order of their references, verified and decoded. Chunks that lie near one another are
+    /// read together; chunks that documents share are read once per batch of 32 MiB.
+    pub async fn read_documents<D: Document>(
+        &self,
+        index: &Index,
+        references: &[DocumentRef],
+    ) -> Result<Vec<D>> {
+        let mut documents = Vec::with_capacity(references.len());
+        let mut left = references;
+        while !left.is_empty() {
+            let (batch, rest) = left.split_at(batch_len(left));
+            let bytes = self.read_batch(index, batch).await?;
+            for (reference, bytes) in batch.iter().zip(bytes) {
+                documents.push(decode(reference, &bytes)?);
+            }
+            left = rest;
+        }
+        Ok(documents)
+    }
+
+    /// The bytes of each document.
+    async fn read_batch(&self, index: &Index, references: &[DocumentRef]) -> Result<Vec<Vec<u8>>> {
+        let chunks = self.read_chunks(index, references).await?;
+        references
+            .iter()
+            .map(|reference| assemble(reference, &chunks))
+            .collect()
+    }
+
+    async fn read_chunks(
+        &self,
+        index: &Index,
+        references: &[DocumentRef],
+    ) -> Result<HashMap<ChunkId, Bytes>> {
+        let mut ids: Vec<ChunkId> = Vec::new();
+        let mut chunks = HashMap::new();
+        for id in references
+            .iter()
+            .flat_map(|reference| reference.chunks.iter())
+        {
+            if chunks.insert(id, Bytes::new()).is_none() {
+                ids.push(id);
+            }
+        }
+        let lookups =
+            ids.into_iter()
+                .enumerate()
+                .map(async |(number, id)| match index.find(&id).await? {
+                    Some(location) => Ok((number, id, location)),
+                    None => Err(crate::Error::from(not_listed(id))),
+                });
+        let lookups = stream::iter(lookups.collect::<Vec<_>>()).buffered(MAX_READS);
+        let wanted: Vec<_> = lookups.try_collect().await?;
+        let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
+        let reads = spans.into_iter().map(|span| self.read_span(index, span));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
+        while let Some(read) = reads.try_next().await? {
+            chunks.extend(read);
+        }
+        Ok(chunks)
+    }
+
+    /// The chunks of a span; those that it does not give intact, from wherever else they lie.
+    async fn read_span(&self, index: &Index, span: ReadSpan) -> Result<Vec<(ChunkId, Bytes)>> {
+        let bytes = match self.read_pack(&span.pack, span.offset, span.length).await {
+            Err(crate::Error::Damaged(_)) => Bytes::new(),
+            result => result?,
+        };
+        let mut chunks = Vec::with_capacity(span.chunks.len());
+        for (_, id, location) in &span.chunks {
+            let stored = span.stored(&bytes, location).unwrap_or_default();
+            let opened = open_chunk(&mut Decompressor::new(), id, location, &stored);
+            let plain = match opened {
+                Ok(plain) => plain,
+                Err(_) => self.read_chunk(index, id).await?,
+            };
+            chunks.push((*id, plain));
+        }
+        Ok(chunks)
+    }
+}
+
+/// How many references fit one batch: at least one.
+fn batch_len(references: &[DocumentRef]) -> usize {
+    let mut bytes = 0_u64;
+    let fitting = references.iter().take_while(|reference| {
+        bytes = bytes.saturating_add(reference.len);
+        bytes <= BATCH_BYTES
+    });
+    fitting.count().max(1).min(references.len())
+}
+
+/// Joins the chunks of a document. What it allocates was read before.
+fn assemble(reference: &DocumentRef, chunks: &HashMap<ChunkId, Bytes>) -> Result<Vec<u8>> {
+    let pieces: Vec<&[u8]> = reference
+        .chunks
+        .iter()
+        .filter_map(|id| chunks.get(&id))
+        .map(AsRef::as_ref)
+        .collect();
+    let actual = pieces.iter().map(|piece| piece.len() as u64).sum();
+    if actual != reference.len {
+        let fault = Fault::Length {
+            expected: reference.len,
+            actual,
+        };
+        return Err(Damage::new(document(reference), fault).into());
+    }
+    Ok(pieces.concat())
+}
+
+fn decode<D: Document>(reference: &DocumentRef, bytes: &[u8]) -> Result<D> {
+    D::decode(bytes)
+        .map_err(|malformed: Malformed| Damage::new(document(reference), malformed).into())
+}
+
+fn document(reference: &DocumentRef) -> DamagedObject {
+    reference
+        .chunks
+        .first()
+        .map_or(DamagedObject::Index, DamagedObject::Document)
+}
+
+fn not_listed(id: ChunkId) -> Damage {
+    Damage::of_chunk(DamagedObject::Index, id, Fault::NotListed)
+}

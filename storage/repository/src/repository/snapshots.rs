@@ -1,0 +1,172 @@
+//! Records: committing, finding and listing snapshots.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use cairn_storage::{ByteRange, ObjectMeta, Payload, PutMode};
+use futures::{Stream, StreamExt, TryStreamExt};
+
+use super::{Repository, is_already_there, refuse_read_only};
+use crate::error::DamagedObject;
+use crate::record::{MAX_RECORD_BYTES, Record};
+use crate::{Damage, Error, Label, Malformed, Result, layout};
+
+/// Records read at once in a listing.
+const MAX_READS: usize = 16;
+
+/// Records read ahead when the newest are looked at one by one: most lookups end with the first.
+const READ_AHEAD: usize = 2;
+
+/// A snapshot as a listing shows it.
+#[derive(Debug)]
+pub struct ListedSnapshot {
+    /// Its name.
+    pub label: Label,
+    /// Length of its record in bytes.
+    pub size: u64,
+    /// When its record was put, by the clock of the storage.
+    pub modified: SystemTime,
+    /// Its record, or why it cannot be read: one damaged record does not hide the others.
+    pub record: Result<Record>,
+}
+
+impl Repository {
+    /// Publishes a snapshot: when this returns `Ok` it exists, and it did not before. Packs and runs with
+    /// everything it refers to must be durable (R3, R4).
+    ///
+    /// Exactly one of any number of commits of a label succeeds. Repeating a commit whose outcome is
+    /// unknown is safe: it meets its own record and succeeds. [`crate::ErrorKind::LabelExists`] when
+    /// the label belongs to another snapshot; [`crate::ErrorKind::Invalid`] when the record is
+    /// too long, or the storage cannot decide between two commits.
+    pub async fn commit(&self, record: &Record) -> Result<()> {
+        refuse_read_only(&self.storage)?;
+        if !self.storage.capabilities().atomic_create {
+            return Err(Error::invalid(
+                "a commit on a storage without put-if-absent",
+            ));
+        }
+        let bytes = Bytes::from(record.encode());
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
+            return Err(Error::invalid("a record of more than 1 MiB"));
+        }
+        let path = layout::snapshot_path(&record.label);
+        let payload = Payload::from(bytes.clone());
+        match self.storage.put(&path, payload, PutMode::Create).await {
+            Ok(()) => Ok(()),
+            Err(error) if is_already_there(&error) => {
+                let holder = self.storage.get(&path, ByteRange::Full).await?;
+                if holder == bytes {
+                    return Ok(());
+                }
+                let timestamp = Record::decode(&holder).ok().map(|holder| holder.timestamp);
+                Err(Error::LabelExists {
+                    label: record.label.clone(),
+                    timestamp,
+                })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The record of a snapshot. [`crate::ErrorKind::NoSuchSnapshot`] when there is none.
+    pub async fn record(&self, label: &Label) -> Result<Record> {
+        let path = layout::snapshot_path(label);
+        let bytes = match self.storage.get(&path, ByteRange::Full).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => {
+                return Err(Error::NoSuchSnapshot {
+                    label: label.clone(),
+                });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        decode_named(label, &bytes).map_err(|malformed| damaged(label, malformed).into())
+    }
+
+    /// All snapshots, ascending by label, with their records.
+    pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>> {
+        let listed = self.list_records().await?;
+        let reads = listed
+            .into_iter()
+            .map(|(label, meta)| self.read_listed(label, meta));
+        let reads: Vec<_> = reads.collect();
+        let mut snapshots: Vec<ListedSnapshot> = futures::stream::iter(reads)
+            .buffer_unordered(MAX_READS)
+            .collect()
+            .await;
+        snapshots.sort_unstable_by(|a, b| a.label.cmp(&b.label));
+        Ok(snapshots)
+    }
+
+    /// At most `limit` snapshots, the newest first as the listing dates them. Records are read as the stream
+    /// is polled, so that one who finds what is looked for early reads few.
+    pub async fn recent_records(&self, limit: usize) -> Result<impl Stream<Item = ListedSnapshot>> {
+        let mut listed = self.list_records().await?;
+        listed.sort_unstable_by(|(a_label, a), (b_label, b)| {
+            (b.modified, b_label).cmp(&(a.modified, a_label))
+        });
+        listed.truncate(limit);
+        let reads = listed
+            .into_iter()
+            .map(|(label, meta)| self.read_listed(label, meta));
+        Ok(futures::stream::iter(reads.collect::<Vec<_>>()).buffered(READ_AHEAD))
+    }
+
+    /// The newest snapshot of `origin` among the `limit` newest; damaged records are passed over.
+    pub async fn latest_for_origin(&self, origin: &str, limit: usize) -> Result<Option<Record>> {
+        let mut recent = std::pin::pin!(self.recent_records(limit).await?);
+        while let Some(snapshot) = recent.next().await {
+            match snapshot.record {
+                Ok(record) if record.origin == origin => return Ok(Some(record)),
+                Ok(_) => {}
+                Err(error @ Error::Storage(_)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, label = %snapshot.label, "a record is skipped")
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The labels of all snapshots, ascending. Reads no record.
+    pub async fn labels(&self) -> Result<Vec<Label>> {
+        let records = self.list_records().await?;
+        let mut labels: Vec<Label> = records.into_iter().map(|(label, _)| label).collect();
+        labels.sort_unstable();
+        Ok(labels)
+    }
+
+    async fn list_records(&self) -> Result<Vec<(Label, ObjectMeta)>> {
+        let prefix = layout::snapshots_prefix();
+        let records = self.storage.list(&prefix).try_filter_map(async |meta| {
+            Ok(layout::parse_snapshot_path(&meta.path).map(|label| (label, meta)))
+        });
+        Ok(records.try_collect().await?)
+    }
+
+    async fn read_listed(&self, label: Label, meta: ObjectMeta) -> ListedSnapshot {
+        let record = if meta.size > MAX_RECORD_BYTES {
+            Err(damaged(&label, Malformed::new("a record of more than 1 MiB")).into())
+        } else {
+            self.record(&label).await
+        };
+        ListedSnapshot {
+            label,
+            size: meta.size,
+            modified: meta.modified,
+            record,
+        }
+    }
+}
+
+fn decode_named(label: &Label, bytes: &[u8]) -> Result<Record, Malformed> {
+    let record = Record::decode(bytes)?;
+    if record.label != *label {
+        return Err(Malformed::new("the record of another label"));
+    }
+    Ok(record)
+}
+
+fn damaged(label: &Label, malformed: Malformed) -> Damage {
+    Damage::new(DamagedObject::Record(label.clone()), malformed)
+}

@@ -1,0 +1,10 @@
+//! The repository as its users see it: operations, the golden repositories, and what a check says of damage.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod check;
+mod damage;
+mod golden;
+mod operations;
+mod sample;
+mod seeds;
