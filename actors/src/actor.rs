@@ -92,9 +92,7 @@ pub struct Topology {
 
 impl std::fmt::Debug for Topology {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.stages.iter().map(|stage| stage.stage))
-            .finish()
+        f.debug_list().entries(self.stages.iter().map(|stage| stage.stage)).finish()
     }
 }
 
@@ -153,9 +151,7 @@ impl StageActor {
         let supervisor = supervisor.clone();
         let told = exit.into_actor(self).then(move |exit, stage_actor, _| {
             let exit = stage_actor.joined(number, exit.ok());
-            supervisor
-                .send(WorkerExited { stage, exit })
-                .into_actor(stage_actor)
+            supervisor.send(WorkerExited { stage, exit }).into_actor(stage_actor)
         });
         // The supervisor outlives its stages: it stops when it has heard of every worker.
         context.spawn(told.map(|_, _, _| ()));
@@ -255,10 +251,9 @@ impl Supervisor {
     fn outcome(&mut self) -> JobExit {
         match (self.fault.take(), self.was_cancelled, self.echo) {
             (Some(fault), ..) => JobExit::Failed(fault),
-            (None, _, Some(stage)) if !self.was_cancelled => JobExit::Failed(Fault::defect(
-                stage,
-                "a neighbour went away without a cause",
-            )),
+            (None, _, Some(stage)) if !self.was_cancelled => {
+                JobExit::Failed(Fault::defect(stage, "a neighbour went away without a cause"))
+            }
             (None, true, _) => JobExit::Cancelled,
             (None, false, _) => JobExit::Finished,
         }
@@ -308,11 +303,7 @@ impl Handler<Observe> for Supervisor {
     type Result = ResponseFuture<Vec<StageObservation>>;
 
     fn handle(&mut self, _: Observe, _: &mut Context<Self>) -> Self::Result {
-        let asked: Vec<_> = self
-            .stages
-            .iter()
-            .map(|stage| stage.send(ObserveStage))
-            .collect();
+        let asked: Vec<_> = self.stages.iter().map(|stage| stage.send(ObserveStage)).collect();
         Box::pin(async move {
             let answers = futures::future::join_all(asked).await;
             answers.into_iter().flatten().collect()
@@ -369,10 +360,8 @@ pub struct ControlPlane {
 impl ControlPlane {
     /// Starts the thread.
     pub fn start() -> Result<Self, Fault> {
-        let system_error = |source| Fault::System {
-            what: "starting the control plane".to_owned(),
-            source,
-        };
+        let system_error =
+            |source| Fault::System { what: "starting the control plane".to_owned(), source };
         let (ready, started) = crossbeam_channel::bounded(1);
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new()
@@ -387,14 +376,9 @@ impl ControlPlane {
                 });
             })
             .map_err(system_error)?;
-        let arbiter = started
-            .recv()
-            .map_err(|_| system_error(std::io::Error::other("it ended")))?;
-        Ok(Self {
-            arbiter,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let arbiter =
+            started.recv().map_err(|_| system_error(std::io::Error::other("it ended")))?;
+        Ok(Self { arbiter, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Starts the workers of a job.
@@ -406,11 +390,8 @@ impl ControlPlane {
         let cancel = topology.cancel.clone();
         let (report, exit) = oneshot::channel();
         let (ready, started) = oneshot::channel();
-        let stages: Vec<StageActor> = topology
-            .stages
-            .into_iter()
-            .map(|spec| StageActor::new(spec, cancel.clone()))
-            .collect();
+        let stages: Vec<StageActor> =
+            topology.stages.into_iter().map(|spec| StageActor::new(spec, cancel.clone())).collect();
         let token = cancel.clone();
         let is_running = self.arbiter.spawn_fn(move || {
             let num_working = stages.iter().map(|stage| stage.num_workers).sum();
@@ -427,11 +408,7 @@ impl ControlPlane {
             .start();
             let starts: Vec<_> = stages
                 .iter()
-                .map(|stage| {
-                    stage.send(Start {
-                        supervisor: supervisor.clone(),
-                    })
-                })
+                .map(|stage| stage.send(Start { supervisor: supervisor.clone() }))
                 .collect();
             actix::spawn(async move {
                 futures::future::join_all(starts).await;
@@ -443,11 +420,7 @@ impl ControlPlane {
             return Err(gone());
         }
         let supervisor = started.await.map_err(|_| gone())?;
-        Ok(RunningJob {
-            cancel,
-            control: JobControl { supervisor },
-            exit,
-        })
+        Ok(RunningJob { cancel, control: JobControl { supervisor }, exit })
     }
 }
 

@@ -57,9 +57,7 @@ struct OpenRead {
 
 impl OpenRead {
     fn is_complete(&self) -> bool {
-        self.cut
-            .as_ref()
-            .is_some_and(|cut| cut.num_chunks as usize == self.num_received)
+        self.cut.as_ref().is_some_and(|cut| cut.num_chunks as usize == self.num_received)
     }
 }
 
@@ -104,11 +102,7 @@ impl Assembly {
         let num_open = plan.num_reads as usize;
         let mut reads = Vec::new();
         reads.resize_with(num_open, OpenRead::default);
-        let open = OpenPlan {
-            plan,
-            reads,
-            num_open,
-        };
+        let open = OpenPlan { plan, reads, num_open };
         if num_open == 0 {
             return self.complete(open).map(Some);
         }
@@ -152,10 +146,7 @@ impl Assembly {
     }
 
     /// All objects by database, and what happened to each; refuses when something is still open (R8).
-    #[expect(
-        clippy::type_complexity,
-        reason = "two plain lists, taken apart at the only call"
-    )]
+    #[expect(clippy::type_complexity, reason = "two plain lists, taken apart at the only call")]
     pub(crate) fn finish(self) -> Result<(Vec<(String, Vec<Object>)>, Vec<ObjectReport>), Fault> {
         if !self.open.is_empty() {
             return Err(defect("the input ended before every segment was complete"));
@@ -164,12 +155,7 @@ impl Assembly {
         let mut reports = Vec::with_capacity(self.objects.len());
         let mut objects = self.objects;
         objects.sort_by(|a, b| a.spec.key.cmp(&b.spec.key));
-        for AssembledObject {
-            spec,
-            partitions,
-            report,
-        } in objects
-        {
+        for AssembledObject { spec, partitions, report } in objects {
             if partitions.len() != spec.partitions.len() {
                 return Err(defect("a partition is missing"));
             }
@@ -191,9 +177,7 @@ impl Assembly {
     }
 
     fn object(&mut self, object: u32) -> Result<&mut AssembledObject, Fault> {
-        self.objects
-            .get_mut(object as usize)
-            .ok_or_else(|| defect("an unknown object"))
+        self.objects.get_mut(object as usize).ok_or_else(|| defect("an unknown object"))
     }
 
     fn read(&mut self, slot: SegmentSlot) -> Result<&mut OpenRead, Fault> {
@@ -224,12 +208,7 @@ impl Assembly {
     }
 
     fn complete(&mut self, open: OpenPlan) -> Result<CompletePartition, Fault> {
-        let PartitionPlan {
-            object,
-            name,
-            tablets,
-            ..
-        } = open.plan;
+        let PartitionPlan { object, name, tablets, .. } = open.plan;
         let report = &mut self.object(object)?.report;
         report.partitions += 1;
         report.tablets += tablets.len() as u64;
@@ -251,17 +230,9 @@ impl Assembly {
                 report.bytes += segment.len;
                 segments.push(segment);
             }
-            list.push(Tablet {
-                index: tablet.index,
-                name: tablet.name,
-                segments,
-            });
+            list.push(Tablet { index: tablet.index, name: tablet.name, segments });
         }
-        Ok(CompletePartition {
-            object,
-            name,
-            manifest: TabletList::new(list)?,
-        })
+        Ok(CompletePartition { object, name, manifest: TabletList::new(list)? })
     }
 }
 
@@ -273,11 +244,7 @@ fn finished_segment(entry: Segment, read: OpenRead) -> Result<Segment, Fault> {
     }
     let chunks: Option<ChunkList> = read.chunks.into_iter().collect();
     let chunks = chunks.ok_or_else(|| defect("a chunk is missing"))?;
-    Ok(Segment {
-        identity: cut.identity.into(),
-        chunks,
-        ..entry
-    })
+    Ok(Segment { identity: cut.identity.into(), chunks, ..entry })
 }
 
 #[cfg(test)]

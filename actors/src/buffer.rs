@@ -38,10 +38,7 @@ impl BufferPool {
             recv(cancel.gate()) -> _ => None,
             recv(self.free) -> bytes => bytes.ok(),
         }?;
-        Some(PooledBuffer {
-            bytes,
-            home: self.give_back.clone(),
-        })
+        Some(PooledBuffer { bytes, home: self.give_back.clone() })
     }
 }
 

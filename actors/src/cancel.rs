@@ -39,12 +39,7 @@ impl CancelToken {
 
     /// Wakes everybody who waits on this token, now and later. Idempotent.
     pub fn cancel(&self) {
-        let sender = self
-            .inner
-            .holder
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let sender = self.inner.holder.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(sender);
         self.inner.futures.cancel();
     }

@@ -40,10 +40,7 @@ pub(crate) struct Dedupe {
 
 impl Dedupe {
     pub(crate) fn new(index: Arc<Index>) -> Self {
-        Self {
-            index,
-            claimed: Mutex::default(),
-        }
+        Self { index, claimed: Mutex::default() }
     }
 
     /// Whether the caller must store this chunk: `true` exactly once for an id that the index lacks.
@@ -51,11 +48,7 @@ impl Dedupe {
         if self.index.locate(id)?.is_some() {
             return Ok(false);
         }
-        Ok(self
-            .claimed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(*id))
+        Ok(self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(*id))
     }
 }
 
@@ -82,34 +75,18 @@ impl Seal {
         progress: Arc<Progress>,
     ) -> Self {
         let metrics = ChunkMetrics::new();
-        Self {
-            dedupe,
-            compression,
-            compressors: Mutex::default(),
-            progress,
-            metrics,
-        }
+        Self { dedupe, compression, compressors: Mutex::default(), progress, metrics }
     }
 
     fn seal(&self, compressor: &mut Compressor, chunk: RawChunk) -> Result<SealedChunk, Fault> {
-        let RawChunk {
-            slot,
-            position,
-            bytes,
-        } = chunk;
+        let RawChunk { slot, position, bytes } = chunk;
         let id = ChunkId::of(&bytes);
         let raw_len = u32::try_from(bytes.len())
             .map_err(|_| Fault::defect(StageId::Checksum, "a chunk over 4 GiB"))?;
         if !self.dedupe.claim(&id)? {
             self.metrics.known.increment(1);
             self.metrics.known_raw_bytes.increment(raw_len.into());
-            return Ok(SealedChunk {
-                slot,
-                position,
-                id,
-                raw_len,
-                stored: None,
-            });
+            return Ok(SealedChunk { slot, position, id, raw_len, stored: None });
         }
         let (codec, encoded) = compressor.encode(&bytes)?;
         let stored = match codec {
@@ -121,33 +98,17 @@ impl Seal {
         self.metrics.stored_bytes.increment(stored.len() as u64);
         self.progress.new_chunks(1);
         self.progress.new_raw_bytes(raw_len.into());
-        let stored = Some(StoredForm {
-            codec,
-            bytes: stored,
-        });
-        Ok(SealedChunk {
-            slot,
-            position,
-            id,
-            raw_len,
-            stored,
-        })
+        let stored = Some(StoredForm { codec, bytes: stored });
+        Ok(SealedChunk { slot, position, id, raw_len, stored })
     }
 
     fn take_compressor(&self) -> Compressor {
-        let idle = self
-            .compressors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.compressors.lock().unwrap_or_else(PoisonError::into_inner).pop();
         idle.unwrap_or_else(|| Compressor::new(self.compression))
     }
 
     fn give_back(&self, compressor: Compressor) {
-        self.compressors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(compressor);
+        self.compressors.lock().unwrap_or_else(PoisonError::into_inner).push(compressor);
     }
 }
 
@@ -163,37 +124,22 @@ impl Compute for Seal {
             bytes += chunk.bytes.len();
             chunks.push(chunk);
             if bytes >= TASK_BYTES {
-                tasks.push(SealTask {
-                    chunks: std::mem::take(&mut chunks),
-                    cuts: Vec::new(),
-                });
+                tasks.push(SealTask { chunks: std::mem::take(&mut chunks), cuts: Vec::new() });
                 bytes = 0;
             }
         }
-        tasks.push(SealTask {
-            chunks,
-            cuts: batch.cuts,
-        });
+        tasks.push(SealTask { chunks, cuts: batch.cuts });
     }
 
     fn bytes(task: &SealTask) -> u64 {
-        task.chunks
-            .iter()
-            .map(|chunk| chunk.bytes.len() as u64)
-            .sum()
+        task.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum()
     }
 
     fn run(&self, task: SealTask) -> Result<SealedBatch, Fault> {
         let mut compressor = self.take_compressor();
-        let chunks: Result<Vec<_>, _> = task
-            .chunks
-            .into_iter()
-            .map(|chunk| self.seal(&mut compressor, chunk))
-            .collect();
+        let chunks: Result<Vec<_>, _> =
+            task.chunks.into_iter().map(|chunk| self.seal(&mut compressor, chunk)).collect();
         self.give_back(compressor);
-        Ok(SealedBatch {
-            chunks: chunks?,
-            cuts: task.cuts,
-        })
+        Ok(SealedBatch { chunks: chunks?, cuts: task.cuts })
     }
 }

@@ -46,10 +46,7 @@ struct OpenSegment {
 
 impl WindowCutter {
     pub(crate) fn new(chunker: Chunker) -> Self {
-        Self {
-            chunker,
-            open: None,
-        }
+        Self { chunker, open: None }
     }
 
     /// Cuts one window. The headroom of its buffer receives the tail of the window before.
@@ -98,11 +95,7 @@ impl WindowCutter {
             let bytes = rest.split_to(len);
             segment.cut_bytes += bytes.len() as u64;
             let position = segment.num_chunks;
-            batch.chunks.push(RawChunk {
-                slot: segment.slot,
-                position,
-                bytes,
-            });
+            batch.chunks.push(RawChunk { slot: segment.slot, position, bytes });
             segment.num_chunks += 1;
         }
         rest

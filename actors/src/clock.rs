@@ -8,10 +8,7 @@ pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
     /// Starts now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one door to the monotonic clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one door to the monotonic clock")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

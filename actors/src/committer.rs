@@ -20,7 +20,8 @@
 //! By the storage's layers. A repeated put of the record that meets itself is a success.
 //!
 //! # Cancellation
-//! Before the record is put: nothing is visible. A cancel that comes later than that comes too late.
+//! Before the record is put: nothing is visible. A cancel during that put gives it half a second; if it
+//! has not ended then, the job fails and says that the snapshot may exist.
 //!
 //! # Crash consistency
 //! Index runs are written at checkpoints, every so many bytes or seconds: what was stored before
@@ -40,7 +41,7 @@ use crate::assembly::{Assembly, CompletePartition};
 use crate::clock::Stopwatch;
 use crate::documents::DocumentWriter;
 use crate::edge::{Inlet, Received};
-use crate::error::Stop;
+use crate::error::{Fault, Stop};
 use crate::failpoint::{Failpoint, hit};
 use crate::io::IoTasks;
 use crate::message::{Plan, Stored};
@@ -48,6 +49,9 @@ use crate::progress::{Phase, Progress};
 use crate::report::{BackupOutcome, ObjectReport};
 use crate::stage::{StageContext, Worker};
 use crate::tablet::Skipped;
+
+/// How long a cancelled job waits for the put of its record: within the second that a cancel may take.
+const COMMIT_GRACE: Duration = Duration::from_millis(500);
 
 /// What the record will say of the job itself.
 #[derive(Debug, Clone)]
@@ -164,14 +168,8 @@ impl CommitterWorker {
                 commit.assembly.add_catalog(objects);
                 commit.skipped = skipped;
             }
-            Plan::Unchanged {
-                object,
-                partition,
-                num_tablets,
-            } => {
-                commit
-                    .assembly
-                    .add_unchanged(object, partition, num_tablets)?;
+            Plan::Unchanged { object, partition, num_tablets } => {
+                commit.assembly.add_unchanged(object, partition, num_tablets)?;
             }
             Plan::Changed(plan) => {
                 if let Some(complete) = commit.assembly.add_plan(plan)? {
@@ -188,8 +186,7 @@ impl CommitterWorker {
         match news {
             Stored::Chunks { chunks, cuts } => {
                 self.progress.segments_done(cuts.len() as u64);
-                self.progress
-                    .bytes_done(cuts.iter().map(|cut| cut.len).sum());
+                self.progress.bytes_done(cuts.iter().map(|cut| cut.len).sum());
                 for complete in commit.assembly.add_chunks(chunks, cuts)? {
                     self.write_partition(commit, complete)?;
                 }
@@ -213,25 +210,12 @@ impl CommitterWorker {
         commit: &mut Commit,
         complete: CompletePartition,
     ) -> Result<(), Stop> {
-        let CompletePartition {
-            object,
-            name,
-            manifest,
-        } = complete;
-        let segments = manifest
-            .tablets()
-            .iter()
-            .flat_map(|tablet| &tablet.segments);
-        let (num_segments, bytes) = segments.fold((0, 0), |(num, bytes), segment| {
-            (num + 1, bytes + segment.len)
-        });
+        let CompletePartition { object, name, manifest } = complete;
+        let segments = manifest.tablets().iter().flat_map(|tablet| &tablet.segments);
+        let (num_segments, bytes) =
+            segments.fold((0, 0), |(num, bytes), segment| (num + 1, bytes + segment.len));
         let tablets = commit.documents.write(&manifest)?;
-        let entry = Partition {
-            name,
-            tablets,
-            segments: num_segments,
-            bytes,
-        };
+        let entry = Partition { name, tablets, segments: num_segments, bytes };
         Ok(commit.assembly.add_partition(object, entry)?)
     }
 
@@ -267,15 +251,20 @@ impl CommitterWorker {
         let record = self.record(root, &objects, commit.started);
         context.check_cancelled()?;
         hit(Failpoint::CommitterBeforeRecord);
-        // Not cancellable from here: a cancelled put of the record has an unknown outcome.
-        self.io.complete(self.repository.commit(&record))?;
+        self.put_record(&record)?;
         hit(Failpoint::CommitterAfterRecord);
         let record = Box::new(record);
-        Ok(BackupOutcome::Committed {
-            record,
-            objects,
-            skipped: commit.skipped,
-        })
+        Ok(BackupOutcome::Committed { record, objects, skipped: commit.skipped })
+    }
+
+    /// Puts the record. A cancel that comes now leaves it a moment to end; after that nobody knows whether the
+    /// snapshot exists, and the error says so.
+    fn put_record(&self, record: &Record) -> Result<(), Fault> {
+        let put = self.io.block_on_with_grace(self.repository.commit(record), COMMIT_GRACE);
+        match put {
+            Some(outcome) => Ok(outcome?),
+            None => Err(Fault::UnknownCommit { label: record.label.to_string() }),
+        }
     }
 
     fn record(&self, root: DocumentRef, objects: &[ObjectReport], started: Stopwatch) -> Record {

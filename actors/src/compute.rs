@@ -42,9 +42,7 @@ impl ComputePool {
                 what: "starting the compute pool".to_owned(),
                 source: std::io::Error::other(error),
             })?;
-        Ok(Self {
-            pool: Arc::new(pool),
-        })
+        Ok(Self { pool: Arc::new(pool) })
     }
 
     /// Number of threads.

@@ -70,15 +70,12 @@ impl DocumentWriter {
         let raw_len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
         let (codec, stored) = self.compressor.encode(chunk)?;
         if self.pack.has_room_for(stored.len()) {
-            self.pack
-                .push(id, ChunkKind::Document, codec, raw_len, stored)?;
+            self.pack.push(id, ChunkKind::Document, codec, raw_len, stored)?;
             return Ok(());
         }
         let stored = stored.to_vec();
         self.put_pack()?;
-        Ok(self
-            .pack
-            .push(id, ChunkKind::Document, codec, raw_len, &stored)?)
+        Ok(self.pack.push(id, ChunkKind::Document, codec, raw_len, &stored)?)
     }
 
     fn put_pack(&mut self) -> Result<(), Stop> {

@@ -75,10 +75,7 @@ pub fn edge<T: Weigh>(
         outlets: AtomicUsize::new(1),
         ended: AtomicUsize::new(0),
     });
-    let inlet = Inlet {
-        receiver,
-        shared: Arc::clone(&shared),
-    };
+    let inlet = Inlet { receiver, shared: Arc::clone(&shared) };
     (Outlet { sender, shared }, inlet)
 }
 
@@ -142,10 +139,7 @@ impl<T> Clone for Outlet<T> {
     fn clone(&self) -> Self {
         // Relaxed: outlets are cloned while the pipeline is wired, before any thread runs.
         self.shared.outlets.fetch_add(1, Ordering::Relaxed);
-        Self {
-            sender: self.sender.clone(),
-            shared: Arc::clone(&self.shared),
-        }
+        Self { sender: self.sender.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 
@@ -212,10 +206,7 @@ pub struct Inlet<T> {
 impl<T> Clone for Inlet<T> {
     /// Another inlet of the same edge: each item goes to one of them, the end to all.
     fn clone(&self) -> Self {
-        Self {
-            receiver: self.receiver.clone(),
-            shared: Arc::clone(&self.shared),
-        }
+        Self { receiver: self.receiver.clone(), shared: Arc::clone(&self.shared) }
     }
 }
 

@@ -13,7 +13,7 @@ pub enum Fault {
     Tablet(#[from] TabletError),
     /// The repository failed, or what it holds is damaged.
     #[error(transparent)]
-    Repository(#[from] cairn_repository::Error),
+    Repository(Box<cairn_repository::Error>),
     /// A segment cannot be restored because of a damage in the repository.
     #[error("segment {segment} cannot be restored")]
     SegmentDamaged {
@@ -21,7 +21,13 @@ pub enum Fault {
         segment: String,
         /// The damage.
         #[source]
-        damage: cairn_repository::Damage,
+        damage: Box<cairn_repository::Damage>,
+    },
+    /// The job was cancelled while its record was being put, and the storage did not answer.
+    #[error("cancelled during the commit: snapshot {label} may exist or not")]
+    UnknownCommit {
+        /// Label of the snapshot.
+        label: String,
     },
     /// A stage panicked: a defect in Cairn or in the embedder's source or sink.
     #[error("the {stage} stage panicked: {message}")]
@@ -50,13 +56,21 @@ pub enum Fault {
     },
 }
 
+impl From<cairn_repository::Error> for Fault {
+    fn from(error: cairn_repository::Error) -> Self {
+        Self::Repository(Box::new(error))
+    }
+}
+
 impl Fault {
     /// A [`Fault::Defect`] of a stage.
     pub(crate) fn defect(stage: StageId, what: impl Into<String>) -> Self {
-        Self::Defect {
-            stage: stage.as_str(),
-            what: what.into(),
-        }
+        Self::Defect { stage: stage.as_str(), what: what.into() }
+    }
+
+    /// A [`Fault::SegmentDamaged`].
+    pub(crate) fn segment_damaged(segment: String, damage: cairn_repository::Damage) -> Self {
+        Self::SegmentDamaged { segment, damage: Box::new(damage) }
     }
 
     /// Stable code for operators and logs.
@@ -68,6 +82,7 @@ impl Fault {
             Self::Panicked { .. } => "CAIRN-A002",
             Self::Defect { .. } => "CAIRN-A003",
             Self::System { .. } => "CAIRN-A004",
+            Self::UnknownCommit { .. } => "CAIRN-A005",
         }
     }
 

@@ -81,9 +81,7 @@ static ARMED: std::sync::OnceLock<(Failpoint, std::sync::atomic::AtomicU32)> =
 /// `None` when no point has the name.
 #[cfg(feature = "failpoints")]
 pub fn arm(name: &str, nth: u32) -> Option<Failpoint> {
-    let point = Failpoint::ALL
-        .into_iter()
-        .find(|point| point.name() == name)?;
+    let point = Failpoint::ALL.into_iter().find(|point| point.name() == name)?;
     ARMED.get_or_init(|| (point, nth.into()));
     Some(point)
 }

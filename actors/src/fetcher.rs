@@ -99,12 +99,8 @@ struct Lookahead {
 
 impl Worker for FetcherWorker {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
-        let objects = self.io.block_on(resolve(
-            &self.repository,
-            &self.index,
-            &self.root,
-            &self.scope,
-        ))??;
+        let objects =
+            self.io.block_on(resolve(&self.repository, &self.index, &self.root, &self.scope))??;
         for partition in objects.iter().flat_map(|object| &object.partitions) {
             self.progress.segments_total(partition.segments);
             self.progress.bytes_total(partition.bytes);
@@ -150,13 +146,9 @@ impl FetcherWorker {
         let mut report = ObjectReport::new(&object.target.spec.key);
         let mut position = 0;
         for group in object.partitions.chunks(PARTITIONS_PER_READ) {
-            let documents: Vec<DocumentRef> = group
-                .iter()
-                .map(|partition| partition.tablets.clone())
-                .collect();
-            let read = self
-                .repository
-                .read_documents::<TabletList>(&self.index, &documents);
+            let documents: Vec<DocumentRef> =
+                group.iter().map(|partition| partition.tablets.clone()).collect();
+            let read = self.repository.read_documents::<TabletList>(&self.index, &documents);
             let manifests = self.io.block_on(read)??;
             for (partition, manifest) in group.iter().zip(manifests) {
                 let name = |tablet: &Tablet| (tablet.index.clone(), tablet.name.clone());
@@ -168,9 +160,7 @@ impl FetcherWorker {
                 report.bytes += partition.bytes;
                 let locate = |id: &ChunkId| Ok(self.index.locate(id)?);
                 context
-                    .work(0, || {
-                        lookahead.add_partition(number, position, manifest, locate)
-                    })
+                    .work(0, || lookahead.add_partition(number, position, manifest, locate))
                     .map_err(|fault| name_segment(fault, object, partition))?;
                 position += 1;
                 if lookahead.bytes >= LOOKAHEAD_BYTES {
@@ -187,18 +177,10 @@ impl FetcherWorker {
         let Lookahead { wanted, empty, .. } = std::mem::take(lookahead);
         if !empty.is_empty() {
             let (bytes, placements) = (Bytes::new(), Vec::new());
-            self.outlet.send(Fetched {
-                offset: 0,
-                bytes,
-                placements,
-                empty,
-                damage: None,
-            })?;
+            self.outlet.send(Fetched { offset: 0, bytes, placements, empty, damage: None })?;
         }
-        let located = wanted
-            .iter()
-            .enumerate()
-            .map(|(position, want)| (position, want.id, want.location));
+        let located =
+            wanted.iter().enumerate().map(|(position, want)| (position, want.id, want.location));
         for span in coalesce(located, MAX_GAP_BYTES, MAX_SPAN_BYTES) {
             if flight.is_full() {
                 self.forward(flight.wait()?)?;
@@ -215,18 +197,12 @@ impl FetcherWorker {
             .map(|(position, id, location)| {
                 let want = &wanted[*position];
                 let target = Some((Arc::clone(&want.segment), want.offset));
-                Placement {
-                    id: *id,
-                    location: *location,
-                    target,
-                }
+                Placement { id: *id, location: *location, target }
             })
             .collect();
         let (landing, repository) = (flight.launch(), self.repository.clone());
         self.io.spawn(async move {
-            let read = repository
-                .read_pack(&span.pack, span.offset, span.length)
-                .await;
+            let read = repository.read_pack(&span.pack, span.offset, span.length).await;
             let fetched = read.map_err(Fault::from).map(|bytes| Fetched {
                 offset: span.offset.into(),
                 bytes,
@@ -287,31 +263,17 @@ impl Lookahead {
         for id in ids {
             let Some(location) = locate(&id)? else {
                 let damage = Damage::of_chunk(DamagedObject::Index, id, ChunkFault::NotListed);
-                return Err(Fault::SegmentDamaged {
-                    segment: out.place(),
-                    damage,
-                });
+                return Err(Fault::segment_damaged(out.place(), damage));
             };
-            self.wanted.push(Wanted {
-                id,
-                location,
-                segment: Arc::clone(out),
-                offset,
-            });
+            self.wanted.push(Wanted { id, location, segment: Arc::clone(out), offset });
             offset += u64::from(location.raw_len);
         }
         if offset == out.len {
             return Ok(());
         }
-        let fault = ChunkFault::Length {
-            expected: out.len,
-            actual: offset,
-        };
+        let fault = ChunkFault::Length { expected: out.len, actual: offset };
         let damage = Damage::new(DamagedObject::Index, fault);
-        Err(Fault::SegmentDamaged {
-            segment: out.place(),
-            damage,
-        })
+        Err(Fault::segment_damaged(out.place(), damage))
     }
 }
 

@@ -36,14 +36,7 @@ impl<T> Flight<T> {
     pub(crate) fn new(permits: usize, context: &StageContext) -> Self {
         let (done, results) = bounded(permits);
         let (stage, cancel) = (context.stage(), context.cancel().clone());
-        Self {
-            stage,
-            cancel,
-            done,
-            results,
-            permits,
-            num_running: 0,
-        }
+        Self { stage, cancel, done, results, permits, num_running: 0 }
     }
 
     /// Whether every permit is out.
@@ -61,11 +54,7 @@ impl<T> Flight<T> {
         debug_assert!(!self.is_full(), "the caller waits for a permit first");
         self.num_running += 1;
         let (stage, cancel) = (self.stage, self.cancel.clone());
-        Landing {
-            stage,
-            cancel,
-            done: Some(self.done.clone()),
-        }
+        Landing { stage, cancel, done: Some(self.done.clone()) }
     }
 
     /// Where results arrive, to wait for next to an edge. Every one taken there is to be given to
@@ -109,10 +98,7 @@ impl<T> Drop for Landing<T> {
             return;
         };
         let message = "work in flight was lost".to_owned();
-        let _ = done.send(Err(Fault::Panicked {
-            stage: self.stage.as_str(),
-            message,
-        }));
+        let _ = done.send(Err(Fault::Panicked { stage: self.stage.as_str(), message }));
     }
 }
 
@@ -130,10 +116,7 @@ mod tests {
         flight.launch().land(Ok(7));
         assert_eq!(flight.wait().unwrap(), 7);
         drop(flight.launch());
-        assert!(matches!(
-            flight.wait(),
-            Err(Stop::Failed(Fault::Panicked { .. }))
-        ));
+        assert!(matches!(flight.wait(), Err(Stop::Failed(Fault::Panicked { .. }))));
         assert!(flight.is_idle());
     }
 

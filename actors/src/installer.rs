@@ -42,9 +42,7 @@ pub(crate) struct Switch {
 impl Switch {
     /// A switch after `num_workers` workers are done.
     pub(crate) fn new(num_workers: usize) -> Self {
-        Self {
-            working: AtomicUsize::new(num_workers),
-        }
+        Self { working: AtomicUsize::new(num_workers) }
     }
 }
 
@@ -86,10 +84,7 @@ impl InstallerWorker {
     fn staged(&self) -> Result<&dyn StagedRestore, Fault> {
         let staged = self.staged.get();
         staged.map(AsRef::as_ref).ok_or_else(|| {
-            Fault::defect(
-                StageId::Installer,
-                "segments arrived before the reservation",
-            )
+            Fault::defect(StageId::Installer, "segments arrived before the reservation")
         })
     }
 
@@ -97,10 +92,9 @@ impl InstallerWorker {
         let Some((segment, offset)) = piece.target else {
             return Ok(());
         };
-        let bytes = piece.bytes.map_err(|damage| Fault::SegmentDamaged {
-            segment: segment.place(),
-            damage,
-        })?;
+        let bytes = piece
+            .bytes
+            .map_err(|damage| Fault::segment_damaged(segment.place(), damage))?;
         let is_whole = segment.write(staged, offset, &bytes)?;
         self.progress.bytes_done(bytes.len() as u64);
         if is_whole {

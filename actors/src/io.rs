@@ -1,6 +1,7 @@
 //! [`IoTasks`]: the asynchronous work of one job on the engine's I/O runtime.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -19,11 +20,7 @@ pub struct IoTasks {
 impl IoTasks {
     /// Tasks of a job on a runtime.
     pub fn new(runtime: Handle, cancel: CancelToken) -> Self {
-        Self {
-            runtime,
-            cancel,
-            tracker: TaskTracker::new(),
-        }
+        Self { runtime, cancel, tracker: TaskTracker::new() }
     }
 
     /// The runtime.
@@ -47,10 +44,7 @@ impl IoTasks {
     }
 
     /// Runs `task` on this thread until it ends or the job is cancelled. Only for threads of stages.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "stage threads are no runtime threads"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "stage threads are no runtime threads")]
     pub(crate) fn block_on<T>(&self, task: impl Future<Output = T>) -> Result<T, Stop> {
         self.runtime.block_on(async {
             tokio::select! {
@@ -61,13 +55,25 @@ impl IoTasks {
         })
     }
 
-    /// Runs `task` on this thread to its end, also when the job is cancelled meanwhile.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "stage threads are no runtime threads"
-    )]
-    pub(crate) fn complete<T>(&self, task: impl Future<Output = T>) -> T {
-        self.runtime.block_on(task)
+    /// Runs `task` on this thread until it ends or, once the job is cancelled, `grace` has passed: then it is
+    /// dropped where it waits and the answer is `None`.
+    #[expect(clippy::disallowed_methods, reason = "stage threads are no runtime threads")]
+    pub(crate) fn block_on_with_grace<T>(
+        &self,
+        task: impl Future<Output = T>,
+        grace: Duration,
+    ) -> Option<T> {
+        let given_up = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(grace).await;
+        };
+        self.runtime.block_on(async {
+            tokio::select! {
+                biased;
+                outcome = task => Some(outcome),
+                () = given_up => None,
+            }
+        })
     }
 
     /// Waits until no task is left. To be called once no stage spawns any more.

@@ -35,36 +35,11 @@ names! {
 
 /// The metrics of this crate.
 pub const ALL: &[MetricSpec] = &[
-    spec(
-        STAGE_ITEMS,
-        MetricKind::Counter,
-        &["stage"],
-        "Items that a stage finished.",
-    ),
-    spec(
-        STAGE_BYTES,
-        MetricKind::Counter,
-        &["stage"],
-        "Bytes that a stage finished.",
-    ),
-    spec(
-        STAGE_BUSY,
-        MetricKind::Histogram,
-        &["stage"],
-        "Time a stage worked on an item.",
-    ),
-    spec(
-        STAGE_ERRORS,
-        MetricKind::Counter,
-        &["stage"],
-        "Workers that ended in a fault.",
-    ),
-    spec(
-        EDGE_DEPTH,
-        MetricKind::Gauge,
-        &["edge"],
-        "Items that wait on an edge.",
-    ),
+    spec(STAGE_ITEMS, MetricKind::Counter, &["stage"], "Items that a stage finished."),
+    spec(STAGE_BYTES, MetricKind::Counter, &["stage"], "Bytes that a stage finished."),
+    spec(STAGE_BUSY, MetricKind::Histogram, &["stage"], "Time a stage worked on an item."),
+    spec(STAGE_ERRORS, MetricKind::Counter, &["stage"], "Workers that ended in a fault."),
+    spec(EDGE_DEPTH, MetricKind::Gauge, &["edge"], "Items that wait on an edge."),
     spec(
         EDGE_SEND_WAIT,
         MetricKind::Histogram,
@@ -77,12 +52,7 @@ pub const ALL: &[MetricSpec] = &[
         &["edge"],
         "Time a receiver waited because an edge was empty.",
     ),
-    spec(
-        CHUNKS,
-        MetricKind::Counter,
-        &["outcome"],
-        "Chunks: new to the repository, or known.",
-    ),
+    spec(CHUNKS, MetricKind::Counter, &["outcome"], "Chunks: new to the repository, or known."),
     spec(
         CHUNK_RAW_BYTES,
         MetricKind::Counter,
@@ -103,12 +73,7 @@ const fn spec(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> MetricSpec {
-    MetricSpec {
-        name,
-        kind,
-        labels,
-        help,
-    }
+    MetricSpec { name, kind, labels, help }
 }
 
 /// The stages, as metrics, logs and errors name them.

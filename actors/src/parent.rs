@@ -6,9 +6,9 @@ use std::sync::Arc;
 use cairn_repository::Repository;
 use cairn_repository::index::Index;
 use cairn_repository::manifest::{DocumentRef, Object, Partition, TabletList};
-use tokio::runtime::Handle;
 
-use crate::error::Fault;
+use crate::error::Stop;
+use crate::io::IoTasks;
 use crate::tablet::ObjectKey;
 
 /// Manifests that are read in one go: bounds memory, and saves a round trip each on a remote store.
@@ -19,7 +19,7 @@ const PARTITIONS_PER_READ: usize = 32;
 pub struct Parent {
     repository: Repository,
     index: Arc<Index>,
-    io: Handle,
+    io: IoTasks,
     objects: HashMap<ObjectKey, Object>,
     /// Manifests of one object that were read ahead, by partition.
     ahead: (Option<ObjectKey>, HashMap<String, TabletList>),
@@ -30,16 +30,10 @@ impl Parent {
     pub fn new(
         repository: Repository,
         index: Arc<Index>,
-        io: Handle,
+        io: IoTasks,
         objects: HashMap<ObjectKey, Object>,
     ) -> Self {
-        Self {
-            repository,
-            index,
-            io,
-            objects,
-            ahead: (None, HashMap::new()),
-        }
+        Self { repository, index, io, objects, ahead: (None, HashMap::new()) }
     }
 
     /// The entry and the manifest of a partition; no entry and an empty manifest when it is new.
@@ -49,13 +43,11 @@ impl Parent {
         &mut self,
         key: &ObjectKey,
         name: &str,
-    ) -> Result<(Option<Partition>, TabletList), Fault> {
+    ) -> Result<(Option<Partition>, TabletList), Stop> {
         let Some(object) = self.objects.get(key) else {
             return Ok(Default::default());
         };
-        let Ok(at) = object
-            .partitions
-            .binary_search_by(|entry| entry.name.as_str().cmp(name))
+        let Ok(at) = object.partitions.binary_search_by(|entry| entry.name.as_str().cmp(name))
         else {
             return Ok(Default::default());
         };
@@ -67,14 +59,10 @@ impl Parent {
         }
         let end = object.partitions.len().min(at + PARTITIONS_PER_READ);
         let wanted = &object.partitions[at..end];
-        let documents: Vec<DocumentRef> = wanted
-            .iter()
-            .map(|partition| partition.tablets.clone())
-            .collect();
-        let read = self
-            .repository
-            .read_documents::<TabletList>(&self.index, &documents);
-        match self.io.block_on(read) {
+        let documents: Vec<DocumentRef> =
+            wanted.iter().map(|partition| partition.tablets.clone()).collect();
+        let read = self.repository.read_documents::<TabletList>(&self.index, &documents);
+        match self.io.block_on(read)? {
             Ok(manifests) => {
                 let names = wanted.iter().map(|partition| partition.name.clone());
                 self.ahead = (Some(key.clone()), names.zip(manifests).collect());

@@ -68,23 +68,15 @@ pub(crate) async fn resolve(
 /// The part of an object that the scope covers.
 fn select(database: &str, object: Object, scope: &RestoreScope) -> Option<ResolvedObject> {
     let covers = |item: &&RestoreItem| {
-        item.database == database
-            && item
-                .object
-                .as_deref()
-                .is_none_or(|name| *name == *object.name)
+        item.database == database && item.object.as_deref().is_none_or(|name| *name == *object.name)
     };
     let item = match scope.items.is_empty() {
         true => None,
         false => Some(scope.items.iter().find(covers)?),
     };
     let wanted = item.and_then(|item| item.partitions.as_ref());
-    let as_database = item
-        .and_then(|item| item.as_database.as_deref())
-        .unwrap_or(database);
-    let as_object = item
-        .and_then(|item| item.as_object.as_deref())
-        .unwrap_or(&object.name);
+    let as_database = item.and_then(|item| item.as_database.as_deref()).unwrap_or(database);
+    let as_object = item.and_then(|item| item.as_object.as_deref()).unwrap_or(&object.name);
     let key = |database: &str, name: &str| ObjectKey {
         database: database.into(),
         kind: (*object.kind).into(),
@@ -102,16 +94,9 @@ fn select(database: &str, object: Object, scope: &RestoreScope) -> Option<Resolv
         depends_on: object.depends_on,
         fingerprint: object.fingerprint,
         definition: object.definition,
-        partitions: partitions
-            .iter()
-            .map(|partition| partition.name.clone())
-            .collect(),
+        partitions: partitions.iter().map(|partition| partition.name.clone()).collect(),
     };
-    Some(ResolvedObject {
-        source,
-        target: RestoreObject { spec, whole },
-        partitions,
-    })
+    Some(ResolvedObject { source, target: RestoreObject { spec, whole }, partitions })
 }
 
 /// Whether everything that an item names exists.
@@ -129,11 +114,7 @@ fn check_item(item: &RestoreItem, databases: &[(String, Vec<Object>)]) -> Result
         return missing(format!("{}.{name}", item.database));
     };
     for wanted in item.partitions.iter().flatten() {
-        if !object
-            .partitions
-            .iter()
-            .any(|partition| *partition.name == **wanted)
-        {
+        if !object.partitions.iter().any(|partition| *partition.name == **wanted) {
             return missing(format!("partition {wanted:?} of {}.{name}", item.database));
         }
     }
@@ -156,9 +137,8 @@ fn order_by_dependency(mut waiting: Vec<ResolvedObject>) -> Vec<ResolvedObject> 
         let ready: Vec<bool> = waiting.iter().map(is_ready).collect();
         let is_stuck = !ready.contains(&true);
         let mut ready = ready.into_iter();
-        let (now, later): (Vec<_>, Vec<_>) = waiting
-            .into_iter()
-            .partition(|_| is_stuck || ready.next().unwrap_or(true));
+        let (now, later): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|_| is_stuck || ready.next().unwrap_or(true));
         ordered.extend(now);
         waiting = later;
     }
@@ -178,11 +158,7 @@ mod tests {
             definition: Vec::new(),
             partitions: Vec::new(),
         };
-        ResolvedObject {
-            source,
-            target: RestoreObject { spec, whole: true },
-            partitions: vec![],
-        }
+        ResolvedObject { source, target: RestoreObject { spec, whole: true }, partitions: vec![] }
     }
 
     fn names(objects: &[ResolvedObject]) -> Vec<&str> {
@@ -191,17 +167,9 @@ mod tests {
 
     #[test]
     fn what_is_depended_on_comes_first_and_cycles_end() {
-        let objects = vec![
-            object("c", &["b", "elsewhere"]),
-            object("b", &["a"]),
-            object("a", &[]),
-        ];
+        let objects = vec![object("c", &["b", "elsewhere"]), object("b", &["a"]), object("a", &[])];
         assert_eq!(names(&order_by_dependency(objects)), ["a", "b", "c"]);
-        let objects = vec![
-            object("x", &["y"]),
-            object("y", &["x"]),
-            object("z", &["z"]),
-        ];
+        let objects = vec![object("x", &["y"]), object("y", &["x"]), object("z", &["z"])];
         assert_eq!(order_by_dependency(objects).len(), 3);
     }
 

@@ -54,10 +54,7 @@ enum Comparison {
     /// Nothing is to be read and nothing went away.
     Unchanged { num_tablets: u64 },
     /// Something differs.
-    Changed {
-        tablets: Vec<PlannedTablet>,
-        reads: Vec<(SegmentAddress, u64)>,
-    },
+    Changed { tablets: Vec<PlannedTablet>, reads: Vec<(SegmentAddress, u64)> },
 }
 
 /// Compares the tablets of a partition with the manifest of the snapshot before.
@@ -104,49 +101,30 @@ fn compare(
                 // Nothing to read: an empty file, a link, a directory.
                 segments.push(PlannedSegment::Known(entry));
             } else {
-                let address = SegmentAddress {
-                    object,
-                    partition,
-                    tablet: position,
-                    segment,
-                };
+                let address = SegmentAddress { object, partition, tablet: position, segment };
                 reads.push((address, entry.len));
                 segments.push(PlannedSegment::Read(entry));
             }
         }
-        planned.push(PlannedTablet {
-            index: tablet.index,
-            name: tablet.name,
-            segments,
-        });
+        planned.push(PlannedTablet { index: tablet.index, name: tablet.name, segments });
     }
     let num_segments: usize = planned.iter().map(|tablet| tablet.segments.len()).sum();
     if same_tablets && num_matched == num_before && num_segments == num_before {
-        return Ok(Comparison::Unchanged {
-            num_tablets: planned.len() as u64,
-        });
+        return Ok(Comparison::Unchanged { num_tablets: planned.len() as u64 });
     }
-    Ok(Comparison::Changed {
-        tablets: planned,
-        reads,
-    })
+    Ok(Comparison::Changed { tablets: planned, reads })
 }
 
 /// The tablet of the same index and name; manifests are in order.
 fn find_tablet<'a>(before: &'a [Tablet], wanted: &TabletSpec) -> Option<&'a Tablet> {
     let wanted = (&wanted.index, &wanted.name);
-    let at = before
-        .binary_search_by(|tablet| (&tablet.index, &tablet.name).cmp(&wanted))
-        .ok()?;
+    let at = before.binary_search_by(|tablet| (&tablet.index, &tablet.name).cmp(&wanted)).ok()?;
     before.get(at)
 }
 
 /// The segment of the same name; manifests are in order.
 fn find_segment<'a>(before: &'a Tablet, wanted: &SegmentSpec) -> Option<&'a Segment> {
-    let at = before
-        .segments
-        .binary_search_by(|segment| segment.name.cmp(&wanted.name))
-        .ok()?;
+    let at = before.segments.binary_search_by(|segment| segment.name.cmp(&wanted.name)).ok()?;
     before.segments.get(at)
 }
 
@@ -186,17 +164,10 @@ impl Worker for Planner {
         let pinned = self.pin_view(context)?;
         hit(Failpoint::SnapshotPinned);
         let skipped = pinned.view.skipped().to_vec();
-        self.plans.send(Plan::Catalog {
-            objects: pinned.view.objects().to_vec(),
-            skipped,
-        })?;
+        self.plans.send(Plan::Catalog { objects: pinned.view.objects().to_vec(), skipped })?;
         self.progress.enter(Phase::Moving);
         let complete = self.emit(&pinned, context)?;
-        self.plans.send(if complete {
-            Plan::Complete
-        } else {
-            Plan::Drained
-        })?;
+        self.plans.send(if complete { Plan::Complete } else { Plan::Drained })?;
         self.plans.end();
         self.tasks.end();
         Ok(())
@@ -249,10 +220,7 @@ impl Planner {
         at: (u32, u32),
     ) -> Result<(Comparison, Option<Partition>), Stop> {
         let (object, partition) = at;
-        let name = spec
-            .partitions
-            .get(partition as usize)
-            .map_or("", String::as_str);
+        let name = spec.partitions.get(partition as usize).map_or("", String::as_str);
         let tablets = view.tablets(object, partition)?;
         let (entry, before) = self.parent.partition(&spec.key, name)?;
         let has_chunks = |chunks: &ChunkList| {
@@ -269,10 +237,9 @@ impl Planner {
                 let nothing = TabletList::default();
                 match compare(at, tablets, &nothing, has_chunks)? {
                     // An empty partition that no manifest has yet still needs one.
-                    Comparison::Unchanged { .. } => Comparison::Changed {
-                        tablets: Vec::new(),
-                        reads: Vec::new(),
-                    },
+                    Comparison::Unchanged { .. } => {
+                        Comparison::Changed { tablets: Vec::new(), reads: Vec::new() }
+                    }
                     changed => changed,
                 }
             }
@@ -295,11 +262,7 @@ impl Planner {
                     self.progress.segments_done(entry.segments);
                     self.progress.bytes_done(entry.bytes);
                     let (partition, num_tablets) = (entry.clone(), *tablets);
-                    self.plans.send(Plan::Unchanged {
-                        object,
-                        partition,
-                        num_tablets,
-                    })?;
+                    self.plans.send(Plan::Unchanged { object, partition, num_tablets })?;
                     continue;
                 }
                 let view = pinned.view.as_ref();
@@ -318,17 +281,9 @@ impl Planner {
                 self.count_plan(&plan);
                 self.plans.send(Plan::Changed(plan))?;
                 for (position, (address, len)) in (0..).zip(reads) {
-                    let slot = SegmentSlot {
-                        plan: number,
-                        position,
-                    };
+                    let slot = SegmentSlot { plan: number, position };
                     let view = Arc::clone(&pinned.view);
-                    self.tasks.send(ReadTask {
-                        slot,
-                        address,
-                        len,
-                        view,
-                    })?;
+                    self.tasks.send(ReadTask { slot, address, len, view })?;
                 }
                 number += 1;
             }
@@ -390,10 +345,7 @@ impl Worker for SegmentReaderWorker {
             window = self.read_segment(&task, window, &pool, context)?;
         }
         if !window.parts.is_empty() {
-            self.windows.send(SegmentRead {
-                buffer: window.buffer,
-                parts: window.parts,
-            })?;
+            self.windows.send(SegmentRead { buffer: window.buffer, parts: window.parts })?;
         }
         self.windows.end();
         Ok(())
@@ -403,11 +355,7 @@ impl Worker for SegmentReaderWorker {
 impl SegmentReaderWorker {
     fn open_window(&self, pool: &BufferPool, context: &StageContext) -> Result<OpenWindow, Stop> {
         let buffer = pool.take(context.cancel()).ok_or(Stop::Cancelled)?;
-        Ok(OpenWindow {
-            buffer,
-            cursor: self.headroom,
-            parts: Vec::new(),
-        })
+        Ok(OpenWindow { buffer, cursor: self.headroom, parts: Vec::new() })
     }
 
     /// Reads one segment behind what the window holds already; gives full windows away.
@@ -435,26 +383,13 @@ impl SegmentReaderWorker {
                 let identity = context.work(0, || reader.finish())?;
                 self.progress.segments_read(1);
                 let end = Some(identity);
-                window.parts.push(SegmentPart {
-                    slot: task.slot,
-                    start,
-                    len,
-                    end,
-                });
+                window.parts.push(SegmentPart { slot: task.slot, start, len, end });
                 hit(Failpoint::SnapshotSegmentRead);
                 return Ok(window);
             }
-            window.parts.push(SegmentPart {
-                slot: task.slot,
-                start,
-                len,
-                end: None,
-            });
+            window.parts.push(SegmentPart { slot: task.slot, start, len, end: None });
             if window.cursor == window.buffer.as_ref().len() {
-                self.windows.send(SegmentRead {
-                    buffer: window.buffer,
-                    parts: window.parts,
-                })?;
+                self.windows.send(SegmentRead { buffer: window.buffer, parts: window.parts })?;
                 window = self.open_window(pool, context)?;
             }
         }

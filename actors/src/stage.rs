@@ -59,11 +59,7 @@ pub struct StageContext {
 impl StageContext {
     /// A context; metric handles are resolved on this thread.
     pub fn new(stage: StageId, cancel: CancelToken) -> Self {
-        Self {
-            stage,
-            cancel,
-            metrics: StageMetrics::new(stage),
-        }
+        Self { stage, cancel, metrics: StageMetrics::new(stage) }
     }
 
     /// Which stage this is.
@@ -78,11 +74,7 @@ impl StageContext {
 
     /// Stops the worker when the job was cancelled: for loops that touch no edge for long.
     pub fn check_cancelled(&self) -> Result<(), Stop> {
-        if self.cancel.is_cancelled() {
-            Err(Stop::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.cancel.is_cancelled() { Err(Stop::Cancelled) } else { Ok(()) }
     }
 
     /// Counts and times one piece of work of `bytes`.

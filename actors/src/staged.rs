@@ -42,20 +42,13 @@ pub(crate) struct SegmentProgress {
 
 impl SegmentProgress {
     pub(crate) fn new(len: u64) -> Self {
-        Self {
-            left: AtomicU64::new(len),
-            writer: Mutex::new(None),
-        }
+        Self { left: AtomicU64::new(len), writer: Mutex::new(None) }
     }
 }
 
 impl std::fmt::Debug for SegmentProgress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "SegmentProgress({} bytes left)",
-            self.left.load(Ordering::Relaxed)
-        )
+        write!(f, "SegmentProgress({} bytes left)", self.left.load(Ordering::Relaxed))
     }
 }
 
@@ -81,11 +74,7 @@ impl SegmentOut {
         if self.progress.left.fetch_sub(len, Ordering::AcqRel) != len {
             return Ok(false);
         }
-        let mut slot = self
-            .progress
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.progress.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let writer = slot.take().and_then(Arc::into_inner);
         let writer =
             writer.ok_or_else(|| Fault::defect(StageId::Installer, "a segment is still open"))?;
@@ -94,11 +83,7 @@ impl SegmentOut {
     }
 
     fn open(&self, staged: &dyn StagedRestore) -> Result<Arc<OpenSegment>, Fault> {
-        let mut slot = self
-            .progress
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.progress.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = slot.as_ref() {
             return Ok(Arc::clone(writer));
         }

@@ -42,11 +42,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// The key of a table.
     pub fn table(database: &str, name: &str) -> Self {
-        Self {
-            database: database.into(),
-            kind: kind::TABLE.into(),
-            name: name.into(),
-        }
+        Self { database: database.into(), kind: kind::TABLE.into(), name: name.into() }
     }
 }
 
@@ -54,11 +50,7 @@ impl fmt::Display for ObjectKey {
     /// `database.name`; an empty level is shown as `-`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |level: &str| {
-            if level.is_empty() {
-                "-".to_owned()
-            } else {
-                level.to_owned()
-            }
+            if level.is_empty() { "-".to_owned() } else { level.to_owned() }
         };
         write!(f, "{}.{}", shown(&self.database), shown(&self.name))
     }
@@ -148,20 +140,16 @@ impl Selection {
     /// Whether this partition of the object is selected.
     pub fn has_partition(&self, database: &str, object: &str, partition: &str) -> bool {
         self.items.is_empty()
-            || self
-                .matching(database, object)
-                .any(|item| match &item.partitions {
-                    Some(names) => names.iter().any(|name| name == partition),
-                    None => true,
-                })
+            || self.matching(database, object).any(|item| match &item.partitions {
+                Some(names) => names.iter().any(|name| name == partition),
+                None => true,
+            })
     }
 
     /// Whether the whole object is selected, not only some of its partitions.
     pub fn has_whole_object(&self, database: &str, object: &str) -> bool {
         self.items.is_empty()
-            || self
-                .matching(database, object)
-                .any(|item| item.partitions.is_none())
+            || self.matching(database, object).any(|item| item.partitions.is_none())
     }
 
     fn matching<'a>(
@@ -352,12 +340,7 @@ pub struct TabletError {
 impl TabletError {
     /// An error about `what` (a path, a table, a segment), with the problem in a short phrase.
     pub fn new(kind: TabletErrorKind, what: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self {
-            kind,
-            what: what.into(),
-            problem: problem.into(),
-            source: None,
-        }
+        Self { kind, what: what.into(), problem: problem.into(), source: None }
     }
 
     /// The same with its cause.

@@ -44,8 +44,7 @@ impl Worker for PackFetcherWorker {
         self.progress.enter(Phase::Moving);
         let mut flight = Flight::new(self.max_in_flight, context);
         let packs = std::mem::take(&mut self.packs);
-        self.progress
-            .bytes_total(packs.iter().map(|(_, bytes)| u64::from(*bytes)).sum());
+        self.progress.bytes_total(packs.iter().map(|(_, bytes)| u64::from(*bytes)).sum());
         for (pack, length) in packs {
             if flight.is_full() {
                 self.forward(flight.wait()?)?;
@@ -86,7 +85,7 @@ fn fetched(pack: &PackId, read: cairn_repository::Result<Bytes>) -> Result<Fetch
         Ok(bytes) => bytes,
         Err(error) => {
             let damage = error.damage().cloned();
-            return damage.map(broken).ok_or(Fault::Repository(error));
+            return damage.map(broken).ok_or_else(|| error.into());
         }
     };
     match entries_of_pack(pack, &bytes) {
@@ -94,19 +93,9 @@ fn fetched(pack: &PackId, read: cairn_repository::Result<Bytes>) -> Result<Fetch
         Ok(entries) => {
             let placements = entries
                 .into_iter()
-                .map(|entry| Placement {
-                    id: entry.id,
-                    location: entry.location,
-                    target: None,
-                })
+                .map(|entry| Placement { id: entry.id, location: entry.location, target: None })
                 .collect();
-            Ok(Fetched {
-                offset: 0,
-                bytes,
-                placements,
-                empty: Vec::new(),
-                damage: None,
-            })
+            Ok(Fetched { offset: 0, bytes, placements, empty: Vec::new(), damage: None })
         }
     }
 }

@@ -114,32 +114,17 @@ pub struct CheckParts {
 }
 
 /// Tasks and plans are small: enough that neither side ever waits for the other's last step.
-const SMALL_ITEMS: EdgeLimits = EdgeLimits {
-    items: 256,
-    bytes: u64::MAX,
-};
+const SMALL_ITEMS: EdgeLimits = EdgeLimits { items: 256, bytes: u64::MAX };
 /// Windows on one lane: the buffer pool bounds them already; one waits while one is cut.
-const WINDOWS: EdgeLimits = EdgeLimits {
-    items: 1,
-    bytes: u64::MAX,
-};
+const WINDOWS: EdgeLimits = EdgeLimits { items: 1, bytes: u64::MAX };
 /// Chunks as cut: slices of windows, so the pools bound their bytes. One batch waits per lane.
 const CUT_ITEMS_PER_LANE: usize = 1;
 /// Sealed chunks: what compressors produce while the uploader waits for a permit.
-const SEALED: EdgeLimits = EdgeLimits {
-    items: 64,
-    bytes: 16 << 20,
-};
+const SEALED: EdgeLimits = EdgeLimits { items: 64, bytes: 16 << 20 };
 /// Spans: what is read ahead of the verifier.
-const FETCHED: EdgeLimits = EdgeLimits {
-    items: 16,
-    bytes: 32 << 20,
-};
+const FETCHED: EdgeLimits = EdgeLimits { items: 16, bytes: 32 << 20 };
 /// Plaintext: what is decoded ahead of the installers.
-const VERIFIED: EdgeLimits = EdgeLimits {
-    items: 64,
-    bytes: 32 << 20,
-};
+const VERIFIED: EdgeLimits = EdgeLimits { items: 64, bytes: 32 << 20 };
 
 impl JobParts {
     fn edge<T: Weigh>(&self, id: EdgeId, limits: EdgeLimits) -> (Outlet<T>, Inlet<T>) {
@@ -147,19 +132,12 @@ impl JobParts {
     }
 
     fn topology(self, stages: Vec<StageSpec>) -> Topology {
-        Topology {
-            cancel: self.cancel,
-            stages,
-        }
+        Topology { cancel: self.cancel, stages }
     }
 }
 
 fn stage(stage: StageId, workers: Vec<Box<dyn Worker>>) -> StageSpec {
-    StageSpec {
-        stage,
-        workers,
-        drain: None,
-    }
+    StageSpec { stage, workers, drain: None }
 }
 
 /// A backup.
@@ -169,10 +147,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
     let (plans, planned) = job.edge(EdgeId::SnapshotCommitter, SMALL_ITEMS);
     let (tasks, to_read) = job.edge(EdgeId::SnapshotReader, SMALL_ITEMS);
     let cut_items = job.width.lanes * CUT_ITEMS_PER_LANE;
-    let cut_limits = EdgeLimits {
-        items: cut_items,
-        bytes: u64::MAX,
-    };
+    let cut_limits = EdgeLimits { items: cut_items, bytes: u64::MAX };
     let (cut, to_seal) = job.edge(EdgeId::ChunkerChecksum, cut_limits);
     let (sealed, to_store) = job.edge(EdgeId::ChecksumUploader, SEALED);
     let (stored, to_commit) = job.edge(EdgeId::UploaderCommitter, SMALL_ITEMS);
@@ -232,11 +207,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
         outcome: parts.outcome,
     };
     job.topology(vec![
-        StageSpec {
-            stage: StageId::Snapshot,
-            workers: snapshot,
-            drain: Some(drain),
-        },
+        StageSpec { stage: StageId::Snapshot, workers: snapshot, drain: Some(drain) },
         stage(StageId::Chunker, chunker),
         stage(StageId::Checksum, vec![Box::new(checksum)]),
         stage(StageId::Uploader, vec![Box::new(uploader)]),
@@ -274,12 +245,7 @@ pub fn restore(job: JobParts, parts: RestoreParts) -> Topology {
         .map(|_| {
             let (staged, switch) = (Arc::clone(&staged), Arc::clone(&switch));
             let (progress, inlet) = (Arc::clone(&job.progress), to_install.clone());
-            Box::new(InstallerWorker {
-                staged,
-                switch,
-                progress,
-                inlet,
-            }) as Box<dyn Worker>
+            Box::new(InstallerWorker { staged, switch, progress, inlet }) as Box<dyn Worker>
         })
         .collect();
     job.topology(vec![
@@ -307,10 +273,7 @@ pub fn check(job: JobParts, parts: CheckParts) -> Topology {
         inlet: to_verify,
         outlet: verified,
     };
-    let tally = TallyWorker {
-        inlet: to_count,
-        outcome: parts.outcome,
-    };
+    let tally = TallyWorker { inlet: to_count, outcome: parts.outcome };
     job.topology(vec![
         stage(StageId::Fetcher, vec![Box::new(fetcher)]),
         stage(StageId::Verifier, vec![Box::new(verifier)]),

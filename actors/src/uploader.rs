@@ -70,10 +70,8 @@ struct Uploads {
 
 impl Worker for UploaderWorker {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
-        let mut uploads = Uploads {
-            flight: Flight::new(self.max_in_flight, context),
-            spare: Vec::new(),
-        };
+        let mut uploads =
+            Uploads { flight: Flight::new(self.max_in_flight, context), spare: Vec::new() };
         let mut pack = self.new_pack(&mut uploads);
         loop {
             match self.inlet.recv_or(uploads.flight.results())? {
@@ -111,30 +109,17 @@ impl UploaderWorker {
     ) -> Result<PackBuilder, Stop> {
         let mut placed = Vec::with_capacity(batch.chunks.len());
         for chunk in batch.chunks {
-            placed.push(PlacedChunk {
-                slot: chunk.slot,
-                position: chunk.position,
-                id: chunk.id,
-            });
+            placed.push(PlacedChunk { slot: chunk.slot, position: chunk.position, id: chunk.id });
             let Some(stored) = chunk.stored else { continue };
             if !pack.has_room_for(stored.bytes.len()) {
                 self.launch(pack, uploads)?;
                 pack = self.new_pack(uploads);
             }
             context.work(stored.bytes.len() as u64, || {
-                pack.push(
-                    chunk.id,
-                    ChunkKind::Segment,
-                    stored.codec,
-                    chunk.raw_len,
-                    &stored.bytes,
-                )
+                pack.push(chunk.id, ChunkKind::Segment, stored.codec, chunk.raw_len, &stored.bytes)
             })?;
         }
-        self.outlet.send(Stored::Chunks {
-            chunks: placed,
-            cuts: batch.cuts,
-        })?;
+        self.outlet.send(Stored::Chunks { chunks: placed, cuts: batch.cuts })?;
         Ok(pack)
     }
 
@@ -152,11 +137,7 @@ impl UploaderWorker {
         self.io.spawn(async move {
             let outcome = repository.put_pack(&pack).await;
             let FinishedPack { bytes, entries, .. } = pack;
-            landing.land(
-                outcome
-                    .map(|()| PutPack { entries, bytes })
-                    .map_err(Fault::from),
-            );
+            landing.land(outcome.map(|()| PutPack { entries, bytes }).map_err(Fault::from));
         });
         Ok(())
     }
@@ -168,9 +149,6 @@ impl UploaderWorker {
         self.progress.stored_bytes(bytes);
         self.progress.stored_objects(1);
         uploads.spare.push(Vec::from(put.bytes));
-        Ok(self.outlet.send(Stored::Pack {
-            entries: put.entries,
-            bytes,
-        })?)
+        Ok(self.outlet.send(Stored::Pack { entries: put.entries, bytes })?)
     }
 }

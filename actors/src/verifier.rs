@@ -43,11 +43,7 @@ pub(crate) struct VerifyTask {
 
 impl Verify {
     fn verify(decompressor: &mut Decompressor, span: (u64, &Bytes), placement: Placement) -> Piece {
-        let Placement {
-            id,
-            location,
-            target,
-        } = placement;
+        let Placement { id, location, target } = placement;
         let (offset, bytes) = span;
         let start = usize::try_from(u64::from(location.offset).saturating_sub(offset));
         let end = usize::try_from(location.end().saturating_sub(offset));
@@ -59,11 +55,7 @@ impl Verify {
                     actual: offset + bytes.len() as u64,
                 };
                 let pack = DamagedObject::Pack(location.pack);
-                return Piece {
-                    id,
-                    bytes: Err(Damage::of_chunk(pack, id, fault)),
-                    target,
-                };
+                return Piece { id, bytes: Err(Damage::of_chunk(pack, id, fault)), target };
             }
         };
         let bytes = open_chunk(decompressor, &id, &location, &stored);
@@ -77,13 +69,7 @@ impl Compute for Verify {
     type Out = Verified;
 
     fn split(&self, fetched: Fetched, tasks: &mut Vec<VerifyTask>) {
-        let Fetched {
-            offset,
-            bytes,
-            placements,
-            empty,
-            damage,
-        } = fetched;
+        let Fetched { offset, bytes, placements, empty, damage } = fetched;
         let task = |placements, empty, damage| VerifyTask {
             offset,
             bytes: bytes.clone(),
@@ -107,18 +93,11 @@ impl Compute for Verify {
     }
 
     fn bytes(task: &VerifyTask) -> u64 {
-        task.placements
-            .iter()
-            .map(|placement| u64::from(placement.location.raw_len))
-            .sum()
+        task.placements.iter().map(|placement| u64::from(placement.location.raw_len)).sum()
     }
 
     fn run(&self, task: VerifyTask) -> Result<Verified, Fault> {
-        let idle = self
-            .decompressors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut decompressor = idle.unwrap_or_default();
         let span = (task.offset, &task.bytes);
         let pieces = task
@@ -126,14 +105,7 @@ impl Compute for Verify {
             .into_iter()
             .map(|placement| Self::verify(&mut decompressor, span, placement))
             .collect();
-        self.decompressors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(decompressor);
-        Ok(Verified {
-            pieces,
-            empty: task.empty,
-            damage: task.damage,
-        })
+        self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).push(decompressor);
+        Ok(Verified { pieces, empty: task.empty, damage: task.damage })
     }
 }

@@ -20,31 +20,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let repository = engine.create_repository(location, RepositorySettings::default())?;
 
     let source = Arc::new(DirectorySource::open(Path::new(warehouse))?);
-    let report = engine
-        .backup(&repository, source, BackupRequest::new("example")?)
-        .wait()?;
+    let report = engine.backup(&repository, source, BackupRequest::new("example")?).wait()?;
     println!(
         "{} segments, {} bytes stored",
         report.record.stats.segments, report.progress.stored_bytes
     );
 
     let sink = Arc::new(DirectorySink::open(Path::new(target))?);
-    let report = engine
-        .restore(&repository, sink, RestoreRequest::new("example")?)
-        .wait()?;
-    println!(
-        "{} objects restored in {:?}",
-        report.objects.len(),
-        report.duration
-    );
+    let report = engine.restore(&repository, sink, RestoreRequest::new("example")?).wait()?;
+    println!("{} objects restored in {:?}", report.objects.len(), report.duration);
 
-    let report = engine
-        .check(&repository, CheckRequest::read_data())
-        .wait()?;
-    println!(
-        "{} damages in {:?}",
-        report.findings().count(),
-        report.duration
-    );
+    let report = engine.check(&repository, CheckRequest::read_data()).wait()?;
+    println!("{} damages in {:?}", report.findings().count(), report.duration);
     Ok(())
 }

@@ -26,10 +26,7 @@ impl Clock for SystemClock {
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one door to the monotonic clock"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the one door to the monotonic clock")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -81,21 +81,14 @@ impl EngineConfig {
         let choose = |value: usize, chosen: usize| if value == 0 { chosen } else { value };
         let workers = |name, value: usize| match value {
             1..=MAX_WORKERS => Ok(value),
-            _ => Err(Error::config(format!(
-                "{name} = {value}: must be 1 to {MAX_WORKERS}"
-            ))),
+            _ => Err(Error::config(format!("{name} = {value}: must be 1 to {MAX_WORKERS}"))),
         };
         if !WINDOW_BYTES.contains(&self.window_bytes) {
-            let message = format!(
-                "window_bytes = {}: must be 64 KiB to 64 MiB",
-                self.window_bytes
-            );
+            let message = format!("window_bytes = {}: must be 64 KiB to 64 MiB", self.window_bytes);
             return Err(Error::config(message));
         }
         if self.checkpoint_bytes == 0 {
-            return Err(Error::config(
-                "checkpoint_bytes = 0: must be at least 1".to_owned(),
-            ));
+            return Err(Error::config("checkpoint_bytes = 0: must be at least 1".to_owned()));
         }
         Ok(ValidConfig {
             compute_threads: workers("compute_threads", choose(self.compute_threads, cores))?,
@@ -103,10 +96,7 @@ impl EngineConfig {
             readers: workers("reader_count", choose(self.reader_count, cores.div_ceil(2)))?,
             uploads: workers("upload_worker_count", self.upload_worker_count)?,
             downloads: workers("download_worker_count", self.download_worker_count)?,
-            installers: workers(
-                "install_worker_count",
-                choose(self.install_worker_count, cores),
-            )?,
+            installers: workers("install_worker_count", choose(self.install_worker_count, cores))?,
             window_bytes: self.window_bytes,
             index_memory_bytes: self.index_memory_bytes,
             checkpoint_bytes: self.checkpoint_bytes,
@@ -144,14 +134,8 @@ mod tests {
 
     #[test]
     fn a_wrong_setting_is_named_with_what_it_may_be() {
-        let config = EngineConfig {
-            upload_worker_count: 0,
-            ..EngineConfig::default()
-        };
+        let config = EngineConfig { upload_worker_count: 0, ..EngineConfig::default() };
         let error = config.validate().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "upload_worker_count = 0: must be 1 to 256"
-        );
+        assert_eq!(error.to_string(), "upload_worker_count = 0: must be 1 to 256");
     }
 }

@@ -70,9 +70,7 @@ impl EngineBuilder {
             around: surroundings,
             runtime,
         };
-        Ok(Engine {
-            shared: Arc::new(shared),
-        })
+        Ok(Engine { shared: Arc::new(shared) })
     }
 }
 
@@ -197,11 +195,9 @@ impl Engine {
     /// Starts a check.
     pub fn check(&self, repository: &Repository, request: CheckRequest) -> JobHandle<CheckReport> {
         let repository = repository.inner().clone();
-        self.run(
-            JobKind::Check,
-            String::new(),
-            move |core, around| async move { run_check(&core, &around, repository, request).await },
-        )
+        self.run(JobKind::Check, String::new(), move |core, around| async move {
+            run_check(&core, &around, repository, request).await
+        })
     }
 
     /// Runs a task on the engine's runtime and blocks this thread until it has ended.
@@ -214,11 +210,7 @@ impl Engine {
 
     fn open_storage(&self, location: &str, mode: OpenMode) -> Result<Arc<dyn Storage>, Error> {
         let url = StorageUrl::parse(location)?;
-        Ok(cairn_storage::open(
-            &url,
-            mode,
-            &self.shared.around.config.storage,
-        )?)
+        Ok(cairn_storage::open(&url, mode, &self.shared.around.config.storage)?)
     }
 
     fn run<R, F>(
@@ -250,11 +242,7 @@ impl Engine {
     }
 
     fn remember(&self, core: &Arc<JobCore>) {
-        let mut jobs = self
-            .shared
-            .jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.shared.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(|job| job.strong_count() > 0);
         jobs.push(Arc::downgrade(core));
     }

@@ -33,42 +33,22 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn config(message: String) -> Self {
-        Self {
-            kind: ErrorKind::Config,
-            code: "CAIRN-P001",
-            message,
-            source: None,
-        }
+        Self { kind: ErrorKind::Config, code: "CAIRN-P001", message, source: None }
     }
 
     pub(crate) fn request(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self {
-            kind: ErrorKind::Request,
-            code: "CAIRN-P002",
-            message,
-            source: None,
-        }
+        Self { kind: ErrorKind::Request, code: "CAIRN-P002", message, source: None }
     }
 
     pub(crate) fn cancelled() -> Self {
         let message = "the job was cancelled".to_owned();
-        Self {
-            kind: ErrorKind::Cancelled,
-            code: "CAIRN-P003",
-            message,
-            source: None,
-        }
+        Self { kind: ErrorKind::Cancelled, code: "CAIRN-P003", message, source: None }
     }
 
     pub(crate) fn engine_closed() -> Self {
         let message = "the engine was closed".to_owned();
-        Self {
-            kind: ErrorKind::Cancelled,
-            code: "CAIRN-P004",
-            message,
-            source: None,
-        }
+        Self { kind: ErrorKind::Cancelled, code: "CAIRN-P004", message, source: None }
     }
 
     pub(crate) fn label_exists(holder: &cairn_repository::record::Record) -> Self {
@@ -103,9 +83,7 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_ref()
-            .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -117,20 +95,12 @@ fn wrap(
 ) -> Error {
     let message = error.to_string();
     let source = error.source().map(chain);
-    Error {
-        kind,
-        code,
-        message,
-        source,
-    }
+    Error { kind, code, message, source }
 }
 
 /// The causes below an error as texts; the types stay inside.
 fn chain(error: &(dyn std::error::Error + 'static)) -> Box<dyn std::error::Error + Send + Sync> {
-    Box::new(Cause {
-        message: error.to_string(),
-        source: error.source().map(chain),
-    })
+    Box::new(Cause { message: error.to_string(), source: error.source().map(chain) })
 }
 
 #[derive(Debug)]
@@ -147,9 +117,7 @@ impl std::fmt::Display for Cause {
 
 impl std::error::Error for Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source
-            .as_ref()
-            .map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -174,7 +142,7 @@ impl From<cairn_storage::Error> for Error {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Repository(error) => error.into(),
+            Fault::Repository(error) => (*error).into(),
             fault => {
                 let kind = match &fault {
                     Fault::Tablet(_) => ErrorKind::Tablets,

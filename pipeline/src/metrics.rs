@@ -46,10 +46,7 @@ pub const ALL: &[MetricSpec] = &[
 
 /// Every metric of the libraries, for a host that documents or describes them.
 pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
-    cairn_storage::metrics::ALL
-        .iter()
-        .chain(cairn_actors::metrics::ALL)
-        .chain(ALL)
+    cairn_storage::metrics::ALL.iter().chain(cairn_actors::metrics::ALL).chain(ALL)
 }
 
 /// Tells the recorder kind and help of every metric.
@@ -67,24 +64,16 @@ pub(crate) struct JobMetrics {
 
 impl JobMetrics {
     pub(crate) fn new(kind: JobKind) -> Self {
-        let (ended, running): (Vec<JobState>, Vec<JobState>) = JobState::ALL
-            .into_iter()
-            .partition(|state| state.is_final());
+        let (ended, running): (Vec<JobState>, Vec<JobState>) =
+            JobState::ALL.into_iter().partition(|state| state.is_final());
         let name = kind.as_str();
         let gauge_of = |state: JobState| {
-            (
-                state,
-                gauge!(JOBS_RUNNING, "kind" => name, "state" => state.as_str()),
-            )
+            (state, gauge!(JOBS_RUNNING, "kind" => name, "state" => state.as_str()))
         };
         let ended_of = |state: JobState| {
             let outcome = state.as_str();
             let count = counter!(JOBS, "kind" => name, "outcome" => outcome);
-            (
-                state,
-                count,
-                histogram!(JOB_SECONDS, "kind" => name, "outcome" => outcome),
-            )
+            (state, count, histogram!(JOB_SECONDS, "kind" => name, "outcome" => outcome))
         };
         Self {
             kind,

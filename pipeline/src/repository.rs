@@ -42,16 +42,12 @@ impl Repository {
     /// All snapshots by label, each with its record or with why that cannot be read.
     pub fn snapshots(&self) -> Result<Vec<ListedSnapshot>, Error> {
         let inner = self.inner.clone();
-        Ok(self
-            .engine
-            .block_on(async move { inner.snapshots().await })??)
+        Ok(self.engine.block_on(async move { inner.snapshots().await })??)
     }
 
     /// The record of one snapshot.
     pub fn snapshot(&self, label: &str) -> Result<Record, Error> {
         let (inner, label) = (self.inner.clone(), Label::parse(label)?);
-        Ok(self
-            .engine
-            .block_on(async move { inner.record(&label).await })??)
+        Ok(self.engine.block_on(async move { inner.record(&label).await })??)
     }
 }

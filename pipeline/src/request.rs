@@ -25,11 +25,7 @@ impl BackupRequest {
     /// A backup of everything under a label: 1 to 128 letters, digits, `_`, `-`, `.`, `:`, not starting with a dot.
     pub fn new(label: &str) -> Result<Self, Error> {
         let label = Label::parse(label)?;
-        Ok(Self {
-            label,
-            selection: Selection::everything(),
-            rescan: false,
-        })
+        Ok(Self { label, selection: Selection::everything(), rescan: false })
     }
 
     /// Only what is selected.
@@ -56,10 +52,7 @@ pub struct RestoreRequest {
 impl RestoreRequest {
     /// A restore of a whole snapshot.
     pub fn new(label: &str) -> Result<Self, Error> {
-        Ok(Self {
-            label: Label::parse(label)?,
-            scope: RestoreScope::default(),
-        })
+        Ok(Self { label: Label::parse(label)?, scope: RestoreScope::default() })
     }
 
     /// Only this item, or this one too.

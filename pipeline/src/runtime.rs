@@ -46,11 +46,7 @@ impl IoRuntime {
                 runtime.shutdown_timeout(STOP_TIMEOUT);
             })
             .map_err(failed)?;
-        Ok(Self {
-            handle,
-            stop: Some(stop),
-            keeper: Some(keeper),
-        })
+        Ok(Self { handle, stop: Some(stop), keeper: Some(keeper) })
     }
 
     pub(crate) fn handle(&self) -> &Handle {

@@ -18,20 +18,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cairn-storage", &[]),
     ("cairn-repository", &["cairn-storage"]),
     ("cairn-actors", &["cairn-repository", "cairn-storage"]),
-    (
-        "cairn-pipeline",
-        &["cairn-actors", "cairn-repository", "cairn-storage"],
-    ),
+    ("cairn-pipeline", &["cairn-actors", "cairn-repository", "cairn-storage"]),
     ("cairn-testkit", &["cairn-repository", "cairn-storage"]),
     (
         "cairn",
-        &[
-            "cairn-actors",
-            "cairn-pipeline",
-            "cairn-repository",
-            "cairn-storage",
-            "cairn-testkit",
-        ],
+        &["cairn-actors", "cairn-pipeline", "cairn-repository", "cairn-storage", "cairn-testkit"],
     ),
     (
         "cairn-bench",
@@ -97,9 +88,8 @@ const BORROWED: &[(&str, &str)] = &[
 ];
 
 /// Names of files that gather what has no home.
-const HOMELESS: &[&str] = &[
-    "common", "helper", "helpers", "misc", "prelude", "util", "utils", "manager",
-];
+const HOMELESS: &[&str] =
+    &["common", "helper", "helpers", "misc", "prelude", "util", "utils", "manager"];
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -125,9 +115,7 @@ struct Dependency {
 
 impl Package {
     fn shipped(&self) -> impl Iterator<Item = &Dependency> {
-        self.dependencies
-            .iter()
-            .filter(|dependency| dependency.kind.as_deref() != Some("dev"))
+        self.dependencies.iter().filter(|dependency| dependency.kind.as_deref() != Some("dev"))
     }
 }
 
@@ -137,13 +125,7 @@ fn root() -> PathBuf {
 
 fn packages() -> Outcome<Vec<Package>> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version=1",
-            "--manifest-path",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
         .arg(root().join("Cargo.toml"))
         .output()?;
     if !output.status.success() {
@@ -154,10 +136,7 @@ fn packages() -> Outcome<Vec<Package>> {
 
 /// Lists of the names in a table.
 fn row<'a>(table: &'a [(&str, &'a [&'a str])], name: &str) -> Option<&'a [&'a str]> {
-    table
-        .iter()
-        .find(|(key, _)| *key == name)
-        .map(|(_, names)| *names)
+    table.iter().find(|(key, _)| *key == name).map(|(_, names)| *names)
 }
 
 #[track_caller]
@@ -171,9 +150,7 @@ fn dependencies_among_our_crates_point_downwards() -> Outcome {
     for package in packages()? {
         let name = &package.name;
         let Some(allowed) = row(LAYERS, name) else {
-            broken.push(format!(
-                "{name} has no layer: give it a row in LAYERS of api_surface.rs."
-            ));
+            broken.push(format!("{name} has no layer: give it a row in LAYERS of api_surface.rs."));
             continue;
         };
         for dependency in &package.dependencies {
@@ -199,9 +176,7 @@ fn third_party_crates_stay_where_they_belong() -> Outcome {
         for dependency in &package.dependencies {
             let (user, used) = (package.name.as_str(), dependency.name.as_str());
             if let Some(allowed) = row(CONFINED, used).filter(|allowed| !allowed.contains(&user)) {
-                broken.push(format!(
-                    "{user} must not depend on {used}: only {allowed:?} may."
-                ));
+                broken.push(format!("{user} must not depend on {used}: only {allowed:?} may."));
             }
         }
     }
@@ -217,10 +192,7 @@ fn layers_above_the_storage_choose_no_backend() -> Outcome {
         if !CORE_OF_STORAGE_ONLY.contains(&name.as_str()) {
             continue;
         }
-        for storage in package
-            .shipped()
-            .filter(|dependency| dependency.name == "cairn-storage")
-        {
+        for storage in package.shipped().filter(|dependency| dependency.name == "cairn-storage") {
             if storage.uses_default_features || !storage.features.is_empty() {
                 broken.push(format!(
                     "{name} must take cairn-storage without features: backends are the embedder's choice."
@@ -239,19 +211,10 @@ fn no_shipped_build_has_failpoints() -> Outcome {
     let mut broken = Vec::new();
     for package in packages()? {
         let name = &package.name;
-        if package
-            .features
-            .get("default")
-            .is_some_and(|features| asks(features))
-        {
-            broken.push(format!(
-                "{name} must not have {FEATURE} among its default features."
-            ));
+        if package.features.get("default").is_some_and(|features| asks(features)) {
+            broken.push(format!("{name} must not have {FEATURE} among its default features."));
         }
-        for dependency in package
-            .shipped()
-            .filter(|dependency| asks(&dependency.features))
-        {
+        for dependency in package.shipped().filter(|dependency| asks(&dependency.features)) {
             let used = &dependency.name;
             broken.push(format!(
                 "{name} must not switch on the {FEATURE} of {used}: forward a feature instead."
@@ -273,10 +236,7 @@ fn stages_do_not_know_each_other() -> Outcome {
         }
         let own = file.split(['/', '.']).next().unwrap_or_default();
         let code = without_comments(&fs::read_to_string(&path)?);
-        for stage in STAGES
-            .iter()
-            .filter(|stage| **stage != own && imports(&code, stage))
-        {
+        for stage in STAGES.iter().filter(|stage| **stage != own && imports(&code, stage)) {
             if BORROWED.contains(&(file.as_str(), stage)) {
                 borrowed.push((file.clone(), *stage));
             } else {
@@ -290,16 +250,12 @@ fn stages_do_not_know_each_other() -> Outcome {
     for stage in STAGES {
         let file = sources.join(format!("{stage}.rs"));
         if !file.try_exists()? {
-            broken.push(format!(
-                "actors/src/{stage}.rs is gone: correct STAGES of api_surface.rs."
-            ));
+            broken
+                .push(format!("actors/src/{stage}.rs is gone: correct STAGES of api_surface.rs."));
         }
     }
     for (file, stage) in BORROWED {
-        if !borrowed
-            .iter()
-            .any(|(user, used)| user == file && used == stage)
-        {
+        if !borrowed.iter().any(|(user, used)| user == file && used == stage) {
             broken.push(format!(
                 "actors/src/{file} no longer uses crate::{stage}: take it out of BORROWED."
             ));
@@ -314,17 +270,11 @@ fn files_are_named_after_what_they_hold() -> Outcome {
     let mut broken = Vec::new();
     for (file, _) in sources(&["src"])? {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-        let folder = file
-            .parent()
-            .and_then(Path::file_name)
-            .unwrap_or_default()
-            .to_string_lossy();
+        let folder = file.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
         let name = if stem == "mod" { folder } else { stem };
         if HOMELESS.contains(&name.as_ref()) {
             let file = file.display();
-            broken.push(format!(
-                "{file}: a file called {name} has no subject; name the noun."
-            ));
+            broken.push(format!("{file}: a file called {name} has no subject; name the noun."));
         }
     }
     assert_none(&broken);
@@ -340,17 +290,12 @@ fn crate_roots_hold_docs_and_reexports_only() -> Outcome {
             continue;
         }
         let logic = code.lines().find(|line| {
-            let line = line
-                .trim_start()
-                .trim_start_matches("pub ")
-                .trim_start_matches("async ");
+            let line = line.trim_start().trim_start_matches("pub ").trim_start_matches("async ");
             LOGIC.iter().any(|keyword| line.starts_with(keyword))
         });
         if let Some(line) = logic {
             let (file, line) = (file.display(), line.trim());
-            broken.push(format!(
-                "{file} holds `{line}`: give it a module with a name."
-            ));
+            broken.push(format!("{file} holds `{line}`: give it a module with a name."));
         }
     }
     assert_none(&broken);
@@ -365,9 +310,8 @@ fn nobody_sleeps() -> Outcome {
     for (file, code) in sources(&["src", "tests", "benches", "examples"])? {
         if code.contains(&sleep) {
             let file = file.display();
-            broken.push(format!(
-                "{file} sleeps: wait for a condition, a channel or a paused clock."
-            ));
+            broken
+                .push(format!("{file} sleeps: wait for a condition, a channel or a paused clock."));
         }
     }
     assert_none(&broken);
@@ -415,29 +359,18 @@ fn first_names(group: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn imports_are_found_in_every_form() {
     assert!(imports("use crate::tally::CheckTally;", "tally"));
-    assert!(imports(
-        "progress: crate::installer::SegmentProgress,",
-        "installer"
-    ));
+    assert!(imports("progress: crate::installer::SegmentProgress,", "installer"));
     assert!(imports(
         "use crate::{\n    edge::{Inlet, Outlet},\n    fetcher::StagedCell,\n};",
         "fetcher"
     ));
-    assert!(!imports(
-        "use crate::{edge::{fetcher, Inlet}, io};",
-        "fetcher"
-    ));
+    assert!(!imports("use crate::{edge::{fetcher, Inlet}, io};", "fetcher"));
     assert!(!imports("use crate::snapshot_plan::Plan;", "snapshot"));
-    assert!(!imports(
-        "use cairn_repository::snapshot::Snapshot;",
-        "snapshot"
-    ));
+    assert!(!imports("use cairn_repository::snapshot::Snapshot;", "snapshot"));
 }
 
 fn without_comments(source: &str) -> String {
-    let code = source
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"));
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     code.collect::<Vec<_>>().join("\n")
 }
 
@@ -446,11 +379,8 @@ fn sources(folders: &[&str]) -> Outcome<Vec<(PathBuf, String)>> {
     let root = root().canonicalize()?;
     let mut sources = Vec::new();
     for package in packages()? {
-        let home = package
-            .manifest_path
-            .parent()
-            .ok_or("a manifest in no folder")?
-            .canonicalize()?;
+        let home =
+            package.manifest_path.parent().ok_or("a manifest in no folder")?.canonicalize()?;
         for folder in folders.iter().map(|folder| home.join(folder)) {
             if !folder.try_exists()? {
                 continue;

@@ -25,10 +25,7 @@ fn nothing_new_means_nothing_read_and_kilobytes_written() {
     let report = place.backup("second");
     assert_eq!(report.progress.segments_read, 0);
     assert_eq!(report.progress.new_chunks, 0);
-    assert_eq!(
-        report.progress.stored_bytes, 0,
-        "every manifest was there already"
-    );
+    assert_eq!(report.progress.stored_bytes, 0, "every manifest was there already");
     let report = place.backup_with(BackupRequest::new("third").unwrap().rescan());
     assert_eq!(report.progress.segments_read, 6);
     assert_eq!(report.progress.new_chunks, 0);
@@ -64,28 +61,18 @@ fn one_table_one_partition_and_another_name() {
             as_database: None,
             as_object: as_object.map(Into::into),
         };
-    let request = RestoreRequest::new("all")
-        .unwrap()
-        .item(item("orders", None, Some("copy")));
+    let request = RestoreRequest::new("all").unwrap().item(item("orders", None, Some("copy")));
     place.restore(request, "renamed");
-    assert_eq!(
-        tree(&place.path("renamed/shop/copy")),
-        tree(&place.path("warehouse/shop/orders"))
-    );
+    assert_eq!(tree(&place.path("renamed/shop/copy")), tree(&place.path("warehouse/shop/orders")));
 
     let expected = tree(&place.warehouse());
     place.write("shop/orders/p1/t1/a.dat", b"overwritten by mistake");
     place.write("shop/orders/p2/t1/c.dat", b"a change to keep");
     let partitions = Some(vec!["p1".to_owned()]);
-    let request = RestoreRequest::new("all")
-        .unwrap()
-        .item(item("orders", partitions, None));
+    let request = RestoreRequest::new("all").unwrap().item(item("orders", partitions, None));
     place.restore(request, "warehouse");
     let now = tree(&place.warehouse());
-    assert_eq!(
-        now["shop/orders/p1/t1/a.dat"],
-        expected["shop/orders/p1/t1/a.dat"]
-    );
+    assert_eq!(now["shop/orders/p1/t1/a.dat"], expected["shop/orders/p1/t1/a.dat"]);
     assert_eq!(now["shop/orders/p2/t1/c.dat"], b"a change to keep");
 }
 
@@ -113,9 +100,7 @@ fn the_same_label_twice_is_refused_and_a_wrong_item_is_named() {
     let place = Place::new();
     place.fill();
     place.backup("once");
-    let error = place
-        .try_backup(BackupRequest::new("once").unwrap())
-        .unwrap_err();
+    let error = place.try_backup(BackupRequest::new("once").unwrap()).unwrap_err();
     assert_eq!(error.code(), "CAIRN-R004");
     assert!(error.to_string().contains("once"), "{error}");
     let item = RestoreItem {

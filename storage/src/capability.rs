@@ -16,10 +16,6 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// Everything is possible.
-    pub const FULL: Self = Self {
-        atomic_create: true,
-        delete: true,
-        put: true,
-        max_object_bytes: u64::MAX,
-    };
+    pub const FULL: Self =
+        Self { atomic_create: true, delete: true, put: true, max_object_bytes: u64::MAX };
 }

@@ -72,14 +72,8 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Put,
-        Self::Get,
-        Self::Head,
-        Self::List,
-        Self::Delete,
-        Self::Open,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Put, Self::Get, Self::Head, Self::List, Self::Delete, Self::Open];
 
     /// The label value in metrics and the word in messages.
     pub fn as_str(self) -> &'static str {
@@ -137,14 +131,7 @@ impl Error {
         backend: &'static str,
         path: impl fmt::Display,
     ) -> Self {
-        Self {
-            kind,
-            operation,
-            backend,
-            path: path.to_string(),
-            retry_after: None,
-            source: None,
-        }
+        Self { kind, operation, backend, path: path.to_string(), retry_after: None, source: None }
     }
 
     /// The same with its cause.

@@ -42,46 +42,31 @@ struct Object {
 
 impl MemoryStorage {
     /// An empty storage that stamps its objects by the wall clock.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a storage has a clock; tests give their own"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "a storage has a clock; tests give their own")]
     pub fn new() -> Self {
         Self::with_clock(SystemTime::now)
     }
 
     /// An empty storage that stamps its objects by `clock`.
     pub fn with_clock(clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self {
-            objects: Arc::default(),
-            clock: Arc::new(clock),
-        }
+        Self { objects: Arc::default(), clock: Arc::new(clock) }
     }
 
     /// An independent storage with the same objects; the bytes are shared, not copied.
     #[must_use]
     pub fn fork(&self) -> Self {
         let objects = self.lock().clone();
-        Self {
-            objects: Arc::new(Mutex::new(objects)),
-            clock: Arc::clone(&self.clock),
-        }
+        Self { objects: Arc::new(Mutex::new(objects)), clock: Arc::clone(&self.clock) }
     }
 
     /// All objects as they are now.
     pub fn objects(&self) -> BTreeMap<ObjectPath, Bytes> {
-        self.lock()
-            .iter()
-            .map(|(path, object)| (path.clone(), object.bytes.clone()))
-            .collect()
+        self.lock().iter().map(|(path, object)| (path.clone(), object.bytes.clone())).collect()
     }
 
     /// Puts an object behind the back of every layer: what a test does to prepare or damage a store.
     pub fn insert(&self, path: ObjectPath, bytes: Bytes) {
-        let object = Object {
-            bytes,
-            modified: (self.clock)(),
-        };
+        let object = Object { bytes, modified: (self.clock)() };
         self.lock().insert(path, object);
     }
 
@@ -104,9 +89,7 @@ impl Default for MemoryStorage {
 
 impl fmt::Debug for MemoryStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStorage")
-            .field("objects", &self.lock().len())
-            .finish()
+        f.debug_struct("MemoryStorage").field("objects", &self.lock().len()).finish()
     }
 }
 
@@ -130,18 +113,10 @@ impl Storage for MemoryStorage {
         if path.is_root() {
             return Err(root_refused(Operation::Put));
         }
-        let object = Object {
-            bytes: payload.to_bytes(),
-            modified: (self.clock)(),
-        };
+        let object = Object { bytes: payload.to_bytes(), modified: (self.clock)() };
         let mut objects = self.lock();
         if mode == PutMode::Create && objects.contains_key(path) {
-            return Err(Error::new(
-                ErrorKind::AlreadyExists,
-                Operation::Put,
-                BACKEND,
-                path,
-            ));
+            return Err(Error::new(ErrorKind::AlreadyExists, Operation::Put, BACKEND, path));
         }
         objects.insert(path.clone(), object);
         Ok(())
@@ -153,10 +128,7 @@ impl Storage for MemoryStorage {
         range
             .within(bytes.len() as u64)
             .and_then(|span| {
-                Some((
-                    usize::try_from(span.start).ok()?,
-                    usize::try_from(span.end).ok()?,
-                ))
+                Some((usize::try_from(span.start).ok()?, usize::try_from(span.end).ok()?))
             })
             .map(|(start, end)| bytes.slice(start..end))
             .ok_or_else(|| Error::new(ErrorKind::InvalidRange, Operation::Get, BACKEND, path))
@@ -172,9 +144,7 @@ impl Storage for MemoryStorage {
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
         let prefix = prefix.clone();
         // The map is read at the first poll, as a listing of a remote service would be.
-        stream::once(async move { self.below(&prefix) })
-            .flat_map(stream::iter)
-            .boxed()
+        stream::once(async move { self.below(&prefix) }).flat_map(stream::iter).boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
@@ -201,13 +171,8 @@ fn meta(path: &ObjectPath, object: &Object) -> ObjectMeta {
 
 /// The root is a prefix, never an object.
 fn root_refused(operation: Operation) -> Error {
-    Error::new(
-        ErrorKind::Unsupported,
-        operation,
-        BACKEND,
-        ObjectPath::root(),
-    )
-    .with_source("the root is not an object")
+    Error::new(ErrorKind::Unsupported, operation, BACKEND, ObjectPath::root())
+        .with_source("the root is not an object")
 }
 
 #[cfg(test)]
@@ -224,10 +189,7 @@ mod tests {
     async fn a_clone_shares_and_a_fork_does_not() {
         let storage = MemoryStorage::new();
         let (clone, fork) = (storage.clone(), storage.fork());
-        storage
-            .put(&path("a"), Payload::from(vec![1]), PutMode::Create)
-            .await
-            .unwrap();
+        storage.put(&path("a"), Payload::from(vec![1]), PutMode::Create).await.unwrap();
         assert_eq!(clone.objects().len(), 1);
         assert_eq!(fork.objects().len(), 0);
     }
@@ -236,10 +198,7 @@ mod tests {
     async fn objects_are_stamped_by_the_clock() {
         let instant = SystemTime::UNIX_EPOCH + Duration::from_secs(7);
         let storage = MemoryStorage::with_clock(move || instant);
-        storage
-            .put(&path("a"), Payload::default(), PutMode::Create)
-            .await
-            .unwrap();
+        storage.put(&path("a"), Payload::default(), PutMode::Create).await.unwrap();
         assert_eq!(storage.head(&path("a")).await.unwrap().modified, instant);
     }
 }

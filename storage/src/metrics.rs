@@ -118,10 +118,7 @@ mod tests {
     fn names_follow_the_convention() {
         for spec in ALL {
             assert!(spec.name.starts_with("cairn_storage_"), "{}", spec.name);
-            assert_eq!(
-                spec.name.ends_with("_total"),
-                spec.kind == MetricKind::Counter
-            );
+            assert_eq!(spec.name.ends_with("_total"), spec.kind == MetricKind::Counter);
             assert!(spec.help.ends_with('.'), "{}", spec.name);
         }
         assert_eq!(unit_of(BYTES_TOTAL), Unit::Bytes);

@@ -41,12 +41,7 @@ impl ObjectPath {
 
     /// Checks a text against the invariants.
     pub fn parse(text: &str) -> Result<Self, PathError> {
-        let refuse = |reason| {
-            Err(PathError {
-                text: text.to_owned(),
-                reason,
-            })
-        };
+        let refuse = |reason| Err(PathError { text: text.to_owned(), reason });
         if text.is_empty() {
             return Ok(Self::root());
         }
@@ -141,12 +136,7 @@ mod tests {
 
     /// Texts near the border of what is valid.
     fn any_text() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "[a-z./-]{0,12}",
-            "\\PC{0,30}",
-            "[a/]{790,810}",
-            "[a]{195,205}(/[a]{195,205})?"
-        ]
+        prop_oneof!["[a-z./-]{0,12}", "\\PC{0,30}", "[a/]{790,810}", "[a]{195,205}(/[a]{195,205})?"]
     }
 
     proptest! {

@@ -43,9 +43,7 @@ impl Payload {
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            pieces: vec![bytes],
-        }
+        Self { pieces: vec![bytes] }
     }
 }
 

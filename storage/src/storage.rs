@@ -54,11 +54,7 @@ pub struct ObjectMeta {
 impl ObjectMeta {
     /// A meta of its parts.
     pub fn new(path: ObjectPath, size: u64, modified: SystemTime) -> Self {
-        Self {
-            path,
-            size,
-            modified,
-        }
+        Self { path, size, modified }
     }
 }
 

@@ -63,13 +63,8 @@ impl StorageUrl {
     /// source of the error says what is.
     pub fn parse(text: &str) -> Result<Self> {
         Self::read(text).map_err(|cause| {
-            Error::new(
-                ErrorKind::Unsupported,
-                Operation::Open,
-                BACKEND,
-                without_secrets(text),
-            )
-            .with_source(cause)
+            Error::new(ErrorKind::Unsupported, Operation::Open, BACKEND, without_secrets(text))
+                .with_source(cause)
         })
     }
 
@@ -95,9 +90,7 @@ impl StorageUrl {
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
     let (scheme, rest) = text.split_once(':')?;
     let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     is_scheme.then_some((scheme, rest))
 }
 
@@ -151,10 +144,8 @@ fn open_backend(url: &StorageUrl, mode: OpenMode) -> Result<Arc<dyn Storage>> {
 
 #[cfg(not(feature = "local"))]
 fn open_backend(url: &StorageUrl, _mode: OpenMode) -> Result<Arc<dyn Storage>> {
-    Err(
-        Error::new(ErrorKind::Unsupported, Operation::Open, BACKEND, url)
-            .with_source(UrlError::NotBuiltIn),
-    )
+    Err(Error::new(ErrorKind::Unsupported, Operation::Open, BACKEND, url)
+        .with_source(UrlError::NotBuiltIn))
 }
 
 #[cfg(test)]
@@ -177,11 +168,7 @@ mod tests {
             ("./a:b", "./a:b"),
             ("file:///var/my backup", "/var/my backup"),
         ] {
-            assert_eq!(
-                StorageUrl::parse(text).unwrap(),
-                StorageUrl::Local(path.into()),
-                "{text}"
-            );
+            assert_eq!(StorageUrl::parse(text).unwrap(), StorageUrl::Local(path.into()), "{text}");
         }
     }
 

@@ -31,22 +31,13 @@ fn inside() -> Prefix {
 
 storage_conformance!(memory_backend, memory());
 storage_conformance!(local_backend, local());
-storage_conformance!(
-    retry_layer,
-    of(Retry::new(memory(), RetryConfig::default()))
-);
+storage_conformance!(retry_layer, of(Retry::new(memory(), RetryConfig::default())));
 storage_conformance!(limit_layer, of(Limit::new(memory(), NonZeroUsize::MIN)));
-storage_conformance!(
-    timeout_layer,
-    of(Timeout::new(memory(), TimeoutConfig::default()))
-);
+storage_conformance!(timeout_layer, of(Timeout::new(memory(), TimeoutConfig::default())));
 storage_conformance!(prefix_layer, of(inside()));
 storage_conformance!(metered_layer, of(Metered::new(memory())));
 storage_conformance!(read_only_layer, of(ReadOnly::new(memory())));
-storage_conformance!(
-    stacked_layers,
-    layer::stack(memory(), &LayerConfig::default())
-);
+storage_conformance!(stacked_layers, layer::stack(memory(), &LayerConfig::default()));
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_on_a_users_location_reports_each_case_and_leaves_nothing() {
@@ -55,11 +46,6 @@ async fn a_run_on_a_users_location_reports_each_case_and_leaves_nothing() {
     let report = run_all(&storage, &ObjectPath::parse("users/own").unwrap()).await;
     assert!(report.is_ok(), "{report}");
     assert_eq!(report.cases.len(), CASES.len());
-    assert!(
-        report
-            .cases
-            .iter()
-            .all(|case| matches!(case.verdict, Verdict::Passed))
-    );
+    assert!(report.cases.iter().all(|case| matches!(case.verdict, Verdict::Passed)));
     assert!(memory.objects().is_empty());
 }

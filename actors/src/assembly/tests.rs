@@ -13,54 +13,29 @@ fn catalog() -> Vec<ObjectSpec> {
 }
 
 fn entry(name: &str, len: u64) -> Segment {
-    Segment {
-        name: name.into(),
-        len,
-        ..Segment::default()
-    }
+    Segment { name: name.into(), len, ..Segment::default() }
 }
 
 fn plan(reads: &[(&str, u64)]) -> PartitionPlan {
-    let segments: Vec<_> = reads
-        .iter()
-        .map(|(name, len)| PlannedSegment::Read(entry(name, *len)))
-        .collect();
+    let segments: Vec<_> =
+        reads.iter().map(|(name, len)| PlannedSegment::Read(entry(name, *len))).collect();
     PartitionPlan {
         number: 0,
         object: 0,
         name: "p1".into(),
         num_reads: u32::try_from(segments.len()).unwrap(),
-        tablets: vec![PlannedTablet {
-            index: String::new(),
-            name: "t1".into(),
-            segments,
-        }],
+        tablets: vec![PlannedTablet { index: String::new(), name: "t1".into(), segments }],
     }
 }
 
 fn placed(segment: u32, position: u32, content: &str) -> PlacedChunk {
-    let slot = SegmentSlot {
-        plan: 0,
-        position: segment,
-    };
-    PlacedChunk {
-        slot,
-        position,
-        id: ChunkId::of(content.as_bytes()),
-    }
+    let slot = SegmentSlot { plan: 0, position: segment };
+    PlacedChunk { slot, position, id: ChunkId::of(content.as_bytes()) }
 }
 
 fn cut(segment: u32, num_chunks: u32, len: u64) -> SegmentCut {
-    let slot = SegmentSlot {
-        plan: 0,
-        position: segment,
-    };
-    SegmentCut {
-        slot,
-        num_chunks,
-        len,
-        identity: Box::from(*b"id"),
-    }
+    let slot = SegmentSlot { plan: 0, position: segment };
+    SegmentCut { slot, num_chunks, len, identity: Box::from(*b"id") }
 }
 
 fn assembly(reads: &[(&str, u64)]) -> Assembly {
@@ -73,30 +48,11 @@ fn assembly(reads: &[(&str, u64)]) -> Assembly {
 #[test]
 fn news_in_any_order_make_the_same_manifest() {
     let mut assembly = assembly(&[("b", 20), ("a", 10)]);
-    assert!(
-        assembly
-            .add_chunks(vec![placed(0, 1, "y")], vec![cut(1, 1, 10)])
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        assembly
-            .add_chunks(Vec::new(), vec![cut(0, 2, 20)])
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        assembly
-            .add_chunks(vec![placed(0, 0, "x")], Vec::new())
-            .unwrap()
-            .is_empty()
-    );
-    let complete = assembly
-        .add_chunks(vec![placed(1, 0, "z")], Vec::new())
-        .unwrap();
-    let [partition] = &complete[..] else {
-        panic!("one partition is complete")
-    };
+    assert!(assembly.add_chunks(vec![placed(0, 1, "y")], vec![cut(1, 1, 10)]).unwrap().is_empty());
+    assert!(assembly.add_chunks(Vec::new(), vec![cut(0, 2, 20)]).unwrap().is_empty());
+    assert!(assembly.add_chunks(vec![placed(0, 0, "x")], Vec::new()).unwrap().is_empty());
+    let complete = assembly.add_chunks(vec![placed(1, 0, "z")], Vec::new()).unwrap();
+    let [partition] = &complete[..] else { panic!("one partition is complete") };
     let segments = &partition.manifest.tablets()[0].segments;
     assert_eq!(segments[0].name, "a");
     let ids: Vec<_> = segments[1].chunks.iter().collect();
@@ -107,9 +63,7 @@ fn news_in_any_order_make_the_same_manifest() {
 #[test]
 fn an_open_segment_is_never_committed() {
     let mut assembly = assembly(&[("a", 10)]);
-    assembly
-        .add_chunks(vec![placed(0, 0, "x")], Vec::new())
-        .unwrap();
+    assembly.add_chunks(vec![placed(0, 0, "x")], Vec::new()).unwrap();
     assert!(assembly.finish().is_err());
 }
 
@@ -123,21 +77,13 @@ fn a_missing_partition_is_never_committed() {
 #[test]
 fn a_segment_of_another_length_is_refused() {
     let mut assembly = assembly(&[("a", 10)]);
-    let error = assembly
-        .add_chunks(vec![placed(0, 0, "x")], vec![cut(0, 1, 9)])
-        .unwrap_err();
+    let error = assembly.add_chunks(vec![placed(0, 0, "x")], vec![cut(0, 1, 9)]).unwrap_err();
     assert!(error.to_string().contains("another length"), "{error}");
 }
 
 #[test]
 fn a_chunk_that_arrives_twice_is_a_defect() {
     let mut assembly = assembly(&[("a", 10)]);
-    assembly
-        .add_chunks(vec![placed(0, 0, "x")], Vec::new())
-        .unwrap();
-    assert!(
-        assembly
-            .add_chunks(vec![placed(0, 0, "x")], Vec::new())
-            .is_err()
-    );
+    assembly.add_chunks(vec![placed(0, 0, "x")], Vec::new()).unwrap();
+    assert!(assembly.add_chunks(vec![placed(0, 0, "x")], Vec::new()).is_err());
 }

@@ -5,10 +5,7 @@ use crate::buffer::BufferPool;
 use crate::cancel::CancelToken;
 
 const HEADROOM: usize = 4 << 20;
-const SLOT: SegmentSlot = SegmentSlot {
-    plan: 3,
-    position: 5,
-};
+const SLOT: SegmentSlot = SegmentSlot { plan: 3, position: 5 };
 
 fn noise(len: usize) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
@@ -33,12 +30,7 @@ fn cut(segment: &[u8], window_bytes: usize) -> (Vec<Vec<u8>>, Vec<SegmentCut>) {
         buffer.as_mut()[HEADROOM..HEADROOM + bytes.len()].copy_from_slice(bytes);
         let is_last = number + 1 == windows.len();
         let end = is_last.then(|| Box::from(*b"identity"));
-        let parts = vec![SegmentPart {
-            slot: SLOT,
-            start: HEADROOM,
-            len: bytes.len(),
-            end,
-        }];
+        let parts = vec![SegmentPart { slot: SLOT, start: HEADROOM, len: bytes.len(), end }];
         let batch = cutter.cut(SegmentRead { buffer, parts });
         for chunk in batch.chunks {
             assert_eq!((chunk.slot, chunk.position as usize), (SLOT, chunks.len()));
@@ -55,10 +47,7 @@ fn cuts_do_not_depend_on_where_windows_end() {
     let (whole, cuts) = cut(&segment, segment.len());
     assert_eq!(whole.concat(), segment);
     assert!(whole.len() > 2);
-    assert_eq!(
-        (cuts[0].num_chunks as usize, cuts[0].len),
-        (whole.len(), 9_000_000)
-    );
+    assert_eq!((cuts[0].num_chunks as usize, cuts[0].len), (whole.len(), 9_000_000));
     for window_bytes in [64 << 10, 1 << 20, 4_194_303, 8_999_999] {
         let (chunks, cuts) = cut(&segment, window_bytes);
         assert!(chunks == whole, "windows of {window_bytes} bytes");
@@ -88,10 +77,5 @@ fn many_small_segments_share_a_window() {
         .collect();
     let batch = cutter.cut(SegmentRead { buffer, parts });
     assert_eq!((batch.chunks.len(), batch.cuts.len()), (10, 10));
-    assert!(
-        batch
-            .chunks
-            .iter()
-            .all(|chunk| chunk.bytes.len() == 100 && chunk.position == 0)
-    );
+    assert!(batch.chunks.iter().all(|chunk| chunk.bytes.len() == 100 && chunk.position == 0));
 }

@@ -12,10 +12,7 @@ impl Weigh for Load {
     }
 }
 
-const LIMITS: EdgeLimits = EdgeLimits {
-    items: 4,
-    bytes: 100,
-};
+const LIMITS: EdgeLimits = EdgeLimits { items: 4, bytes: 100 };
 
 fn make(limits: EdgeLimits) -> (Outlet<Load>, Inlet<Load>, CancelToken) {
     let cancel = CancelToken::new();
@@ -48,10 +45,7 @@ fn a_dropped_outlet_is_a_loss_and_no_end() {
 
 #[test]
 fn every_inlet_sees_the_end() {
-    let (outlet, inlet, _cancel) = make(EdgeLimits {
-        items: 64,
-        bytes: u64::MAX,
-    });
+    let (outlet, inlet, _cancel) = make(EdgeLimits { items: 64, bytes: u64::MAX });
     let inlets: Vec<_> = (0..4).map(|_| inlet.clone()).collect();
     drop(inlet);
     let workers: Vec<_> = inlets
@@ -70,10 +64,7 @@ fn every_inlet_sees_the_end() {
         outlet.send(Load(3)).unwrap();
     }
     outlet.end();
-    let total: u64 = workers
-        .into_iter()
-        .map(|worker| worker.join().unwrap())
-        .sum();
+    let total: u64 = workers.into_iter().map(|worker| worker.join().unwrap()).sum();
     assert_eq!(total, 3000);
 }
 
@@ -87,10 +78,7 @@ fn a_gone_inlet_is_downstream_closed() {
 #[test]
 fn cancel_wakes_a_sender_that_waits_for_items_or_bytes_and_a_receiver() {
     for weight in [0, 100] {
-        let (outlet, inlet, cancel) = make(EdgeLimits {
-            items: 1,
-            bytes: 100,
-        });
+        let (outlet, inlet, cancel) = make(EdgeLimits { items: 1, bytes: 100 });
         outlet.send(Load(weight)).unwrap();
         let sender = thread::spawn(move || outlet.send(Load(weight)));
         cancel.cancel();
@@ -105,10 +93,7 @@ fn cancel_wakes_a_sender_that_waits_for_items_or_bytes_and_a_receiver() {
 
 #[test]
 fn bytes_are_bounded_and_an_oversized_item_passes_alone() {
-    let (outlet, inlet, _cancel) = make(EdgeLimits {
-        items: 100,
-        bytes: 100,
-    });
+    let (outlet, inlet, _cancel) = make(EdgeLimits { items: 100, bytes: 100 });
     outlet.send(Load(1_000)).unwrap();
     assert!(!outlet.shared.try_reserve(1), "the edge is over its limit");
     assert_eq!(inlet.recv(), Ok(Some(Load(1_000))));
@@ -121,10 +106,7 @@ fn bytes_are_bounded_and_an_oversized_item_passes_alone() {
 /// Many senders that wait for bytes all get through: no signal is lost.
 #[test]
 fn no_sender_is_forgotten() {
-    let (outlet, inlet, _cancel) = make(EdgeLimits {
-        items: 1000,
-        bytes: 10,
-    });
+    let (outlet, inlet, _cancel) = make(EdgeLimits { items: 1000, bytes: 10 });
     let start = Arc::new(Barrier::new(9));
     let senders: Vec<_> = (0..8)
         .map(|sender| {
@@ -145,9 +127,7 @@ fn no_sender_is_forgotten() {
         received += 1;
     }
     assert_eq!(received, 4000);
-    senders
-        .into_iter()
-        .for_each(|sender| sender.join().unwrap());
+    senders.into_iter().for_each(|sender| sender.join().unwrap());
 }
 
 #[test]

@@ -40,9 +40,6 @@ pub struct SegmentCut {
 
 impl Weigh for ChunkBatch {
     fn weight(&self) -> u64 {
-        self.chunks
-            .iter()
-            .map(|chunk| chunk.bytes.len() as u64)
-            .sum()
+        self.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum()
     }
 }

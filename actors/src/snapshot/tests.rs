@@ -3,20 +3,11 @@ use cairn_repository::ChunkId;
 use super::*;
 
 fn spec(name: &str, identity: &[u8]) -> SegmentSpec {
-    SegmentSpec {
-        name: name.into(),
-        len: 4,
-        identity: identity.into(),
-        attributes: Box::default(),
-    }
+    SegmentSpec { name: name.into(), len: 4, identity: identity.into(), attributes: Box::default() }
 }
 
 fn tablets(segments: Vec<SegmentSpec>) -> Vec<TabletSpec> {
-    vec![TabletSpec {
-        index: String::new(),
-        name: "t".into(),
-        segments,
-    }]
+    vec![TabletSpec { index: String::new(), name: "t".into(), segments }]
 }
 
 fn before(segments: &[(&str, &[u8])]) -> TabletList {
@@ -30,12 +21,7 @@ fn before(segments: &[(&str, &[u8])]) -> TabletList {
             chunks: [ChunkId::of(name.as_bytes())].into_iter().collect(),
         })
         .collect();
-    TabletList::new(vec![Tablet {
-        index: String::new(),
-        name: "t".into(),
-        segments,
-    }])
-    .unwrap()
+    TabletList::new(vec![Tablet { index: String::new(), name: "t".into(), segments }]).unwrap()
 }
 
 /// How many segments a comparison reads; `None` when nothing changed at all.
@@ -49,27 +35,15 @@ fn reads(now: Vec<SegmentSpec>, before: &TabletList, has_chunks: bool) -> Option
 #[test]
 fn equal_identities_are_not_read() {
     let before = before(&[("a", b"1"), ("b", b"2")]);
-    assert_eq!(
-        reads(vec![spec("a", b"1"), spec("b", b"2")], &before, true),
-        None
-    );
-    assert_eq!(
-        reads(vec![spec("b", b"2"), spec("a", b"1")], &before, true),
-        None
-    );
+    assert_eq!(reads(vec![spec("a", b"1"), spec("b", b"2")], &before, true), None);
+    assert_eq!(reads(vec![spec("b", b"2"), spec("a", b"1")], &before, true), None);
 }
 
 #[test]
 fn another_or_no_identity_and_a_lost_chunk_are_read() {
     let before = before(&[("a", b"1"), ("b", b"")]);
-    assert_eq!(
-        reads(vec![spec("a", b"x"), spec("b", b"2")], &before, true),
-        Some(2)
-    );
-    assert_eq!(
-        reads(vec![spec("a", b"1"), spec("b", b"")], &before, true),
-        Some(1)
-    );
+    assert_eq!(reads(vec![spec("a", b"x"), spec("b", b"2")], &before, true), Some(2));
+    assert_eq!(reads(vec![spec("a", b"1"), spec("b", b"")], &before, true), Some(1));
     assert_eq!(reads(vec![spec("a", b"1")], &before, false), Some(1));
 }
 
@@ -85,11 +59,7 @@ fn a_segment_or_tablet_that_went_away_changes_the_partition_but_reads_nothing() 
 fn an_empty_tablet_more_is_a_change() {
     let before = before(&[("a", b"1")]);
     let mut now = tablets(vec![spec("a", b"1")]);
-    now.push(TabletSpec {
-        index: String::new(),
-        name: "u".into(),
-        segments: Vec::new(),
-    });
+    now.push(TabletSpec { index: String::new(), name: "u".into(), segments: Vec::new() });
     let comparison = compare((0, 0), now, &before, |_| Ok(true)).unwrap();
     assert!(matches!(comparison, Comparison::Changed { .. }));
 }

@@ -2,9 +2,10 @@
 
 use super::high::QuickstartPlan;
 use crate::exit::Exit;
+use crate::quickstart;
 use crate::session::Session;
 
 pub(super) fn run(session: &Session, plan: &QuickstartPlan) -> anyhow::Result<Exit> {
-    let _ = (session, plan);
+    quickstart::run(session, &plan.directory, plan.scale, plan.settings)?;
     Ok(Exit::Ok)
 }

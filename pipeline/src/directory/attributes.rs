@@ -85,9 +85,7 @@ impl<'a> Attributes<'a> {
     /// Their bytes.
     pub(super) fn encode(&self) -> Box<[u8]> {
         let (file_type, permissions, mtime) = match self {
-            Self::File {
-                permissions, mtime, ..
-            } => (FileType::RegularFile, *permissions, *mtime),
+            Self::File { permissions, mtime, .. } => (FileType::RegularFile, *permissions, *mtime),
             Self::Link { mtime, .. } => (FileType::Symlink, 0o777, *mtime),
             Self::Directory { permissions } => (FileType::Directory, *permissions, None),
         };
@@ -110,11 +108,7 @@ impl<'a> Attributes<'a> {
     /// What the bytes say; `what` names the segment in the error.
     pub(super) fn decode(bytes: &'a [u8], what: &str) -> Result<Self, TabletError> {
         if bytes.is_empty() {
-            return Ok(Self::File {
-                permissions: USUAL_FILE,
-                mtime: None,
-                owner: None,
-            });
+            return Ok(Self::File { permissions: USUAL_FILE, mtime: None, owner: None });
         }
         let encoded: Encoded<'a> = decode_whole(bytes)
             .ok_or_else(|| invalid(what, "attributes that cannot be decoded"))?;
@@ -132,11 +126,7 @@ impl<'a> Attributes<'a> {
             _ => return Err("attributes with an impossible time"),
         };
         match FileType::from_raw_mode(encoded.mode) {
-            FileType::RegularFile => Ok(Self::File {
-                permissions,
-                mtime,
-                owner: encoded.owner,
-            }),
+            FileType::RegularFile => Ok(Self::File { permissions, mtime, owner: encoded.owner }),
             FileType::Directory => Ok(Self::Directory { permissions }),
             FileType::Symlink => match encoded.target.map(|target| target as &[u8]) {
                 Some(target) if is_target(target) => Ok(Self::Link { target, mtime }),
@@ -225,18 +215,11 @@ mod tests {
 
     use super::*;
 
-    const MTIME: Option<Moment> = Some(Moment {
-        secs: 1_763_862_000,
-        nanos: 123_456_789,
-    });
+    const MTIME: Option<Moment> = Some(Moment { secs: 1_763_862_000, nanos: 123_456_789 });
 
     #[test]
     fn usual_file_takes_14_bytes() {
-        let file = Attributes::File {
-            permissions: 0o644,
-            mtime: MTIME,
-            owner: None,
-        };
+        let file = Attributes::File { permissions: 0o644, mtime: MTIME, owner: None };
         let bytes = file.encode();
         assert_eq!(bytes.len(), 14);
         assert_eq!(Attributes::decode(&bytes, "f").unwrap(), file);
@@ -245,37 +228,18 @@ mod tests {
     #[test]
     fn links_directories_and_owners_round_trip() {
         for attributes in [
-            Attributes::Link {
-                target: b"../\xff target",
-                mtime: MTIME,
-            },
-            Attributes::Directory {
-                permissions: 0o2750,
-            },
-            Attributes::File {
-                permissions: 0o4755,
-                mtime: MTIME,
-                owner: Some((0, 1000)),
-            },
+            Attributes::Link { target: b"../\xff target", mtime: MTIME },
+            Attributes::Directory { permissions: 0o2750 },
+            Attributes::File { permissions: 0o4755, mtime: MTIME, owner: Some((0, 1000)) },
         ] {
-            assert_eq!(
-                Attributes::decode(&attributes.encode(), "x").unwrap(),
-                attributes
-            );
+            assert_eq!(Attributes::decode(&attributes.encode(), "x").unwrap(), attributes);
         }
-        assert_eq!(
-            Attributes::Directory { permissions: 0o755 }.encode().len(),
-            4
-        );
+        assert_eq!(Attributes::Directory { permissions: 0o755 }.encode().len(), 4);
     }
 
     #[test]
     fn no_attributes_mean_a_usual_file() {
-        let expected = Attributes::File {
-            permissions: 0o644,
-            mtime: None,
-            owner: None,
-        };
+        let expected = Attributes::File { permissions: 0o644, mtime: None, owner: None };
         assert_eq!(Attributes::decode(b"", "x").unwrap(), expected);
     }
 
@@ -283,13 +247,7 @@ mod tests {
     fn impossible_attributes_are_invalid_and_named() {
         let encode = |mode, nanos, target: Option<&[u8]>| {
             let target = target.map(Into::into);
-            let encoded = Encoded {
-                mode,
-                secs: Some(1),
-                nanos,
-                target,
-                owner: None,
-            };
+            let encoded = Encoded { mode, secs: Some(1), nanos, target, owner: None };
             minicbor::to_vec(encoded).unwrap()
         };
         for bytes in [
@@ -320,23 +278,14 @@ mod tests {
 
     #[test]
     fn definition_round_trips_and_refuses_impossible_modes() {
-        let mut definition = Definition {
-            database: Some(0o700),
-            ..Definition::default()
-        };
+        let mut definition = Definition { database: Some(0o700), ..Definition::default() };
         definition.add("p", "", 0o755);
         definition.add("p", "t", 0o1777);
         assert_eq!(definition.nested.as_ref().unwrap().len(), 1);
-        assert_eq!(
-            Definition::decode(&definition.encode(), "t").unwrap(),
-            definition
-        );
+        assert_eq!(Definition::decode(&definition.encode(), "t").unwrap(), definition);
         definition.table = Some(0o10_000);
         let error = Definition::decode(&definition.encode(), "db.t").unwrap_err();
-        assert_eq!(
-            (error.kind(), error.what()),
-            (TabletErrorKind::Invalid, "db.t")
-        );
+        assert_eq!((error.kind(), error.what()), (TabletErrorKind::Invalid, "db.t"));
     }
 
     proptest! {

@@ -12,10 +12,8 @@ use rustix::io::Errno;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// How every directory is opened: a symbolic link in its place is refused.
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A directory entry with the type that the directory itself records; `Unknown` where it records none.
 pub(super) type Entry = (CString, FileType);

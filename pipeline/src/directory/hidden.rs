@@ -52,8 +52,7 @@ impl Area {
 
     /// Opens it, after making it where it does not exist.
     pub(super) fn make(self, root: &Root) -> Result<OwnedFd, TabletError> {
-        self.try_make(root)
-            .map_err(|e| failed("make the directory", root.shown(self.path()), e))
+        self.try_make(root).map_err(|e| failed("make the directory", root.shown(self.path()), e))
     }
 
     fn try_make(self, root: &Root) -> Result<OwnedFd, Errno> {
@@ -83,10 +82,7 @@ impl Area {
         };
         let entries = Entries::default().of(directory.as_fd());
         let entries = entries.map_err(|e| failed("list the directory", shown(), e))?;
-        Ok(entries
-            .iter()
-            .filter_map(|(name, _)| name.to_str().ok().map(str::to_owned))
-            .collect())
+        Ok(entries.iter().filter_map(|(name, _)| name.to_str().ok().map(str::to_owned)).collect())
     }
 }
 
@@ -148,13 +144,7 @@ impl JobDirectory {
             Err(errno) => Err(errno),
             Ok(Some(_lock)) => {
                 let settled = AtomicBool::new(false);
-                Ok(Some(Self {
-                    root: Arc::clone(root),
-                    path,
-                    fd,
-                    settled,
-                    _lock,
-                }))
+                Ok(Some(Self { root: Arc::clone(root), path, fd, settled, _lock }))
             }
         }
     }
@@ -201,12 +191,7 @@ impl Drop for JobDirectory {
 
 /// Removes the hidden directory as far as nothing is in it.
 pub(super) fn tidy(root: &Root) {
-    for path in [
-        Area::Pins.path(),
-        Area::Restore.path(),
-        Area::Locks.path(),
-        HIDDEN,
-    ] {
+    for path in [Area::Pins.path(), Area::Restore.path(), Area::Locks.path(), HIDDEN] {
         // Not empty, or gone already: both are fine.
         let _ = unlinkat(root.fd(), path, AtFlags::REMOVEDIR);
     }
@@ -277,19 +262,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("precious"), "x").unwrap();
         let root = Root::open(directory.path()).unwrap();
-        let job = JobDirectory::create(&root, Area::Pins, "j")
-            .unwrap()
-            .unwrap();
-        assert!(
-            JobDirectory::create(&root, Area::Pins, "j")
-                .unwrap()
-                .is_none()
-        );
-        assert!(
-            JobDirectory::adopt(&root, Area::Pins, "j")
-                .unwrap()
-                .is_none()
-        );
+        let job = JobDirectory::create(&root, Area::Pins, "j").unwrap().unwrap();
+        assert!(JobDirectory::create(&root, Area::Pins, "j").unwrap().is_none());
+        assert!(JobDirectory::adopt(&root, Area::Pins, "j").unwrap().is_none());
         let inside = directory.path().join(".cairn/pins/j");
         fs::create_dir_all(inside.join("a/b/c")).unwrap();
         fs::write(inside.join("a/b/f"), "x").unwrap();
@@ -303,17 +278,11 @@ mod tests {
     fn kept_job_directory_can_be_adopted_once_its_owner_is_gone() {
         let directory = tempfile::tempdir().unwrap();
         let root = Root::open(directory.path()).unwrap();
-        let job = JobDirectory::create(&root, Area::Restore, "j")
-            .unwrap()
-            .unwrap();
+        let job = JobDirectory::create(&root, Area::Restore, "j").unwrap().unwrap();
         job.keep();
         drop(job);
         assert_eq!(Area::Restore.jobs(&root).unwrap(), ["j"]);
-        drop(
-            JobDirectory::adopt(&root, Area::Restore, "j")
-                .unwrap()
-                .unwrap(),
-        );
+        drop(JobDirectory::adopt(&root, Area::Restore, "j").unwrap().unwrap());
         assert!(!directory.path().join(".cairn").try_exists().unwrap());
     }
 
@@ -322,11 +291,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         fs::create_dir_all(directory.path().join(".cairn/pins/j")).unwrap();
         let root = Root::open(directory.path()).unwrap();
-        drop(
-            JobDirectory::adopt(&root, Area::Pins, "j")
-                .unwrap()
-                .unwrap(),
-        );
+        drop(JobDirectory::adopt(&root, Area::Pins, "j").unwrap().unwrap());
         assert!(!directory.path().join(".cairn").try_exists().unwrap());
     }
 }

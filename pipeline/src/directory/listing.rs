@@ -127,14 +127,8 @@ impl Listing {
 
     /// Starts a tablet of the last partition.
     pub(super) fn start_tablet(&mut self, name: &str, permissions: u32) {
-        self.tablets.push(TabletPlace {
-            name: name.into(),
-            first: self.segments.len(),
-        });
-        let partition = self
-            .objects
-            .last()
-            .and_then(|object| object.partitions.last());
+        self.tablets.push(TabletPlace { name: name.into(), first: self.segments.len() });
+        let partition = self.objects.last().and_then(|object| object.partitions.last());
         if let (Some(partition), Some(definition)) = (partition, self.definitions.last_mut()) {
             definition.add(partition, name, permissions);
         }
@@ -142,20 +136,14 @@ impl Listing {
 
     /// Adds a segment to the last tablet; `prefix` is its directory below the tablet's.
     pub(super) fn add_segment(&mut self, prefix: &str, found: Found) {
-        let Found {
-            name,
-            stamp,
-            target,
-            is_racy,
-        } = found;
+        let Found { name, stamp, target, is_racy } = found;
         if !prefix.is_empty() {
             self.names.push_str(prefix);
             self.names.push('/');
         }
         self.names.push_str(&name);
         if let Some(target) = target {
-            self.rarities
-                .insert(self.segments.len(), Rarity::Target(target));
+            self.rarities.insert(self.segments.len(), Rarity::Target(target));
         } else if stamp.mode & super::attributes::SET_ID != 0 {
             let owner = Rarity::Owner(stamp.owner.0, stamp.owner.1);
             self.rarities.insert(self.segments.len(), owner);
@@ -174,10 +162,7 @@ impl Listing {
 
     /// Records something that is left out.
     pub(super) fn skip(&mut self, what: String, reason: &str) {
-        self.skipped.push(Skipped {
-            what,
-            reason: reason.to_owned(),
-        });
+        self.skipped.push(Skipped { what, reason: reason.to_owned() });
     }
 
     /// Ends the listing: what it holds is complete.
@@ -210,9 +195,7 @@ impl Listing {
     pub(super) fn segment(&self, address: SegmentAddress) -> Option<(usize, &Listed)> {
         let mut tablets = self.tablets_of(address.object, address.partition)?;
         let tablet = tablets.nth(usize::try_from(address.tablet).ok()?)?;
-        let position = self
-            .segments_of(tablet)
-            .nth(usize::try_from(address.segment).ok()?)?;
+        let position = self.segments_of(tablet).nth(usize::try_from(address.segment).ok()?)?;
         Some((position, self.segments.get(position)?))
     }
 
@@ -220,54 +203,34 @@ impl Listing {
     pub(super) fn path(&self, address: SegmentAddress) -> String {
         let path = || {
             let object = self.objects.get(usize::try_from(address.object).ok()?)?;
-            let partition = object
-                .partitions
-                .get(usize::try_from(address.partition).ok()?)?;
+            let partition = object.partitions.get(usize::try_from(address.partition).ok()?)?;
             let mut tablets = self.tablets_of(address.object, address.partition)?;
             let tablet = &self.tablets[tablets.nth(usize::try_from(address.tablet).ok()?)?];
             let (position, _) = self.segment(address)?;
             let name = self.name_of(position);
-            Some(join(&[
-                &object.key.database,
-                &object.key.name,
-                partition,
-                &tablet.name,
-                name,
-            ]))
+            Some(join(&[&object.key.database, &object.key.name, partition, &tablet.name, name]))
         };
         path().unwrap_or_default()
     }
 
     fn tablets_of(&self, object: u32, partition: u32) -> Option<Range<usize>> {
-        let (object, partition) = (
-            usize::try_from(object).ok()?,
-            usize::try_from(partition).ok()?,
-        );
+        let (object, partition) = (usize::try_from(object).ok()?, usize::try_from(partition).ok()?);
         let spec = self.objects.get(object)?;
         if partition >= spec.partitions.len() {
             return None;
         }
         let place = self.first_partitions[object] + partition;
-        let end = self
-            .first_tablets
-            .get(place + 1)
-            .copied()
-            .unwrap_or(self.tablets.len());
+        let end = self.first_tablets.get(place + 1).copied().unwrap_or(self.tablets.len());
         Some(self.first_tablets[place]..end)
     }
 
     fn segments_of(&self, tablet: usize) -> Range<usize> {
-        let end = self
-            .tablets
-            .get(tablet + 1)
-            .map_or(self.segments.len(), |next| next.first);
+        let end = self.tablets.get(tablet + 1).map_or(self.segments.len(), |next| next.first);
         self.tablets[tablet].first..end
     }
 
     fn name_of(&self, position: usize) -> &str {
-        let start = position
-            .checked_sub(1)
-            .map_or(0, |before| self.segments[before].name_end);
+        let start = position.checked_sub(1).map_or(0, |before| self.segments[before].name_end);
         &self.names[start..self.segments[position].name_end]
     }
 
@@ -291,25 +254,17 @@ impl Listing {
     fn attributes_of(&self, position: usize) -> Attributes<'_> {
         let listed = &self.segments[position];
         let permissions = listed.mode & 0o7777;
-        match (
-            FileType::from_raw_mode(listed.mode),
-            self.rarities.get(&position),
-        ) {
-            (FileType::Symlink, Some(Rarity::Target(target))) => Attributes::Link {
-                target,
-                mtime: Some(listed.mtime),
-            },
+        match (FileType::from_raw_mode(listed.mode), self.rarities.get(&position)) {
+            (FileType::Symlink, Some(Rarity::Target(target))) => {
+                Attributes::Link { target, mtime: Some(listed.mtime) }
+            }
             (FileType::Directory, _) => Attributes::Directory { permissions },
             (_, Some(Rarity::Owner(user, group))) => Attributes::File {
                 permissions,
                 mtime: Some(listed.mtime),
                 owner: Some((*user, *group)),
             },
-            _ => Attributes::File {
-                permissions,
-                mtime: Some(listed.mtime),
-                owner: None,
-            },
+            _ => Attributes::File { permissions, mtime: Some(listed.mtime), owner: None },
         }
     }
 }
@@ -326,12 +281,7 @@ mod tests {
     #[test]
     fn addresses_outside_of_the_listing_are_nothing() {
         let listing = Listing::default();
-        let address = SegmentAddress {
-            object: 0,
-            partition: 0,
-            tablet: 0,
-            segment: 0,
-        };
+        let address = SegmentAddress { object: 0, partition: 0, tablet: 0, segment: 0 };
         assert!(listing.tablets(0, 0).is_none());
         assert!(listing.segment(address).is_none());
         assert_eq!(listing.path(address), "");

@@ -91,10 +91,7 @@ impl NamedLock {
         database: &str,
         table: &str,
     ) -> Result<Option<Self>, TabletError> {
-        let name = format!(
-            "{:032x}.lock",
-            fnv128(format!("{database}\0{table}").as_bytes())
-        );
+        let name = format!("{:032x}.lock", fnv128(format!("{database}\0{table}").as_bytes()));
         Self::acquire(root, name, Contention::Refuse)
     }
 
@@ -121,12 +118,7 @@ impl NamedLock {
                 Ok(lock) => {
                     let root = Arc::clone(root);
                     let name = CString::new(name).map_err(|_| unlockable(Errno::INVAL))?;
-                    return Ok(Some(Self {
-                        root,
-                        directory,
-                        name,
-                        lock,
-                    }));
+                    return Ok(Some(Self { root, directory, name, lock }));
                 }
             }
         }
@@ -161,9 +153,7 @@ pub(super) fn sweep_locks(root: &Root) -> Result<(), Errno> {
 pub(super) fn fnv128(bytes: &[u8]) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    bytes.iter().fold(OFFSET, |hash, byte| {
-        (hash ^ u128::from(*byte)).wrapping_mul(PRIME)
-    })
+    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

@@ -37,18 +37,11 @@ pub(super) fn check_directory(root: &Root, path: &str) -> Result<bool, TabletErr
         return Ok(false);
     };
     if !stamp.is_directory() {
-        return Err(invalid(
-            root.shown(path),
-            "is in the way: it is not a directory",
-        ));
+        return Err(invalid(root.shown(path), "is in the way: it is not a directory"));
     }
     if stamp.device != root.device() {
         let problem = "is on another file system, which no switch can reach";
-        return Err(TabletError::new(
-            TabletErrorKind::Unsupported,
-            root.shown(path),
-            problem,
-        ));
+        return Err(TabletError::new(TabletErrorKind::Unsupported, root.shown(path), problem));
     }
     Ok(true)
 }
@@ -56,10 +49,9 @@ pub(super) fn check_directory(root: &Root, path: &str) -> Result<bool, TabletErr
 /// Refuses a loose file or link in whose place a directory is; says whether anything is there.
 pub(super) fn check_loose(root: &Root, path: &[u8]) -> Result<bool, TabletError> {
     match root.stamp(path)? {
-        Some(stamp) if stamp.is_directory() => Err(invalid(
-            root.shown(path),
-            "is in the way: it is a directory",
-        )),
+        Some(stamp) if stamp.is_directory() => {
+            Err(invalid(root.shown(path), "is in the way: it is a directory"))
+        }
         found => Ok(found.is_some()),
     }
 }
@@ -72,13 +64,7 @@ pub(super) fn moves_of(
     targets: &[Target],
     modes: &BTreeMap<String, u32>,
 ) -> Result<Vec<Move>, TabletError> {
-    let mut finder = MoveFinder {
-        root,
-        job,
-        modes,
-        moves: Vec::new(),
-        num_removed: 0,
-    };
+    let mut finder = MoveFinder { root, job, modes, moves: Vec::new(), num_removed: 0 };
     let mut placed = BTreeSet::new();
     for target in targets {
         if placed.contains(&target.database) {
@@ -132,11 +118,7 @@ impl MoveFinder<'_> {
     /// A directory without write permission would not let its entry `..` be rewritten, so that one
     /// gets its mode after the move.
     fn add_directory(&mut self, action: Action, path: &str) -> Result<(), TabletError> {
-        let mode = self
-            .modes
-            .get(path)
-            .copied()
-            .filter(|mode| mode & OWNER_WRITE == 0);
+        let mode = self.modes.get(path).copied().filter(|mode| mode & OWNER_WRITE == 0);
         self.add_staged(action, path.as_bytes(), mode)
     }
 
@@ -150,13 +132,7 @@ impl MoveFinder<'_> {
         let stat = statat(self.job.fd(), staged.as_slice(), AtFlags::SYMLINK_NOFOLLOW);
         let stat = stat.map_err(|e| failed("examine the staged", self.root.shown(live), e))?;
         let inode = Stamp::from(stat).inode;
-        self.moves.push(Move {
-            action,
-            staged,
-            live: live.to_vec(),
-            inode,
-            mode,
-        });
+        self.moves.push(Move { action, staged, live: live.to_vec(), inode, mode });
         Ok(())
     }
 
@@ -185,13 +161,7 @@ impl MoveFinder<'_> {
         let staged = format!("{OLD}/{}", self.num_removed).into_bytes();
         self.num_removed += 1;
         let inode = stamp.inode;
-        self.moves.push(Move {
-            action: Action::Remove,
-            staged,
-            live,
-            inode,
-            mode: None,
-        });
+        self.moves.push(Move { action: Action::Remove, staged, live, inode, mode: None });
         Ok(())
     }
 

@@ -73,9 +73,6 @@ mod tests {
             assert_eq!(error.what(), format!("segment {name:?}"));
         }
         let error = check_top_name("database", ".cairn").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "database \".cairn\": is reserved for Cairn"
-        );
+        assert_eq!(error.to_string(), "database \".cairn\": is reserved for Cairn");
     }
 }

@@ -50,17 +50,12 @@ impl HandleBudget {
     pub(super) fn of_process() -> Arc<Self> {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let left = limit.saturating_sub(RESERVED_HANDLES);
-        Arc::new(Self {
-            left: AtomicUsize::new(usize::try_from(left).unwrap_or(usize::MAX)),
-        })
+        Arc::new(Self { left: AtomicUsize::new(usize::try_from(left).unwrap_or(usize::MAX)) })
     }
 
     fn take(self: &Arc<Self>) -> Option<HandlePermit> {
-        let taken = self
-            .left
-            .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
+        let taken =
+            self.left.try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         taken.ok().map(|_| HandlePermit(Arc::clone(self)))
     }
 }
@@ -131,11 +126,7 @@ struct PinState {
 impl Pins {
     /// No pins yet.
     pub(super) fn new(root: Arc<Root>, budget: Arc<HandleBudget>) -> Self {
-        Self {
-            root,
-            budget,
-            state: Mutex::default(),
-        }
+        Self { root, budget, state: Mutex::default() }
     }
 
     /// Holds a segment by its position in the listing and its path.
@@ -183,32 +174,19 @@ impl Pins {
         let (file, link, permit) = match hold {
             Hold::Handle(file, permit) => (file, None, Some(permit)),
             Hold::Link(directory) => {
-                let link = LinkedPin {
-                    directory,
-                    name: position.to_string(),
-                };
+                let link = LinkedPin { directory, name: position.to_string() };
                 let file = open_file(link.directory.fd(), &link.name);
                 let file = file.map_err(|e| failed("open the file", shown(), e))?;
                 (file, Some(link), None)
             }
             Hold::Unheld => match open_file(self.root.fd(), path) {
                 Err(errno) if is_gone(errno) => return Err(changed(shown(), REPLACED)),
-                other => (
-                    other.map_err(|e| failed("open the file", shown(), e))?,
-                    None,
-                    None,
-                ),
+                other => (other.map_err(|e| failed("open the file", shown(), e))?, None, None),
             },
         };
         let stamp = Stamp::of_open(&file).map_err(|e| failed("examine the file", shown(), e))?;
         match listed.is_still(&stamp) {
-            true => Ok(OpenedPin {
-                file,
-                stamp,
-                ctime,
-                link,
-                permit,
-            }),
+            true => Ok(OpenedPin { file, stamp, ctime, link, permit }),
             false => Err(changed(shown(), REPLACED)),
         }
     }
@@ -229,13 +207,7 @@ impl Pins {
             return Ok(None);
         };
         let name = position.to_string();
-        match linkat(
-            self.root.fd(),
-            path,
-            directory.fd(),
-            &name,
-            AtFlags::empty(),
-        ) {
+        match linkat(self.root.fd(), path, directory.fd(), &name, AtFlags::empty()) {
             Ok(()) => {}
             Err(errno) if is_gone(errno) => return Err(changed(self.root.shown(path), REPLACED)),
             Err(errno) => {
@@ -313,10 +285,7 @@ fn open_file(base: impl std::os::fd::AsFd, path: &str) -> Result<OwnedFd, Errno>
 
 /// Whether opening or linking failed since something else, or nothing, is in the file's place.
 fn is_gone(errno: Errno) -> bool {
-    matches!(
-        errno,
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO
-    )
+    matches!(errno, Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO)
 }
 
 #[cfg(test)]
@@ -338,19 +307,13 @@ mod tests {
         fs::hard_link(tablet.join("0"), tablet.join("1")).unwrap();
         let root = Root::open(place.path()).unwrap();
         let listing = walk(&root, &Selection::everything()).unwrap();
-        let budget = Arc::new(HandleBudget {
-            left: AtomicUsize::new(handles),
-        });
+        let budget = Arc::new(HandleBudget { left: AtomicUsize::new(handles) });
         (place, listing, Pins::new(root, budget))
     }
 
     fn listed(listing: &Listing, segment: u32) -> (usize, Listed, String) {
-        let address = cairn_actors::tablet::SegmentAddress {
-            object: 0,
-            partition: 0,
-            tablet: 0,
-            segment,
-        };
+        let address =
+            cairn_actors::tablet::SegmentAddress { object: 0, partition: 0, tablet: 0, segment };
         let (position, found) = listing.segment(address).unwrap();
         (position, *found, listing.path(address))
     }

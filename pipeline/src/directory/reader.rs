@@ -49,27 +49,13 @@ pub(super) struct FileReader {
 impl FileReader {
     /// Reads what a pin holds; `shown` names it in errors.
     pub(super) fn new(pin: OpenedPin, listed: Listed, shown: String) -> Self {
-        let OpenedPin {
-            file,
-            stamp,
-            ctime,
-            link,
-            permit,
-        } = pin;
+        let OpenedPin { file, stamp, ctime, link, permit } = pin;
         stamp.settle();
         if listed.len >= SEQUENTIAL_FROM_BYTES {
             // Advice only: a file system that does not take it reads as well without.
             let _ = fadvise(&file, 0, None, Advice::Sequential);
         }
-        Self {
-            file,
-            shown,
-            listed,
-            position: 0,
-            ctime,
-            link,
-            _permit: permit,
-        }
+        Self { file, shown, listed, position: 0, ctime, link, _permit: permit }
     }
 
     fn read_some(&self, buffer: &mut [u8]) -> Result<usize, TabletError> {

@@ -75,9 +75,6 @@ fn roll_forward(root: &Arc<Root>, directory: &JobDirectory) -> Result<(), Tablet
     switch.carry_out(|_| ())?;
     switch.sync()?;
     switch.erase()?;
-    tracing::info!(
-        job = directory.path(),
-        "an interrupted restore was installed"
-    );
+    tracing::info!(job = directory.path(), "an interrupted restore was installed");
     Ok(())
 }

@@ -35,11 +35,7 @@ impl Root {
             other => other.map_err(|e| failed("open the warehouse directory", &shown, e))?,
         };
         let stamp = Stamp::of_open(&fd).map_err(|e| failed("examine the directory", &shown, e))?;
-        Ok(Arc::new(Self {
-            fd,
-            path: canonical,
-            device: stamp.device,
-        }))
+        Ok(Arc::new(Self { fd, path: canonical, device: stamp.device }))
     }
 
     /// The descriptor that relative paths start from.

@@ -33,9 +33,7 @@ pub struct DirectorySink {
 
 impl fmt::Debug for DirectorySink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DirectorySink")
-            .field("root", &self.root)
-            .finish_non_exhaustive()
+        f.debug_struct("DirectorySink").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
@@ -48,11 +46,7 @@ impl DirectorySink {
             && error.kind() != std::io::ErrorKind::AlreadyExists
         {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            return Err(failed(
-                "make the warehouse directory",
-                path.display().to_string(),
-                errno,
-            ));
+            return Err(failed("make the warehouse directory", path.display().to_string(), errno));
         }
         let root = Root::open(path)?;
         recover(&root)?;
@@ -76,10 +70,7 @@ impl TabletSink for DirectorySink {
     fn begin(&self, plan: RestorePlan) -> Result<Box<dyn StagedRestore>, TabletError> {
         let targets = targets_of(&plan)?;
         recover(&self.root)?;
-        let locks = targets
-            .iter()
-            .map(|target| self.lock(target))
-            .collect::<Result<_, _>>()?;
+        let locks = targets.iter().map(|target| self.lock(target)).collect::<Result<_, _>>()?;
         for target in &targets {
             check_live(&self.root, target)?;
         }
@@ -87,30 +78,17 @@ impl TabletSink for DirectorySink {
         let job = job.ok_or_else(|| busy(format!("restore {}", plan.job), "is running already"))?;
         probe_exchange(&self.root, &job)?;
         let hook = self.hook.clone();
-        Ok(Box::new(Staging::new(
-            Arc::clone(&self.root),
-            job,
-            targets,
-            locks,
-            hook,
-        )?))
+        Ok(Box::new(Staging::new(Arc::clone(&self.root), job, targets, locks, hook)?))
     }
 }
 
 /// Refuses a target whose directories have something else in their place.
 fn check_live(root: &Root, target: &Target) -> Result<(), TabletError> {
     let path = target.path();
-    for directory in [&target.database, &path]
-        .into_iter()
-        .filter(|path| !path.is_empty())
-    {
+    for directory in [&target.database, &path].into_iter().filter(|path| !path.is_empty()) {
         check_directory(root, directory)?;
     }
-    for partition in target
-        .partitions
-        .iter()
-        .filter(|partition| !partition.is_empty())
-    {
+    for partition in target.partitions.iter().filter(|partition| !partition.is_empty()) {
         // A whole table is exchanged with whatever is in it.
         if !target.is_whole {
             check_directory(root, &join(&[&path, partition]))?;

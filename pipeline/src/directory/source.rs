@@ -44,11 +44,7 @@ impl DirectorySource {
         let root = Root::open(root.as_ref())?;
         recover(&root)?;
         let origin = format!("{}:{}", host_name(), root.path().display());
-        Ok(Self {
-            root,
-            origin,
-            budget: HandleBudget::of_process(),
-        })
+        Ok(Self { root, origin, budget: HandleBudget::of_process() })
     }
 
     /// Waits for the end of a running switch and finishes a dead one.
@@ -64,10 +60,7 @@ impl DirectorySource {
                 thread::park_timeout(SWITCH_WAIT);
             }
         }
-        Err(busy(
-            self.root.shown(""),
-            &format!("restore {last} is being installed"),
-        ))
+        Err(busy(self.root.shown(""), &format!("restore {last} is being installed")))
     }
 
     fn list(&self, selection: &Selection) -> Result<Listing, TabletError> {
@@ -83,10 +76,7 @@ impl DirectorySource {
                 },
             }
         }
-        Err(changed(
-            vanished,
-            "was replaced or removed during every attempt to list it",
-        ))
+        Err(changed(vanished, "was replaced or removed during every attempt to list it"))
     }
 }
 

@@ -80,9 +80,7 @@ pub(super) struct Staging {
 
 impl std::fmt::Debug for Staging {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Staging")
-            .field("job", &self.job)
-            .finish_non_exhaustive()
+        f.debug_struct("Staging").field("job", &self.job).finish_non_exhaustive()
     }
 }
 
@@ -120,9 +118,7 @@ impl Staging {
     }
 
     fn target(&self, object: u32) -> Result<&Target, TabletError> {
-        let target = usize::try_from(object)
-            .ok()
-            .and_then(|at| self.targets.get(at));
+        let target = usize::try_from(object).ok().and_then(|at| self.targets.get(at));
         target.ok_or_else(|| invalid(format!("object {object}"), "unplanned"))
     }
 
@@ -151,23 +147,14 @@ impl Staging {
 
     fn set_mode(&self, path: &str, mode: u32) -> Result<(), TabletError> {
         let staged = join(&[NEW, path]);
-        let set = chmodat(
-            self.job.fd(),
-            staged,
-            Mode::from_raw_mode(mode),
-            AtFlags::empty(),
-        );
+        let set = chmodat(self.job.fd(), staged, Mode::from_raw_mode(mode), AtFlags::empty());
         set.map_err(|e| failed("set the mode of", self.root.shown(path), e))
     }
 
     /// Makes the directories between a tablet's and a segment's.
     fn make_parents(&self, directory: &str, segment: &str) -> Result<(), TabletError> {
-        let known = |path: &str| {
-            self.made
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(path)
-        };
+        let known =
+            |path: &str| self.made.read().unwrap_or_else(PoisonError::into_inner).contains(path);
         if !known(directory) {
             return Err(invalid(self.root.shown(directory), "was not prepared"));
         }
@@ -240,13 +227,7 @@ impl Staging {
             Err(Errno::ACCESS) => syncfs(self.job.fd()),
             other => other,
         }
-        .map_err(|e| {
-            failed(
-                "sync the restored data in",
-                self.root.shown(self.job.path()),
-                e,
-            )
-        })
+        .map_err(|e| failed("sync the restored data in", self.root.shown(self.job.path()), e))
     }
 
     fn sync_each(&self, files: &[String], made: &HashSet<String>) -> Result<(), Errno> {
@@ -342,17 +323,9 @@ impl StagedRestore for Staging {
             check_loose(&self.root, path.as_bytes())?;
         }
         match attributes {
-            Attributes::File {
-                permissions,
-                mtime,
-                owner,
-            } => {
+            Attributes::File { permissions, mtime, owner } => {
                 let is_made_with_mode = permissions & (self.umask | 0o7000) == 0;
-                let mode = if is_made_with_mode {
-                    permissions
-                } else {
-                    0o600
-                };
+                let mode = if is_made_with_mode { permissions } else { 0o600 };
                 let file = self.create_file(&path, &shown, mode)?;
                 return Ok(Box::new(FileWriter {
                     file,
@@ -433,6 +406,5 @@ fn creation_error(operation: &str, shown: &str, errno: Errno) -> TabletError {
 fn umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    line.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok())
-        .unwrap_or(0o777)
+    line.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok()).unwrap_or(0o777)
 }

@@ -31,9 +31,7 @@ pub(super) struct Moment {
 impl Moment {
     /// Nanoseconds since 1970; the nearest that fits beyond the years 1677 and 2262.
     pub(super) fn as_nanos(self) -> i64 {
-        self.secs
-            .saturating_mul(NANOS_PER_SEC)
-            .saturating_add(i64::from(self.nanos))
+        self.secs.saturating_mul(NANOS_PER_SEC).saturating_add(i64::from(self.nanos))
     }
 
     /// Nanoseconds since 1970 now, by the clock that file systems use.
@@ -42,9 +40,7 @@ impl Moment {
         reason = "compared with what the file system's clock wrote"
     )]
     pub(super) fn now() -> i64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
     }
 }
@@ -73,11 +69,7 @@ pub(super) struct Stamp {
 impl From<Stat> for Stamp {
     fn from(stat: Stat) -> Self {
         let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-        let len = if regular {
-            u64::try_from(stat.st_size).unwrap_or(0)
-        } else {
-            0
-        };
+        let len = if regular { u64::try_from(stat.st_size).unwrap_or(0) } else { 0 };
         Self {
             mode: stat.st_mode,
             len,
@@ -149,19 +141,11 @@ impl Stamp {
     fn until_settled(&self, now: i64) -> i64 {
         let age = now.saturating_sub(self.mtime.as_nanos());
         let tick = self.tick_nanos();
-        if age.saturating_abs() < tick {
-            tick - age
-        } else {
-            0
-        }
+        if age.saturating_abs() < tick { tick - age } else { 0 }
     }
 
     fn tick_nanos(&self) -> i64 {
-        if self.ctime.nanos == 0 {
-            COARSE_TICK_NANOS
-        } else {
-            FINE_TICK_NANOS
-        }
+        if self.ctime.nanos == 0 { COARSE_TICK_NANOS } else { FINE_TICK_NANOS }
     }
 }
 
@@ -240,22 +224,8 @@ mod tests {
 
     #[test]
     fn times_beyond_the_range_saturate() {
-        assert_eq!(
-            Moment {
-                secs: i64::MAX,
-                nanos: 1
-            }
-            .as_nanos(),
-            i64::MAX
-        );
-        assert_eq!(
-            Moment {
-                secs: i64::MIN,
-                nanos: 1
-            }
-            .as_nanos(),
-            i64::MIN + 1
-        );
+        assert_eq!(Moment { secs: i64::MAX, nanos: 1 }.as_nanos(), i64::MAX);
+        assert_eq!(Moment { secs: i64::MIN, nanos: 1 }.as_nanos(), i64::MIN + 1);
         assert!(!stamp(i64::MIN, 0).is_racy(NOW));
     }
 

@@ -117,10 +117,7 @@ impl<'a> Switch<'a> {
         })?;
         let moves = decode(&bytes);
         if moves.is_none() {
-            tracing::warn!(
-                path = shown(),
-                "a torn commit record is ignored: nothing has moved"
-            );
+            tracing::warn!(path = shown(), "a torn commit record is ignored: nothing has moved");
         }
         Ok(moves.map(|moves| Self { root, job, moves }))
     }
@@ -246,9 +243,7 @@ impl<'a> Switch<'a> {
 }
 
 fn parent(path: &[u8]) -> &[u8] {
-    path.iter()
-        .rposition(|byte| *byte == b'/')
-        .map_or(b"", |slash| &path[..slash])
+    path.iter().rposition(|byte| *byte == b'/').map_or(b"", |slash| &path[..slash])
 }
 
 /// Makes the entries of a directory durable, where the file system has such a call.

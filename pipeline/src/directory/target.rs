@@ -37,30 +37,20 @@ impl Target {
     /// The object as errors name it.
     pub(super) fn shown(&self) -> String {
         let level = |name: &str| {
-            if name.is_empty() {
-                "-".to_owned()
-            } else {
-                name.to_owned()
-            }
+            if name.is_empty() { "-".to_owned() } else { name.to_owned() }
         };
         format!("{}.{}", level(&self.database), level(&self.table))
     }
 
     /// The mode of the directory of a partition (tablet "") or a tablet, where it is not usual.
     pub(super) fn mode(&self, partition: &str, tablet: &str) -> Option<u32> {
-        self.nested
-            .get(&(partition.to_owned(), tablet.to_owned()))
-            .copied()
+        self.nested.get(&(partition.to_owned(), tablet.to_owned())).copied()
     }
 
     /// The mode of a tablet's directory, where it is not usual.
     pub(super) fn tablet_mode(&self, partition: u32, tablet: &str) -> Option<u32> {
         let partition = self.partition(partition).ok()?;
-        if tablet.is_empty() {
-            None
-        } else {
-            self.mode(partition, tablet)
-        }
+        if tablet.is_empty() { None } else { self.mode(partition, tablet) }
     }
 
     /// The path of a tablet's directory.
@@ -73,19 +63,13 @@ impl Target {
         let partition = self.partition(partition)?;
         if !index.is_empty() {
             let problem = "a directory tree has no place for an index";
-            return Err(invalid(
-                format!("index {index:?} of {}", self.shown()),
-                problem,
-            ));
+            return Err(invalid(format!("index {index:?} of {}", self.shown()), problem));
         }
         if !tablet.is_empty() {
             check_name("tablet", tablet)?;
             if partition.is_empty() {
                 let problem = "a tablet outside of a partition";
-                return Err(invalid(
-                    format!("tablet {tablet:?} of {}", self.shown()),
-                    problem,
-                ));
+                return Err(invalid(format!("tablet {tablet:?} of {}", self.shown()), problem));
             }
         }
         Ok(join(&[&self.database, &self.table, partition, tablet]))
@@ -112,15 +96,9 @@ impl Target {
     }
 
     fn partition(&self, position: u32) -> Result<&str, TabletError> {
-        let name = usize::try_from(position)
-            .ok()
-            .and_then(|at| self.partitions.get(at));
-        let unplanned = || {
-            invalid(
-                format!("partition {position} of {}", self.shown()),
-                "unplanned",
-            )
-        };
+        let name = usize::try_from(position).ok().and_then(|at| self.partitions.get(at));
+        let unplanned =
+            || invalid(format!("partition {position} of {}", self.shown()), "unplanned");
         name.map(String::as_str).ok_or_else(unplanned)
     }
 }
@@ -161,10 +139,7 @@ fn target_of(object: &RestoreObject) -> Result<Target, TabletError> {
         is_whole: object.whole,
         partitions: object.spec.partitions.clone(),
         modes: [definition.database, definition.table],
-        nested: nested
-            .into_iter()
-            .map(|(outer, inner, mode)| ((outer, inner), mode))
-            .collect(),
+        nested: nested.into_iter().map(|(outer, inner, mode)| ((outer, inner), mode)).collect(),
     })
 }
 
@@ -172,10 +147,7 @@ fn check_partitions(names: &[String], is_loose: bool, shown: &str) -> Result<(),
     let mut seen = BTreeSet::new();
     for name in names {
         if !seen.insert(name) {
-            return Err(invalid(
-                format!("partition {name:?} of {shown}"),
-                "is twice in the plan",
-            ));
+            return Err(invalid(format!("partition {name:?} of {shown}"), "is twice in the plan"));
         }
         if !name.is_empty() {
             check_name("partition", name)?;
@@ -205,10 +177,7 @@ mod tests {
             },
             whole: true,
         };
-        RestorePlan {
-            job: "j".to_owned(),
-            objects: objects.iter().map(object).collect(),
-        }
+        RestorePlan { job: "j".to_owned(), objects: objects.iter().map(object).collect() }
     }
 
     #[test]
@@ -220,19 +189,13 @@ mod tests {
             (&[("..", "t", &[])], "database \"..\""),
             (&[("d", "a/b", &[])], "table \"a/b\""),
             (&[("d", "a\0", &[])], "table \"a\\0\""),
-            (
-                &[("d", "t", &[long.as_str()])],
-                &format!("partition {long:?}"),
-            ),
+            (&[("d", "t", &[long.as_str()])], &format!("partition {long:?}")),
             (&[("d", "", &["p"])], "partition \"p\" of d.-"),
             (&[("d", "t", &["p", "p"])], "partition \"p\" of d.t"),
             (&[("d", "t", &[]), ("d", "t", &[])], "d.t"),
         ] {
             let error = targets_of(&plan(objects)).unwrap_err();
-            assert_eq!(
-                (error.kind(), error.what()),
-                (TabletErrorKind::Invalid, what)
-            );
+            assert_eq!((error.kind(), error.what()), (TabletErrorKind::Invalid, what));
         }
     }
 
@@ -243,18 +206,9 @@ mod tests {
         assert_eq!(targets[0].tablet_path(0, "", "").unwrap(), "d/t");
         assert_eq!(targets[1].tablet_path(0, "", "").unwrap(), "");
         let error = |result: Result<String, TabletError>| result.unwrap_err().what().to_owned();
-        assert_eq!(
-            error(targets[0].tablet_path(0, "", "b")),
-            "tablet \"b\" of d.t"
-        );
-        assert_eq!(
-            error(targets[0].tablet_path(1, "i", "b")),
-            "index \"i\" of d.t"
-        );
-        assert_eq!(
-            error(targets[0].tablet_path(2, "", "b")),
-            "partition 2 of d.t"
-        );
+        assert_eq!(error(targets[0].tablet_path(0, "", "b")), "tablet \"b\" of d.t");
+        assert_eq!(error(targets[0].tablet_path(1, "i", "b")), "index \"i\" of d.t");
+        assert_eq!(error(targets[0].tablet_path(2, "", "b")), "partition 2 of d.t");
         let segment = |tablet, segment| SegmentTarget {
             object: 0,
             partition: 0,
@@ -267,8 +221,6 @@ mod tests {
         targets[0].check_segment(&segment("b", "x/y")).unwrap();
         targets[0].check_segment(&segment("", "x/y")).unwrap_err();
         targets[0].check_segment(&segment("", ".cairn")).unwrap();
-        targets[1]
-            .check_segment(&segment("", ".cairn"))
-            .unwrap_err();
+        targets[1].check_segment(&segment("", ".cairn")).unwrap_err();
     }
 }

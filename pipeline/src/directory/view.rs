@@ -26,17 +26,11 @@ impl DirectoryView {
     /// A view of what was listed, with nothing pinned.
     pub(super) fn new(root: Arc<Root>, listing: Listing, budget: Arc<HandleBudget>) -> Self {
         let pins = Pins::new(Arc::clone(&root), budget);
-        Self {
-            root,
-            listing,
-            pins,
-        }
+        Self { root, listing, pins }
     }
 
     fn segment(&self, address: SegmentAddress) -> Result<(usize, &Listed), TabletError> {
-        self.listing
-            .segment(address)
-            .ok_or_else(|| unknown(format!("{address:?}")))
+        self.listing.segment(address).ok_or_else(|| unknown(format!("{address:?}")))
     }
 }
 
@@ -58,8 +52,7 @@ impl TabletSnapshot for DirectoryView {
         for address in segments {
             let (position, listed) = self.segment(*address)?;
             if listed.is_file() {
-                self.pins
-                    .hold(position, listed, &self.listing.path(*address))?;
+                self.pins.hold(position, listed, &self.listing.path(*address))?;
             }
         }
         Ok(())
@@ -68,17 +61,11 @@ impl TabletSnapshot for DirectoryView {
     fn open(&self, address: SegmentAddress) -> Result<Box<dyn SegmentReader>, TabletError> {
         let (position, listed) = self.segment(address)?;
         if !listed.is_file() {
-            return Ok(Box::new(EmptyReader {
-                identity: listed.identity(),
-            }));
+            return Ok(Box::new(EmptyReader { identity: listed.identity() }));
         }
         let path = self.listing.path(address);
         let pin = self.pins.open(position, listed, &path)?;
-        Ok(Box::new(FileReader::new(
-            pin,
-            *listed,
-            self.root.shown(path),
-        )))
+        Ok(Box::new(FileReader::new(pin, *listed, self.root.shown(path))))
     }
 }
 

@@ -129,8 +129,7 @@ impl Walk<'_> {
         let interest = Interest::of(self.selection.items.is_empty(), is_wanted);
         let contents = self.read("", interest)?;
         if is_wanted && !contents.loose.is_empty() {
-            self.listing
-                .start_object(ObjectKey::table("", ""), Definition::default());
+            self.listing.start_object(ObjectKey::table("", ""), Definition::default());
             self.add_loose_partition(contents.loose);
         }
         for database in contents.directories {
@@ -145,20 +144,14 @@ impl Walk<'_> {
     fn database(&mut self, database: &str) -> Result<(), WalkEnd> {
         let items = &self.selection.items;
         let is_whole = items.is_empty()
-            || items
-                .iter()
-                .any(|item| item.database == database && item.object.is_none());
+            || items.iter().any(|item| item.database == database && item.object.is_none());
         let is_wanted = self.selection.has_object(database, "");
         let contents = self.read(database, Interest::of(is_whole, is_wanted))?;
         let mode = unusual(contents.stamp.permissions());
         let is_empty = contents.loose.is_empty() && contents.directories.is_empty();
         if is_wanted && (is_empty || !contents.loose.is_empty()) {
-            let definition = Definition {
-                database: mode,
-                ..Definition::default()
-            };
-            self.listing
-                .start_object(ObjectKey::table(database, ""), definition);
+            let definition = Definition { database: mode, ..Definition::default() };
+            self.listing.start_object(ObjectKey::table(database, ""), definition);
             self.add_loose_partition(contents.loose);
         }
         for table in contents.directories {
@@ -174,13 +167,8 @@ impl Walk<'_> {
         let is_wanted = self.selection.has_partition(database, table, "");
         let contents = self.read(&join(&[database, table]), Interest::of(is_whole, is_wanted))?;
         let table_mode = unusual(contents.stamp.permissions());
-        let definition = Definition {
-            database: mode,
-            table: table_mode,
-            nested: None,
-        };
-        self.listing
-            .start_object(ObjectKey::table(database, table), definition);
+        let definition = Definition { database: mode, table: table_mode, nested: None };
+        self.listing.start_object(ObjectKey::table(database, table), definition);
         self.add_loose_partition(contents.loose);
         for partition in contents.directories {
             if self.selection.has_partition(database, table, &partition) {
@@ -192,8 +180,7 @@ impl Walk<'_> {
 
     fn partition(&mut self, path: &str, name: &str) -> Result<(), WalkEnd> {
         let contents = self.read(path, Interest::All)?;
-        self.listing
-            .start_partition(name, contents.stamp.permissions());
+        self.listing.start_partition(name, contents.stamp.permissions());
         self.add_loose_tablet(contents.loose);
         for tablet in contents.directories {
             self.tablet(&join(&[path, &tablet]), &tablet)?;
@@ -209,8 +196,7 @@ impl Walk<'_> {
             let contents = self.read(&join(&[path, &prefix]), Interest::All)?;
             let is_empty = contents.loose.is_empty() && contents.directories.is_empty();
             if prefix.is_empty() {
-                self.listing
-                    .start_tablet(name, contents.stamp.permissions());
+                self.listing.start_tablet(name, contents.stamp.permissions());
             } else if is_empty || contents.stamp.permissions() != USUAL_DIRECTORY {
                 self.add_directory(&prefix, contents.stamp);
             }
@@ -225,12 +211,7 @@ impl Walk<'_> {
 
     fn add_directory(&mut self, name: &str, stamp: Stamp) {
         let is_racy = stamp.is_racy(Moment::now());
-        let found = Found {
-            name: name.to_owned(),
-            stamp,
-            target: None,
-            is_racy,
-        };
+        let found = Found { name: name.to_owned(), stamp, target: None, is_racy };
         self.listing.add_segment("", found);
     }
 
@@ -244,9 +225,7 @@ impl Walk<'_> {
     fn add_loose_tablet(&mut self, loose: Vec<Found>) {
         if !loose.is_empty() {
             self.listing.start_tablet("", USUAL_DIRECTORY);
-            loose
-                .into_iter()
-                .for_each(|found| self.listing.add_segment("", found));
+            loose.into_iter().for_each(|found| self.listing.add_segment("", found));
         }
     }
 
@@ -259,17 +238,8 @@ impl Walk<'_> {
         let now = Moment::now();
         let entries = self.entries.of(directory.as_fd());
         let entries = entries.map_err(|e| shown("list the directory", e))?;
-        let mut contents = Contents {
-            stamp,
-            loose: Vec::new(),
-            directories: Vec::new(),
-        };
-        let reading = Reading {
-            directory: directory.as_fd(),
-            path,
-            interest,
-            now,
-        };
+        let mut contents = Contents { stamp, loose: Vec::new(), directories: Vec::new() };
+        let reading = Reading { directory: directory.as_fd(), path, interest, now };
         for (name, kind) in entries {
             if !path.is_empty() || name.to_bytes() != HIDDEN.as_bytes() {
                 self.read_entry(&reading, &name, kind, &mut contents)?;
@@ -316,12 +286,7 @@ impl Walk<'_> {
                     _ => None,
                 };
                 let is_racy = stamp.is_racy(reading.now);
-                contents.loose.push(Found {
-                    name: utf8.to_owned(),
-                    stamp,
-                    target,
-                    is_racy,
-                });
+                contents.loose.push(Found { name: utf8.to_owned(), stamp, target, is_racy });
             }
             (other, _) if is_wanted => self.listing.skip(shown(), reason_to_skip(other)),
             _ => {}
@@ -383,9 +348,7 @@ mod tests {
         fs::rename(place.path().join("d/t"), place.path().join("d/away")).unwrap();
         assert!(matches!(walk.check_visited(), Err(WalkEnd::Vanished(_))));
         fs::create_dir_all(place.path().join("d/t/p")).unwrap();
-        let WalkEnd::Vanished(path) = walk.check_visited().unwrap_err() else {
-            panic!()
-        };
+        let WalkEnd::Vanished(path) = walk.check_visited().unwrap_err() else { panic!() };
         assert_eq!(path, root.shown("d/t"));
     }
 }

@@ -80,14 +80,8 @@ impl SegmentWriter for FileWriter {
 /// A modification time for the calls that also take an access time.
 pub(super) fn timestamps(mtime: Moment) -> Timestamps {
     Timestamps {
-        last_access: Timespec {
-            tv_sec: 0,
-            tv_nsec: UTIME_OMIT,
-        },
-        last_modification: Timespec {
-            tv_sec: mtime.secs,
-            tv_nsec: mtime.nanos.into(),
-        },
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: mtime.secs, tv_nsec: mtime.nanos.into() },
     }
 }
 
@@ -102,10 +96,7 @@ impl SegmentWriter for EmptyWriter {
     fn write_at(&self, _offset: u64, bytes: &[u8]) -> Result<(), TabletError> {
         match bytes.is_empty() {
             true => Ok(()),
-            false => Err(invalid(
-                &self.shown,
-                "bytes for something that is not a file",
-            )),
+            false => Err(invalid(&self.shown, "bytes for something that is not a file")),
         }
     }
 

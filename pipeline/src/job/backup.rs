@@ -34,25 +34,18 @@ pub(crate) async fn run(
     request: BackupRequest,
 ) -> Result<BackupReport, Error> {
     // Early and cheap; the commit decides again, atomically.
-    core.cancellable(refuse_taken_label(&repository, &request))
-        .await?;
+    core.cancellable(refuse_taken_label(&repository, &request)).await?;
     let budget = around.config.index_memory_bytes;
     let index = repository.load_index(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);
     let origin = source.origin();
     let objects = match request.rescan {
         true => HashMap::new(),
-        false => {
-            core.cancellable(latest_objects(&repository, &index, &origin))
-                .await?
-        }
+        false => core.cancellable(latest_objects(&repository, &index, &origin)).await?,
     };
-    let parent = Parent::new(
-        repository.clone(),
-        Arc::clone(&index),
-        around.runtime.clone(),
-        objects,
-    );
+    let job = core.parts(around, &repository, &index);
+    let io = job.io.clone();
+    let parent = Parent::new(repository, index, io.clone(), objects);
     let (outcome, committed) = oneshot::channel();
     let parts = BackupParts {
         source,
@@ -70,16 +63,9 @@ pub(crate) async fn run(
         },
         outcome,
     };
-    let job = core.parts(around, &repository, &index);
-    let io = job.io.clone();
-    core.run_topology(around, topology::backup(job, parts), io)
-        .await?;
+    core.run_topology(around, topology::backup(job, parts), io).await?;
     match committed.await {
-        Ok(BackupOutcome::Committed {
-            record,
-            objects,
-            skipped,
-        }) => Ok(BackupReport {
+        Ok(BackupOutcome::Committed { record, objects, skipped }) => Ok(BackupReport {
             label: record.label.to_string(),
             timestamp: record.timestamp.to_string(),
             objects,
@@ -141,14 +127,9 @@ async fn add_objects(
 ) -> Result<usize, cairn_repository::Error> {
     let num_before = objects.len();
     let root: Root = repository.read_document(index, &record.root).await?;
-    let references: Vec<_> = root
-        .databases()
-        .iter()
-        .map(|database| database.objects.clone())
-        .collect();
-    let lists = repository
-        .read_documents::<ObjectList>(index, &references)
-        .await?;
+    let references: Vec<_> =
+        root.databases().iter().map(|database| database.objects.clone()).collect();
+    let lists = repository.read_documents::<ObjectList>(index, &references).await?;
     for (database, list) in root.databases().iter().zip(lists) {
         for object in list.into_objects() {
             let key = ObjectKey {
@@ -163,8 +144,5 @@ async fn add_objects(
 }
 
 fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

@@ -21,10 +21,7 @@ pub(crate) async fn run(
     request: CheckRequest,
 ) -> Result<CheckReport, Error> {
     let budget = around.config.index_memory_bytes;
-    let options = CheckOptions {
-        index_budget_bytes: budget,
-        directories: request.read_data,
-    };
+    let options = CheckOptions { index_budget_bytes: budget, directories: request.read_data };
     let structure = check_structure(&repository, around.runtime.clone(), &options, &|_| {});
     let structure = core.cancellable(structure).await?;
     let mut report = CheckReport {
@@ -61,12 +58,8 @@ async fn read_data(
     let tally = tally.await.map_err(|_| Error::cancelled())?;
     report.good_chunks = Some(tally.good_chunks);
     report.good_bytes = tally.good_bytes;
-    let known: HashSet<DamagedObject> = report
-        .structure
-        .findings
-        .iter()
-        .map(|finding| finding.damage.object.clone())
-        .collect();
+    let known: HashSet<DamagedObject> =
+        report.structure.findings.iter().map(|finding| finding.damage.object.clone()).collect();
     for damage in tally.damages {
         let lost = match damage.chunk {
             // A pack whose directory is damaged was found by the structure check, with what it touches.
@@ -76,10 +69,7 @@ async fn read_data(
         };
         let affected = match lost.is_empty() {
             true => Vec::new(),
-            false => {
-                core.cancellable(affected_by(repository, &index, &lost))
-                    .await?
-            }
+            false => core.cancellable(affected_by(repository, &index, &lost)).await?,
         };
         report.data_findings.push(Finding { damage, affected });
     }
@@ -93,12 +83,6 @@ async fn lost_chunks(
     damage: &Damage,
 ) -> Result<HashSet<ChunkId>, Error> {
     let places = index.find_all(&chunk).await?;
-    let is_elsewhere = places
-        .iter()
-        .any(|place| damage.object != DamagedObject::Pack(place.pack));
-    Ok(if is_elsewhere {
-        HashSet::new()
-    } else {
-        HashSet::from([chunk])
-    })
+    let is_elsewhere = places.iter().any(|place| damage.object != DamagedObject::Pack(place.pack));
+    Ok(if is_elsewhere { HashSet::new() } else { HashSet::from([chunk]) })
 }

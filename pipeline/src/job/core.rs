@@ -86,10 +86,7 @@ impl JobCore {
     }
 
     pub(crate) fn control(&self) -> Option<JobControl> {
-        self.control
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Goes forward to a state; what would be a step back is nothing.
@@ -104,12 +101,7 @@ impl JobCore {
     }
 
     fn event(&self, state: JobState) -> JobEvent {
-        JobEvent {
-            id: self.id.clone(),
-            kind: self.kind,
-            label: self.label.clone(),
-            state,
-        }
+        JobEvent { id: self.id.clone(), kind: self.kind, label: self.label.clone(), state }
     }
 
     /// What the stages of this job are given.
@@ -158,10 +150,7 @@ impl JobCore {
                 }
             }
         };
-        self.control
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.control.lock().unwrap_or_else(PoisonError::into_inner).take();
         io.finished().await;
         match exit {
             Ok(JobExit::Finished) => Ok(()),

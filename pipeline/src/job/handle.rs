@@ -30,11 +30,7 @@ impl<R> JobHandle<R> {
         report: oneshot::Receiver<Result<R, Error>>,
         engine: Engine,
     ) -> Self {
-        Self {
-            core,
-            report,
-            _engine: engine,
-        }
+        Self { core, report, _engine: engine }
     }
 
     /// Unique name of the job.
@@ -64,9 +60,7 @@ impl<R> JobHandle<R> {
 
     /// A switch that cancels the job, to be kept elsewhere (a signal handler, another thread).
     pub fn canceller(&self) -> Canceller {
-        Canceller {
-            core: Arc::clone(&self.core),
-        }
+        Canceller { core: Arc::clone(&self.core) }
     }
 
     /// Cancels the job: every stage notices within milliseconds, and nothing of the job becomes visible. A job
@@ -92,6 +86,7 @@ impl<R> JobHandle<R> {
     }
 
     /// Blocks this thread until the job has ended.
+    #[expect(clippy::disallowed_methods, reason = "blocking is what this method is for")]
     pub fn wait(self) -> Result<R, Error> {
         futures::executor::block_on(self)
     }

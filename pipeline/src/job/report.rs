@@ -39,10 +39,7 @@ pub struct SkippedItem {
 
 impl From<cairn_actors::tablet::Skipped> for SkippedItem {
     fn from(skipped: cairn_actors::tablet::Skipped) -> Self {
-        Self {
-            what: skipped.what,
-            reason: skipped.reason,
-        }
+        Self { what: skipped.what, reason: skipped.reason }
     }
 }
 

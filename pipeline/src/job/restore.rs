@@ -33,8 +33,7 @@ pub(crate) async fn run(
     };
     let job = core.parts(around, &repository, &index);
     let io = job.io.clone();
-    core.run_topology(around, topology::restore(job, parts), io)
-        .await?;
+    core.run_topology(around, topology::restore(job, parts), io).await?;
     let restored = restored.await.map_err(|_| Error::cancelled())?;
     Ok(RestoreReport {
         label: record.label.to_string(),

@@ -44,10 +44,7 @@ fn old_state(root: &Path) {
     sample(root);
     write(root.join("loose.txt"), "old in the root");
     write(root.join("old.txt"), "old in the root, to be removed");
-    write(
-        root.join("db/old.txt"),
-        "old in the database, to be removed",
-    );
+    write(root.join("db/old.txt"), "old in the database, to be removed");
     write(root.join("db/t/old.txt"), "old in the table, to be removed");
     link("old", root.join("db/t/old link"));
     write(root.join("db/t/p/b/0.dat"), "old in the tablet");
@@ -73,13 +70,8 @@ impl Scene {
         let old = tree(&place.path().join("to"));
         let reference = place.path().join("reference");
         old_state(&reference);
-        copy(
-            &place.path().join("from"),
-            &extent.selection(),
-            &reference,
-            extent.is_whole(),
-        )
-        .unwrap();
+        copy(&place.path().join("from"), &extent.selection(), &reference, extent.is_whole())
+            .unwrap();
         let new = tree(&reference);
         assert_ne!(old, new);
         Self { place, old, new }
@@ -92,28 +84,14 @@ impl Scene {
     /// Immediately after the crash, each thing that moves as one is old or new.
     fn check_before_recovery(&self, point: SwitchPoint) {
         let now = tree(&self.root());
-        for moved in [
-            "db/t/p",
-            "db/t/q",
-            "db/u",
-            "nothing",
-            "loose.txt",
-            "old.txt",
-            "db/old.txt",
-        ] {
+        for moved in ["db/t/p", "db/t/q", "db/u", "nothing", "loose.txt", "old.txt", "db/old.txt"] {
             let part = |whole: &Tree| -> Tree {
                 let inside = |path: &str| path == moved || path.starts_with(&format!("{moved}/"));
                 let entries = whole.iter().filter(|(path, _)| inside(path));
-                entries
-                    .map(|(path, node)| (path.clone(), node.clone()))
-                    .collect()
+                entries.map(|(path, node)| (path.clone(), node.clone())).collect()
             };
             let (now, old, new) = (part(&now), part(&self.old), part(&self.new));
-            assert!(
-                now == old || now == new,
-                "{moved} is a mixture at {}",
-                point.name()
-            );
+            assert!(now == old || now == new, "{moved} is a mixture at {}", point.name());
         }
     }
 
@@ -139,16 +117,8 @@ fn for_each_case(case: impl Fn(Scene, Extent, SwitchPoint)) {
 
 /// Stages a restore and runs its installation into the given hook.
 fn restore_until(place: &Path, extent: Extent, point: SwitchPoint, end: fn()) {
-    let sink = DirectorySink::open(place.join("to"))
-        .unwrap()
-        .with_switch_hook(at(point, end));
-    let staged = stage(
-        &place.join("from"),
-        &extent.selection(),
-        &sink,
-        extent.is_whole(),
-    )
-    .unwrap();
+    let sink = DirectorySink::open(place.join("to")).unwrap().with_switch_hook(at(point, end));
+    let staged = stage(&place.join("from"), &extent.selection(), &sink, extent.is_whole()).unwrap();
     staged.install().unwrap();
 }
 
@@ -157,15 +127,8 @@ fn panic_at_any_point_leaves_old_or_new() {
     for_each_case(|scene, extent, point| {
         let end = || std::panic::resume_unwind(Box::new("planned"));
         let place = scene.place.path();
-        let ended = catch_unwind(AssertUnwindSafe(|| {
-            restore_until(place, extent, point, end)
-        }));
-        assert_eq!(
-            ended.unwrap_err().downcast_ref(),
-            Some(&"planned"),
-            "{}",
-            point.name()
-        );
+        let ended = catch_unwind(AssertUnwindSafe(|| restore_until(place, extent, point, end)));
+        assert_eq!(ended.unwrap_err().downcast_ref(), Some(&"planned"), "{}", point.name());
         scene.check_before_recovery(point);
         DirectorySource::open(scene.root()).unwrap();
         scene.check_after_recovery(point);
@@ -175,11 +138,7 @@ fn panic_at_any_point_leaves_old_or_new() {
 #[test]
 fn death_of_the_process_at_any_point_leaves_old_or_new() {
     for_each_case(|scene, extent, point| {
-        fs::write(
-            scene.place.path().join("case"),
-            format!("{extent:?} {}", point.name()),
-        )
-        .unwrap();
+        fs::write(scene.place.path().join("case"), format!("{extent:?} {}", point.name())).unwrap();
         let output = run_child(&[], "crash::in_another_process_die", scene.place.path());
         assert_eq!(output.status.code(), None, "{output:?}");
         scene.check_before_recovery(point);
@@ -202,11 +161,7 @@ fn death_of_the_process_at_any_point_leaves_old_or_new() {
 fn source_that_was_open_before_a_crash_lists_old_or_new() {
     for_each_case(|scene, extent, point| {
         let source = DirectorySource::open(scene.root()).unwrap();
-        fs::write(
-            scene.place.path().join("case"),
-            format!("{extent:?} {}", point.name()),
-        )
-        .unwrap();
+        fs::write(scene.place.path().join("case"), format!("{extent:?} {}", point.name())).unwrap();
         run_child(&[], "crash::in_another_process_die", scene.place.path());
         let copied = scene.place.path().join("copied");
         let view = source.snapshot(&Selection::everything()).unwrap();
@@ -215,11 +170,7 @@ fn source_that_was_open_before_a_crash_lists_old_or_new() {
         fill(&*view, &*staged).unwrap();
         staged.install().unwrap();
         drop((staged, view));
-        let expected = if point == SwitchPoint::BeforeSwitchFile {
-            &scene.old
-        } else {
-            &scene.new
-        };
+        let expected = if point == SwitchPoint::BeforeSwitchFile { &scene.old } else { &scene.new };
         assert_eq!(&tree(&copied), expected, "{}", point.name());
     });
 }
@@ -230,14 +181,8 @@ fn in_another_process_die() {
     let place = child_root();
     let case = fs::read_to_string(place.join("case")).unwrap();
     let (extent, point) = case.split_once(' ').unwrap();
-    let extent = EXTENTS
-        .into_iter()
-        .find(|e| format!("{e:?}") == extent)
-        .unwrap();
-    let point = SwitchPoint::ALL
-        .into_iter()
-        .find(|p| p.name() == point)
-        .unwrap();
+    let extent = EXTENTS.into_iter().find(|e| format!("{e:?}") == extent).unwrap();
+    let point = SwitchPoint::ALL.into_iter().find(|p| p.name() == point).unwrap();
     restore_until(&place, extent, point, || std::process::abort());
 }
 
@@ -260,16 +205,9 @@ fn view_that_is_taken_during_a_switch_waits_for_its_end() {
             })
         };
         let hook = at(SwitchPoint::AfterFirstMove, move || began.send(()).unwrap());
-        let sink = DirectorySink::open(scene.root())
-            .unwrap()
-            .with_switch_hook(hook);
-        let staged = stage(
-            &scene.place.path().join("from"),
-            &Selection::everything(),
-            &sink,
-            true,
-        )
-        .unwrap();
+        let sink = DirectorySink::open(scene.root()).unwrap().with_switch_hook(hook);
+        let staged =
+            stage(&scene.place.path().join("from"), &Selection::everything(), &sink, true).unwrap();
         staged.install().unwrap();
         drop(staged);
         viewer.join().unwrap();

@@ -1,11 +1,7 @@
 //! The warehouse that is a directory tree: what goes in comes back, and nothing that happens on the way
 //! leaves anything but the old or the new state.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod crash;
 mod round_trip;

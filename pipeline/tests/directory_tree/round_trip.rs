@@ -16,19 +16,12 @@ use proptest::prelude::*;
 #[test]
 fn sample_of_every_level_comes_back_whole() {
     for place in places() {
-        let (from, to) = (
-            place.path().join("from"),
-            place.path().join("to/not/made/yet"),
-        );
+        let (from, to) = (place.path().join("from"), place.path().join("to/not/made/yet"));
         sample(&from);
         let before = tree(&from);
         copy(&from, &Selection::everything(), &to, true).unwrap();
         assert_eq!(tree(&to), before);
-        assert_eq!(
-            tree(&from),
-            before,
-            "the source is as it was, without `.cairn`"
-        );
+        assert_eq!(tree(&from), before, "the source is as it was, without `.cairn`");
         // Once more, over what is there now.
         copy(&from, &Selection::everything(), &to, true).unwrap();
         assert_eq!(tree(&to), before);
@@ -41,11 +34,8 @@ fn view_follows_the_convention() {
     sample(place.path());
     let source = DirectorySource::open(place.path()).unwrap();
     let view = source.snapshot(&Selection::everything()).unwrap();
-    let objects: Vec<_> = view
-        .objects()
-        .iter()
-        .map(|o| (o.key.to_string(), &o.partitions))
-        .collect();
+    let objects: Vec<_> =
+        view.objects().iter().map(|o| (o.key.to_string(), &o.partitions)).collect();
     let names = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
     let expected = [
         ("-.-", names(&[""])),
@@ -55,36 +45,20 @@ fn view_follows_the_convention() {
         ("db.v", names(&[])),
         ("nothing.-", names(&[])),
     ];
-    let expected: Vec<_> = expected
-        .iter()
-        .map(|(key, list)| (key.to_string(), list))
-        .collect();
+    let expected: Vec<_> = expected.iter().map(|(key, list)| (key.to_string(), list)).collect();
     assert_eq!(objects, expected);
     let tablets = view.tablets(2, 1).unwrap();
     let tablets: Vec<(&str, Vec<&str>)> = tablets
         .iter()
-        .map(|t| {
-            (
-                t.name.as_str(),
-                t.segments.iter().map(|s| s.name.as_str()).collect(),
-            )
-        })
+        .map(|t| (t.name.as_str(), t.segments.iter().map(|s| s.name.as_str()).collect()))
         .collect();
     let below = vec!["0.dat", "empty", "x", "x/slash", "x/y.dat", "x/z/w"];
     assert_eq!(
         tablets,
-        [
-            ("", vec!["loose.txt"]),
-            ("b", below),
-            ("c", vec!["0.dat"]),
-            ("d", vec![])
-        ]
+        [("", vec!["loose.txt"]), ("b", below), ("c", vec!["0.dat"]), ("d", vec![])]
     );
     assert_eq!(view.tablets(2, 3).unwrap(), []);
-    assert_eq!(
-        view.tablets(2, 4).unwrap_err().kind(),
-        TabletErrorKind::NotFound
-    );
+    assert_eq!(view.tablets(2, 4).unwrap_err().kind(), TabletErrorKind::NotFound);
     assert!(view.skipped().is_empty());
 }
 
@@ -104,23 +78,14 @@ fn selection_takes_what_it_names() {
     let listed = |items: Vec<SelectedItem>| {
         let view = source.snapshot(&Selection { items }).unwrap();
         let objects = view.objects().iter();
-        objects
-            .map(|o| format!("{}{:?}", o.key, o.partitions))
-            .collect::<Vec<_>>()
-            .join(" ")
+        objects.map(|o| format!("{}{:?}", o.key, o.partitions)).collect::<Vec<_>>().join(" ")
     };
     assert_eq!(listed(vec![item("", None, None)]), r#"-.-[""]"#);
     assert_eq!(listed(vec![item("nothing", None, None)]), "nothing.-[]");
     assert_eq!(listed(vec![item("db", Some(""), None)]), r#"db.-[""]"#);
+    assert_eq!(listed(vec![item("db", Some("t"), Some(&["q", ""]))]), r#"db.t["", "q"]"#);
     assert_eq!(
-        listed(vec![item("db", Some("t"), Some(&["q", ""]))]),
-        r#"db.t["", "q"]"#
-    );
-    assert_eq!(
-        listed(vec![
-            item("db", Some("v"), None),
-            item("db", Some("t"), Some(&["q"]))
-        ]),
+        listed(vec![item("db", Some("v"), None), item("db", Some("t"), Some(&["q"]))]),
         r#"db.t["q"] db.v[]"#
     );
 }
@@ -139,10 +104,7 @@ fn selection_of_what_is_not_there_names_it() {
     ];
     let error = source.snapshot(&Selection { items }).unwrap_err();
     assert_eq!(error.kind(), TabletErrorKind::NotFound);
-    assert_eq!(
-        error.what(),
-        "db.t.missing-p, missing-db, db.missing-t, nothing.x, .cairn"
-    );
+    assert_eq!(error.what(), "db.t.missing-p, missing-db, db.missing-t, nothing.x, .cairn");
 }
 
 #[test]
@@ -151,21 +113,14 @@ fn partial_restore_replaces_the_listed_partitions_only() {
         let (from, to) = (place.path().join("from"), place.path().join("to"));
         sample(&from);
         copy(&from, &Selection::everything(), &to, true).unwrap();
-        for changed in [
-            "loose.txt",
-            "db/t/loose.txt",
-            "db/t/p/loose.txt",
-            "db/t/q/b/0.dat",
-        ] {
+        for changed in ["loose.txt", "db/t/loose.txt", "db/t/p/loose.txt", "db/t/q/b/0.dat"] {
             write(to.join(changed), "newer");
         }
         write(to.join("db/t/extra.txt"), "loose and new");
         write(to.join("db/t/s/b/0.dat"), "partition and new");
         write(to.join("db/t/q/extra/0.dat"), "tablet and new");
         let mut expected = tree(&to);
-        let selection = Selection {
-            items: vec![item("db", Some("t"), Some(&["q", ""]))],
-        };
+        let selection = Selection { items: vec![item("db", Some("t"), Some(&["q", ""]))] };
         copy(&from, &selection, &to, false).unwrap();
         let original = tree(&from);
         for path in ["db/t/loose.txt", "db/t/q/b/0.dat"] {
@@ -194,22 +149,13 @@ fn whole_restore_removes_what_the_snapshot_lacks() {
     symlink("x", to.join("db/link")).unwrap();
     let odd = to.join("db").join(std::ffi::OsStr::from_bytes(b"odd\xff"));
     fs::write(&odd, "not UTF-8").unwrap();
-    write(
-        to.join("db/kept/p/b/0.dat"),
-        "a table that the snapshot lacks",
-    );
-    write(
-        to.join("kept/t/p/b/0.dat"),
-        "a database that the snapshot lacks",
-    );
+    write(to.join("db/kept/p/b/0.dat"), "a table that the snapshot lacks");
+    write(to.join("kept/t/p/b/0.dat"), "a database that the snapshot lacks");
     copy(&from, &Selection::everything(), &to, true).unwrap();
     let mut expected = tree(&from);
     for kept in ["db/kept", "kept"] {
         let sub: Tree = tree(&to.join(kept));
-        expected.extend(
-            sub.into_iter()
-                .map(|(path, node)| (format!("{kept}/{path}"), node)),
-        );
+        expected.extend(sub.into_iter().map(|(path, node)| (format!("{kept}/{path}"), node)));
         expected.insert(kept.to_owned(), Node::Directory { mode: 0o755 });
     }
     assert_eq!(tree(&to), expected);
@@ -221,9 +167,7 @@ fn restore_under_another_name_leaves_the_first_alone() {
     sample(place.path());
     let before = tree(place.path());
     let source = DirectorySource::open(place.path()).unwrap();
-    let selection = Selection {
-        items: vec![item("db", Some("t"), None)],
-    };
+    let selection = Selection { items: vec![item("db", Some("t"), None)] };
     let view = source.snapshot(&selection).unwrap();
     let mut plan = plan(&*view, "job", true);
     plan.objects[0].spec.key = cairn_actors::tablet::ObjectKey::table("new db", "new t");
@@ -234,10 +178,7 @@ fn restore_under_another_name_leaves_the_first_alone() {
     drop((staged, view));
     let mut expected = before;
     expected.insert("new db".to_owned(), Node::Directory { mode: 0o750 });
-    let renamed: Vec<_> = expected
-        .iter()
-        .filter(|(path, _)| path.starts_with("db/t"))
-        .collect();
+    let renamed: Vec<_> = expected.iter().filter(|(path, _)| path.starts_with("db/t")).collect();
     let renamed: Vec<_> = renamed
         .into_iter()
         .map(|(path, node)| (path.replacen("db/t", "new db/new t", 1), node.clone()))
@@ -258,16 +199,9 @@ fn empty_warehouse_has_nothing() {
 /// One thing to make in a tree.
 #[derive(Debug, Clone)]
 enum Make {
-    File {
-        size: usize,
-        mode: u32,
-        secs: u64,
-        nanos: u32,
-    },
+    File { size: usize, mode: u32, secs: u64, nanos: u32 },
     Link(&'static str),
-    Directory {
-        mode: u32,
-    },
+    Directory { mode: u32 },
 }
 
 type Recipe = Vec<(Vec<&'static str>, Make)>;
@@ -308,12 +242,7 @@ fn build(root: &Path, recipe: &Recipe) {
             continue;
         }
         match make {
-            Make::File {
-                size,
-                mode,
-                secs,
-                nanos,
-            } if fs::symlink_metadata(&path).is_err() => {
+            Make::File { size, mode, secs, nanos } if fs::symlink_metadata(&path).is_err() => {
                 let content: Vec<u8> = (0..=250).cycle().take(*size).collect();
                 fs::write(&path, content).unwrap();
                 set_mtime(&path, *secs, *nanos);
@@ -337,12 +266,9 @@ fn content(root: &Path, selection: &Selection) -> Vec<String> {
     let source = DirectorySource::open(root).unwrap();
     let view = source.snapshot(selection).unwrap();
     let objects = view.objects().iter();
-    let mut content: Vec<_> = objects
-        .map(|o| format!("{} {:?}", o.key, o.partitions))
-        .collect();
+    let mut content: Vec<_> = objects.map(|o| format!("{} {:?}", o.key, o.partitions)).collect();
     let all = segments(&*view);
-    view.pin(&all.iter().map(|(_, address)| *address).collect::<Vec<_>>())
-        .unwrap();
+    view.pin(&all.iter().map(|(_, address)| *address).collect::<Vec<_>>()).unwrap();
     for (path, address) in all {
         let tablets = view.tablets(address.object, address.partition).unwrap();
         let spec = &tablets[address.tablet as usize].segments[address.segment as usize];
@@ -355,13 +281,9 @@ fn content(root: &Path, selection: &Selection) -> Vec<String> {
 /// Selects each object of a view; an empty database is left out, since it is no object any more when
 /// tables join it.
 fn objects_of(view: &dyn TabletSnapshot) -> Option<Selection> {
-    let lasting = view
-        .objects()
-        .iter()
-        .filter(|o| !o.key.name.is_empty() || !o.partitions.is_empty());
-    let items: Vec<_> = lasting
-        .map(|o| item(&o.key.database, Some(&o.key.name), None))
-        .collect();
+    let lasting =
+        view.objects().iter().filter(|o| !o.key.name.is_empty() || !o.partitions.is_empty());
+    let items: Vec<_> = lasting.map(|o| item(&o.key.database, Some(&o.key.name), None)).collect();
     (!items.is_empty()).then_some(Selection { items })
 }
 
@@ -446,12 +368,8 @@ fn as_nobody_read_only_tree() {
     // The database is placed as a whole, then the table and the partitions are exchanged.
     for selection in [
         Selection::everything(),
-        Selection {
-            items: vec![item("db", Some("t"), None)],
-        },
-        Selection {
-            items: vec![item("db", Some("t"), Some(&["p", "q"]))],
-        },
+        Selection { items: vec![item("db", Some("t"), None)] },
+        Selection { items: vec![item("db", Some("t"), Some(&["p", "q"]))] },
     ] {
         for above in ["db", "db/t", "db/t/p"] {
             if to.join(above).try_exists().unwrap() {

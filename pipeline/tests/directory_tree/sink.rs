@@ -23,22 +23,11 @@ fn table(job: &str, database: &str, name: &str, partitions: &[&str]) -> RestoreP
         definition: Vec::new(),
         partitions: partitions.iter().map(ToString::to_string).collect(),
     };
-    RestorePlan {
-        job: job.to_owned(),
-        objects: vec![RestoreObject { spec, whole: true }],
-    }
+    RestorePlan { job: job.to_owned(), objects: vec![RestoreObject { spec, whole: true }] }
 }
 
 fn target<'a>(partition: u32, tablet: &'a str, segment: &'a str) -> SegmentTarget<'a> {
-    SegmentTarget {
-        object: 0,
-        partition,
-        index: "",
-        tablet,
-        segment,
-        len: 3,
-        attributes: b"",
-    }
+    SegmentTarget { object: 0, partition, index: "", tablet, segment, len: 3, attributes: b"" }
 }
 
 fn put(staged: &dyn StagedRestore, target: SegmentTarget<'_>) -> Result<(), TabletError> {
@@ -66,19 +55,11 @@ fn with_staged(case: impl Fn(&Path, &dyn StagedRestore)) {
         let before = tree(&root);
         let sink = DirectorySink::open(&root).unwrap();
         let staged = sink.begin(table("job", "d", "t", &["", "p"])).unwrap();
-        staged
-            .prepare(0, 0, &[(String::new(), String::new())])
-            .unwrap();
-        staged
-            .prepare(0, 1, &[(String::new(), "b".to_owned())])
-            .unwrap();
+        staged.prepare(0, 0, &[(String::new(), String::new())]).unwrap();
+        staged.prepare(0, 1, &[(String::new(), "b".to_owned())]).unwrap();
         case(&root, &*staged);
         drop(staged);
-        assert_eq!(
-            tree(&root),
-            before,
-            "nothing is left and nothing is changed"
-        );
+        assert_eq!(tree(&root), before, "nothing is left and nothing is changed");
     }
 }
 
@@ -86,24 +67,9 @@ fn with_staged(case: impl Fn(&Path, &dyn StagedRestore)) {
 fn bad_segments_are_invalid_and_named() {
     with_staged(|root, staged| {
         let long = "x".repeat(256);
-        for name in [
-            "",
-            "..",
-            "../x",
-            "a/../x",
-            "/etc/passwd",
-            "a//b",
-            "a/",
-            ".",
-            "nul\0",
-            &long,
-        ] {
+        for name in ["", "..", "../x", "a/../x", "/etc/passwd", "a//b", "a/", ".", "nul\0", &long] {
             let what = format!("segment {name:?}");
-            assert_refused(
-                staged.create(target(1, "b", name)),
-                TabletErrorKind::Invalid,
-                &what,
-            );
+            assert_refused(staged.create(target(1, "b", name)), TabletErrorKind::Invalid, &what);
         }
         assert_refused(
             staged.create(target(0, "", "a/b")),
@@ -117,29 +83,14 @@ fn bad_segments_are_invalid_and_named() {
             unprepared.to_str().unwrap(),
         );
         let what = "tablet \"../c\"";
-        assert_refused(
-            staged.create(target(1, "../c", "x")),
-            TabletErrorKind::Invalid,
-            what,
-        );
+        assert_refused(staged.create(target(1, "../c", "x")), TabletErrorKind::Invalid, what);
         let prepared = staged.prepare(0, 1, &[(String::new(), "..".to_owned())]);
         assert_refused(prepared, TabletErrorKind::Invalid, "tablet \"..\"");
         let prepared = staged.prepare(0, 1, &[("rollup".to_owned(), "b".to_owned())]);
-        assert_refused(
-            prepared,
-            TabletErrorKind::Invalid,
-            "index \"rollup\" of d.t",
-        );
-        let bad = SegmentTarget {
-            attributes: b"\xff",
-            ..target(1, "b", "x")
-        };
+        assert_refused(prepared, TabletErrorKind::Invalid, "index \"rollup\" of d.t");
+        let bad = SegmentTarget { attributes: b"\xff", ..target(1, "b", "x") };
         let what = root.join("d/t/p/b/x");
-        assert_refused(
-            staged.create(bad),
-            TabletErrorKind::Invalid,
-            what.to_str().unwrap(),
-        );
+        assert_refused(staged.create(bad), TabletErrorKind::Invalid, what.to_str().unwrap());
     });
 }
 
@@ -148,29 +99,14 @@ fn segment_cannot_be_written_through_a_restored_link() {
     // CBOR of a link to /tmp: [0o120777, 0, 0, h'2f746d70'].
     const LINK: &[u8] = b"\x84\x19\xa1\xff\x00\x00\x44/tmp";
     with_staged(|root, staged| {
-        let link = SegmentTarget {
-            len: 0,
-            attributes: LINK,
-            ..target(1, "b", "x")
-        };
+        let link = SegmentTarget { len: 0, attributes: LINK, ..target(1, "b", "x") };
         staged.create(link).unwrap().finish().unwrap();
         let what = root.join("d/t/p/b/x");
         let what = what.to_str().unwrap();
-        assert_refused(
-            staged.create(target(1, "b", "x/y")),
-            TabletErrorKind::Invalid,
-            what,
-        );
-        assert_refused(
-            staged.create(target(1, "b", "x")),
-            TabletErrorKind::Invalid,
-            what,
-        );
-        let writer = staged.create(SegmentTarget {
-            len: 0,
-            attributes: LINK,
-            ..target(1, "b", "z")
-        });
+        assert_refused(staged.create(target(1, "b", "x/y")), TabletErrorKind::Invalid, what);
+        assert_refused(staged.create(target(1, "b", "x")), TabletErrorKind::Invalid, what);
+        let writer =
+            staged.create(SegmentTarget { len: 0, attributes: LINK, ..target(1, "b", "z") });
         let what = root.join("d/t/p/b/z");
         let written = writer.unwrap().write_at(0, b"x");
         assert_refused(written, TabletErrorKind::Invalid, what.to_str().unwrap());
@@ -184,18 +120,10 @@ fn segment_of_another_length_than_announced_is_invalid() {
         let what = what.to_str().unwrap();
         let writer = staged.create(target(1, "b", "x")).unwrap();
         assert_refused(writer.write_at(1, b"new"), TabletErrorKind::Invalid, what);
-        assert_refused(
-            writer.write_at(u64::MAX, b"new"),
-            TabletErrorKind::Invalid,
-            what,
-        );
+        assert_refused(writer.write_at(u64::MAX, b"new"), TabletErrorKind::Invalid, what);
         writer.write_at(1, b"ew").unwrap();
         assert_refused(writer.finish(), TabletErrorKind::Invalid, what);
-        assert_refused(
-            staged.create(target(1, "b", "x")),
-            TabletErrorKind::Invalid,
-            what,
-        );
+        assert_refused(staged.create(target(1, "b", "x")), TabletErrorKind::Invalid, what);
     });
 }
 
@@ -208,27 +136,14 @@ fn set_id_bits_come_back_for_their_owner_only() {
     let sink = DirectorySink::open(place.path()).unwrap();
     let staged = sink.begin(table("job", "d", "t", &[""])).unwrap();
     for (name, attributes) in [("unowned", UNOWNED), ("foreign", FOREIGN)] {
-        let segment = SegmentTarget {
-            attributes,
-            ..target(0, "", name)
-        };
+        let segment = SegmentTarget { attributes, ..target(0, "", name) };
         put(&*staged, segment).unwrap();
     }
     staged.install().unwrap();
     let restored = tree(&place.path().join("d/t"));
     assert_eq!(restored.len(), 2);
     for node in restored.values() {
-        assert!(
-            matches!(
-                node,
-                Node::File {
-                    mode: 0o755,
-                    mtime: (0, 0),
-                    ..
-                }
-            ),
-            "{node:?}"
-        );
+        assert!(matches!(node, Node::File { mode: 0o755, mtime: (0, 0), .. }), "{node:?}");
     }
 }
 
@@ -251,10 +166,7 @@ fn install_works_once() {
     let sink = DirectorySink::open(place.path()).unwrap();
     let staged = sink.begin(table("job", "d", "t", &["p"])).unwrap();
     staged.install().unwrap();
-    assert_eq!(
-        staged.install().unwrap_err().kind(),
-        TabletErrorKind::Invalid
-    );
+    assert_eq!(staged.install().unwrap_err().kind(), TabletErrorKind::Invalid);
     staged.abort();
     assert!(place.path().join("d/t/p").is_dir());
     drop(staged);
@@ -278,11 +190,7 @@ fn targets_of_a_wrong_type_are_refused_before_anything_happens() {
             let mut plan = table("job", "d", "t", &["p"]);
             plan.objects[0].whole = false;
             let what = root.join(at);
-            assert_refused(
-                sink.begin(plan),
-                TabletErrorKind::Invalid,
-                what.to_str().unwrap(),
-            );
+            assert_refused(sink.begin(plan), TabletErrorKind::Invalid, what.to_str().unwrap());
             assert_eq!(tree(&root), before);
         }
     }
@@ -298,20 +206,12 @@ fn directory_in_the_place_of_a_loose_file_is_refused() {
     let staged = sink.begin(table("job", "d", "", &[""])).unwrap();
     let what = root.join("d/x");
     let what = what.to_str().unwrap();
-    assert_refused(
-        staged.create(target(0, "", "x")),
-        TabletErrorKind::Invalid,
-        what,
-    );
+    assert_refused(staged.create(target(0, "", "x")), TabletErrorKind::Invalid, what);
     // One that appears after the segment was made is noticed by the installation.
     put(&*staged, target(0, "", "y")).unwrap();
     fs::create_dir(root.join("d/y")).unwrap();
     let what = root.join("d/y");
-    assert_refused(
-        staged.install(),
-        TabletErrorKind::Invalid,
-        what.to_str().unwrap(),
-    );
+    assert_refused(staged.install(), TabletErrorKind::Invalid, what.to_str().unwrap());
     drop(staged);
     fs::remove_dir(root.join("d/y")).unwrap();
     assert_eq!(tree(&root), before);
@@ -323,9 +223,7 @@ fn directory_in_the_place_of_a_loose_file_goes_with_the_whole_table() {
     write(place.path().join("d/t/x/b/0.dat"), "old");
     let sink = DirectorySink::open(place.path()).unwrap();
     let staged = sink.begin(table("job", "d", "t", &[""])).unwrap();
-    staged
-        .prepare(0, 0, &[(String::new(), String::new())])
-        .unwrap();
+    staged.prepare(0, 0, &[(String::new(), String::new())]).unwrap();
     put(&*staged, target(0, "", "x")).unwrap();
     staged.install().unwrap();
     assert_eq!(fs::read(place.path().join("d/t/x")).unwrap(), b"new");
@@ -342,10 +240,7 @@ fn root_that_is_a_file_is_refused() {
         (TabletErrorKind::Invalid, file.to_str().unwrap().to_owned())
     );
     let below = file.join("w");
-    assert_eq!(
-        DirectorySink::open(&below).unwrap_err().what(),
-        below.to_str().unwrap()
-    );
+    assert_eq!(DirectorySink::open(&below).unwrap_err().what(), below.to_str().unwrap());
 }
 
 #[test]
@@ -355,35 +250,20 @@ fn second_restore_of_a_table_is_busy_until_the_first_is_dropped() {
         let first = sink.begin(table("1", "d", "t", &[])).unwrap();
         let other = DirectorySink::open(place.path()).unwrap();
         for sink in [&sink, &other] {
-            assert_refused(
-                sink.begin(table("2", "d", "t", &[])),
-                TabletErrorKind::Busy,
-                "d.t",
-            );
+            assert_refused(sink.begin(table("2", "d", "t", &[])), TabletErrorKind::Busy, "d.t");
         }
-        assert_passed(&run_child(
-            &[],
-            "sink::in_another_process_busy",
-            place.path(),
-        ));
+        assert_passed(&run_child(&[], "sink::in_another_process_busy", place.path()));
         let taken = sink.begin(table("1", "d", "u", &[]));
         assert_refused(taken, TabletErrorKind::Busy, "restore 1");
         let another = other.begin(table("2", "d", "u", &[])).unwrap();
         first.install().unwrap();
-        assert_refused(
-            sink.begin(table("3", "d", "t", &[])),
-            TabletErrorKind::Busy,
-            "d.t",
-        );
+        assert_refused(sink.begin(table("3", "d", "t", &[])), TabletErrorKind::Busy, "d.t");
         drop(first);
         drop(sink.begin(table("3", "d", "t", &[])).unwrap());
         // Both were begun while the database did not exist.
         another.install().unwrap();
         drop(another);
-        assert_eq!(
-            tree(place.path()).keys().collect::<Vec<_>>(),
-            ["d", "d/t", "d/u"]
-        );
+        assert_eq!(tree(place.path()).keys().collect::<Vec<_>>(), ["d", "d/t", "d/u"]);
     }
 }
 
@@ -391,11 +271,7 @@ fn second_restore_of_a_table_is_busy_until_the_first_is_dropped() {
 #[ignore = "run by second_restore_of_a_table_is_busy_until_the_first_is_dropped"]
 fn in_another_process_busy() {
     let sink = DirectorySink::open(child_root()).unwrap();
-    assert_refused(
-        sink.begin(table("2", "d", "t", &[])),
-        TabletErrorKind::Busy,
-        "d.t",
-    );
+    assert_refused(sink.begin(table("2", "d", "t", &[])), TabletErrorKind::Busy, "d.t");
     drop(sink.begin(table("2", "d", "v", &[])).unwrap());
 }
 
@@ -409,13 +285,8 @@ fn full_disk_is_no_space_and_leaves_the_old_state() {
     let before = tree(&root);
     let sink = DirectorySink::open(&root).unwrap();
     let staged = sink.begin(table("job", "d", "t", &["p"])).unwrap();
-    staged
-        .prepare(0, 0, &[(String::new(), "b".to_owned())])
-        .unwrap();
-    let big = SegmentTarget {
-        len: 1 << 20,
-        ..target(0, "b", "big.dat")
-    };
+    staged.prepare(0, 0, &[(String::new(), "b".to_owned())]).unwrap();
+    let big = SegmentTarget { len: 1 << 20, ..target(0, "b", "big.dat") };
     let writer = staged.create(big).unwrap();
     let error = writer.write_at(0, &vec![1; 1 << 20]).unwrap_err();
     let what = root.join("d/t/p/b/big.dat");
@@ -423,10 +294,7 @@ fn full_disk_is_no_space_and_leaves_the_old_state() {
         kind_and_what(&error),
         (TabletErrorKind::NoSpace, what.to_str().unwrap().to_owned())
     );
-    assert_eq!(
-        error.to_string(),
-        format!("{}: cannot write the file", what.display())
-    );
+    assert_eq!(error.to_string(), format!("{}: cannot write the file", what.display()));
     staged.abort();
     drop((writer, staged));
     assert_eq!(tree(&root), before);
@@ -443,9 +311,7 @@ fn full_inode_table_is_no_space_and_leaves_the_old_state() {
     let before = tree(&root);
     let sink = DirectorySink::open(&root).unwrap();
     let staged = sink.begin(table("job", "d", "t", &["p"])).unwrap();
-    staged
-        .prepare(0, 0, &[(String::new(), "b".to_owned())])
-        .unwrap();
+    staged.prepare(0, 0, &[(String::new(), "b".to_owned())]).unwrap();
     let failures = (0..40).filter_map(|n| put(&*staged, target(0, "b", &n.to_string())).err());
     assert_eq!(failures.last().unwrap().kind(), TabletErrorKind::NoSpace);
     drop(staged);
@@ -477,9 +343,7 @@ fn switch_that_cannot_be_finished_is_taken_back() {
         let before = tree(&to);
         // The last move of the list finds its place taken.
         let taken = to.join("nothing");
-        let hook = at(SwitchPoint::AfterSwitchFile, move || {
-            fs::create_dir(&taken).unwrap()
-        });
+        let hook = at(SwitchPoint::AfterSwitchFile, move || fs::create_dir(&taken).unwrap());
         let sink = DirectorySink::open(&to).unwrap().with_switch_hook(hook);
         let staged = stage(&from, &Selection::everything(), &sink, true).unwrap();
         let error = staged.install().unwrap_err();
@@ -499,10 +363,7 @@ fn versions(directory: &Path) -> Vec<String> {
     let handle = fs::File::open(directory).unwrap();
     let opened = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&handle));
     let read = |entry: std::io::Result<fs::DirEntry>| fs::read_to_string(entry.unwrap().path());
-    fs::read_dir(opened)
-        .unwrap()
-        .map(|entry| read(entry).unwrap())
-        .collect()
+    fs::read_dir(opened).unwrap().map(|entry| read(entry).unwrap()).collect()
 }
 
 #[test]
@@ -517,13 +378,7 @@ fn reader_of_a_table_sees_all_old_or_all_new() {
     fill_table("a", "odd");
     fill_table("b", "even");
     let live = place.path().join("live");
-    copy(
-        &place.path().join("a"),
-        &Selection::everything(),
-        &live,
-        true,
-    )
-    .unwrap();
+    copy(&place.path().join("a"), &Selection::everything(), &live, true).unwrap();
 
     let rounds = Arc::new(AtomicUsize::new(0));
     let is_over = Arc::new(AtomicBool::new(false));
@@ -535,10 +390,7 @@ fn reader_of_a_table_sees_all_old_or_all_new() {
             while !is_over.load(Ordering::SeqCst) {
                 let versions = versions(&directory);
                 assert_eq!(versions.len(), FILES);
-                assert!(
-                    versions.iter().all(|version| *version == versions[0]),
-                    "{versions:?}"
-                );
+                assert!(versions.iter().all(|version| *version == versions[0]), "{versions:?}");
                 seen.insert(versions[0].clone());
                 rounds.fetch_add(1, Ordering::SeqCst);
             }
@@ -550,19 +402,14 @@ fn reader_of_a_table_sees_all_old_or_all_new() {
         let rounds = Arc::clone(&rounds);
         move || {
             let start = rounds.load(Ordering::SeqCst);
-            wait_until("two rounds of the reader", || {
-                rounds.load(Ordering::SeqCst) >= start + 2
-            });
+            wait_until("two rounds of the reader", || rounds.load(Ordering::SeqCst) >= start + 2);
         }
     };
     let hook = at(SwitchPoint::AfterSwitchFileRemoved, wait);
     let sink = DirectorySink::open(&live).unwrap().with_switch_hook(hook);
     for round in 0..20 {
         let from = place.path().join(if round % 2 == 0 { "b" } else { "a" });
-        stage(&from, &Selection::everything(), &sink, true)
-            .unwrap()
-            .install()
-            .unwrap();
+        stage(&from, &Selection::everything(), &sink, true).unwrap().install().unwrap();
     }
     is_over.store(true, Ordering::SeqCst);
     assert_eq!(reader.join().unwrap(), 2);
@@ -573,9 +420,7 @@ fn segments_are_made_by_several_threads() {
     let place = tempfile::tempdir().unwrap();
     let sink = DirectorySink::open(place.path()).unwrap();
     let staged = sink.begin(table("job", "d", "t", &["p"])).unwrap();
-    staged
-        .prepare(0, 0, &[(String::new(), "b".to_owned())])
-        .unwrap();
+    staged.prepare(0, 0, &[(String::new(), "b".to_owned())]).unwrap();
     thread::scope(|scope| {
         for thread in 0..4 {
             let staged = &*staged;

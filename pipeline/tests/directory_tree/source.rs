@@ -16,21 +16,12 @@ use cairn_pipeline::directory::DirectorySource;
 const NAME: &str = "db/t/p/b/0.dat";
 
 fn view_of(root: &Path) -> Box<dyn TabletSnapshot> {
-    DirectorySource::open(root)
-        .unwrap()
-        .snapshot(&Selection::everything())
-        .unwrap()
+    DirectorySource::open(root).unwrap().snapshot(&Selection::everything()).unwrap()
 }
 
 fn assert_changed(error: &TabletError, path: &Path) {
     assert_eq!(error.kind(), TabletErrorKind::Changed, "{error}");
-    assert_eq!(
-        error.what(),
-        path.canonicalize()
-            .unwrap_or(path.to_owned())
-            .to_str()
-            .unwrap()
-    );
+    assert_eq!(error.what(), path.canonicalize().unwrap_or(path.to_owned()).to_str().unwrap());
 }
 
 /// Runs a case with one old segment on each file system.
@@ -60,10 +51,7 @@ fn pinned_segment_survives_whatever_happens_to_its_name() {
             touch(file);
             let (content, identity) = read(&*view, address).unwrap();
             assert_eq!(content, vec![b'a'; 100_000]);
-            assert!(
-                identity.is_empty(),
-                "the change time moved: no identity to remember"
-            );
+            assert!(identity.is_empty(), "the change time moved: no identity to remember");
             drop(view);
             assert!(!root.join(".cairn").try_exists().unwrap());
         });
@@ -105,14 +93,8 @@ fn segment_that_changed_before_its_pin_is_named() {
     };
     let remove: fn(&Path) = |file| fs::remove_file(file).unwrap();
     let remove_all: fn(&Path) = |file| fs::remove_dir_all(file.parent().unwrap()).unwrap();
-    let grow: fn(&Path) = |file| {
-        File::options()
-            .append(true)
-            .open(file)
-            .unwrap()
-            .write_all(b"x")
-            .unwrap()
-    };
+    let grow: fn(&Path) =
+        |file| File::options().append(true).open(file).unwrap().write_all(b"x").unwrap();
     let overwrite: fn(&Path) = |file| overwrite(file, 7);
     let link: fn(&Path) = |file| {
         fs::rename(file, file.with_extension("away")).unwrap();
@@ -136,34 +118,17 @@ fn segment_that_changed_before_its_pin_is_named() {
 }
 
 fn overwrite(file: &Path, at: u64) {
-    File::options()
-        .write(true)
-        .open(file)
-        .unwrap()
-        .write_all_at(b"X", at)
-        .unwrap();
+    File::options().write(true).open(file).unwrap().write_all_at(b"X", at).unwrap();
 }
 
 #[test]
 fn segment_that_changes_in_place_after_its_pin_is_named() {
     let early: fn(&Path) = |file| overwrite(file, 7);
     let late: fn(&Path) = |file| overwrite(file, 99_000);
-    let grow: fn(&Path) = |file| {
-        File::options()
-            .append(true)
-            .open(file)
-            .unwrap()
-            .write_all(b"x")
-            .unwrap()
-    };
-    let shrink: fn(&Path) = |file| {
-        File::options()
-            .write(true)
-            .open(file)
-            .unwrap()
-            .set_len(50_000)
-            .unwrap()
-    };
+    let grow: fn(&Path) =
+        |file| File::options().append(true).open(file).unwrap().write_all(b"x").unwrap();
+    let shrink: fn(&Path) =
+        |file| File::options().write(true).open(file).unwrap().set_len(50_000).unwrap();
     for change in [early, late, grow, shrink] {
         with_segment(|root, file| {
             let view = view_of(root);
@@ -263,19 +228,12 @@ fn two_names_of_one_file_keep_their_identity() {
         let source = DirectorySource::open(root).unwrap();
         wait_for_rest(&source);
         let view = source.snapshot(&Selection::everything()).unwrap();
-        let addresses: Vec<_> = segments(&*view)
-            .into_iter()
-            .map(|(_, address)| address)
-            .collect();
+        let addresses: Vec<_> = segments(&*view).into_iter().map(|(_, address)| address).collect();
         view.pin(&addresses).unwrap();
         let first = read(&*view, addresses[0]).unwrap().1;
         let second = read(&*view, addresses[1]).unwrap().1;
         assert_eq!(first, second);
-        assert_eq!(
-            first,
-            identity_of(&*view, NAME),
-            "held by handles, so nothing moved"
-        );
+        assert_eq!(first, identity_of(&*view, NAME), "held by handles, so nothing moved");
         fs::remove_file(file).unwrap();
     });
 }
@@ -327,10 +285,7 @@ fn warehouse_is_not_touched_where_nothing_is_pinned() {
     for (path, address) in segments(&*view) {
         view.pin(&[address]).unwrap();
         let (content, _) = read(&*view, address).unwrap();
-        if let Node::File {
-            content: expected, ..
-        } = &before[&path]
-        {
+        if let Node::File { content: expected, .. } = &before[&path] {
             assert_eq!(&content, expected);
         }
     }
@@ -345,13 +300,7 @@ fn segment_on_another_file_system_is_held_by_a_handle() {
     let place = tempfile::tempdir().unwrap();
     let inner = place.path().join("db");
     fs::create_dir(&inner).unwrap();
-    let bind = |args: &[&str]| {
-        Command::new(args[0])
-            .args(&args[1..])
-            .status()
-            .unwrap()
-            .success()
-    };
+    let bind = |args: &[&str]| Command::new(args[0]).args(&args[1..]).status().unwrap().success();
     let (from, to) = (mount.0.path().to_str().unwrap(), inner.to_str().unwrap());
     assert!(bind(&["mount", "--bind", from, to]));
     write(inner.join("t/p/b/0.dat"), "elsewhere");
@@ -391,28 +340,13 @@ fn special_files_are_skipped_and_named() {
     let root = place.path().canonicalize().unwrap();
     fs::create_dir_all(root.join("db/t/p/b")).unwrap();
     let _socket = UnixListener::bind(root.join("db/t/p/b/s")).unwrap();
-    assert!(
-        Command::new("mkfifo")
-            .arg(root.join("db/f"))
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("mkfifo").arg(root.join("db/f")).status().unwrap().success());
     let view = view_of(&root);
-    let skipped: Vec<_> = view
-        .skipped()
-        .iter()
-        .map(|s| (s.what.as_str(), s.reason.as_str()))
-        .collect();
+    let skipped: Vec<_> =
+        view.skipped().iter().map(|s| (s.what.as_str(), s.reason.as_str())).collect();
     let shown = |name: &str| root.join(name).to_str().unwrap().to_owned();
     let (fifo, socket) = (shown("db/f"), shown("db/t/p/b/s"));
-    assert_eq!(
-        skipped,
-        [
-            (fifo.as_str(), "is a named pipe"),
-            (socket.as_str(), "is a socket")
-        ]
-    );
+    assert_eq!(skipped, [(fifo.as_str(), "is a named pipe"), (socket.as_str(), "is a socket")]);
     assert_eq!(view.objects().len(), 1);
     assert_eq!(view.tablets(0, 0).unwrap()[0].segments, []);
 }
@@ -458,11 +392,7 @@ fn origin_names_host_and_canonical_directory() {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("w")).unwrap();
     std::os::unix::fs::symlink("w", place.path().join("l")).unwrap();
-    let through = |name: &str| {
-        DirectorySource::open(place.path().join(name))
-            .unwrap()
-            .origin()
-    };
+    let through = |name: &str| DirectorySource::open(place.path().join(name)).unwrap().origin();
     assert_eq!(through("w"), through("l"));
     let real = place.path().join("w").canonicalize().unwrap();
     assert!(through("w").ends_with(&format!(":{}", real.display())));
@@ -495,16 +425,10 @@ fn as_nobody_unreadable() {
     let error = source.snapshot(&select("directory")).unwrap_err();
     assert_eq!(error.kind(), TabletErrorKind::Io);
     assert_eq!(error.what(), root.join("directory/t").to_str().unwrap());
-    assert_eq!(
-        error.to_string(),
-        format!("{}: cannot open the directory", error.what())
-    );
+    assert_eq!(error.to_string(), format!("{}: cannot open the directory", error.what()));
     let view = source.snapshot(&select("file")).unwrap();
     let address = address_of(&*view, "file/t/p/b/0.dat");
     let error = view.pin(&[address]).unwrap_err();
     assert_eq!(error.kind(), TabletErrorKind::Io);
-    assert_eq!(
-        error.what(),
-        root.join("file/t/p/b/0.dat").to_str().unwrap()
-    );
+    assert_eq!(error.what(), root.join("file/t/p/b/0.dat").to_str().unwrap());
 }

@@ -36,34 +36,17 @@ pub(crate) fn places() -> Vec<TempDir> {
 /// What one path holds. Modification times of directories are not part of the contract.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Node {
-    File {
-        mode: u32,
-        mtime: (i64, i64),
-        content: Vec<u8>,
-    },
-    Link {
-        target: PathBuf,
-        mtime: (i64, i64),
-    },
-    Directory {
-        mode: u32,
-    },
+    File { mode: u32, mtime: (i64, i64), content: Vec<u8> },
+    Link { target: PathBuf, mtime: (i64, i64) },
+    Directory { mode: u32 },
 }
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File {
-                mode,
-                mtime,
-                content,
-            } => {
+            Self::File { mode, mtime, content } => {
                 let start = String::from_utf8_lossy(&content[..content.len().min(20)]);
-                write!(
-                    f,
-                    "file {mode:o} {mtime:?} {} bytes {start:?}",
-                    content.len()
-                )
+                write!(f, "file {mode:o} {mtime:?} {} bytes {start:?}", content.len())
             }
             Self::Link { target, mtime } => write!(f, "link {target:?} {mtime:?}"),
             Self::Directory { mode } => write!(f, "directory {mode:o}"),
@@ -89,25 +72,13 @@ fn add_to_tree(root: &Path, directory: &Path, found: &mut Tree) {
         let mtime = (metadata.mtime(), metadata.mtime_nsec());
         let node = match metadata.file_type() {
             kind if kind.is_dir() => Node::Directory { mode },
-            kind if kind.is_symlink() => Node::Link {
-                target: fs::read_link(&path).unwrap(),
-                mtime,
-            },
-            kind if kind.is_file() => Node::File {
-                mode,
-                mtime,
-                content: fs::read(&path).unwrap(),
-            },
+            kind if kind.is_symlink() => {
+                Node::Link { target: fs::read_link(&path).unwrap(), mtime }
+            }
+            kind if kind.is_file() => Node::File { mode, mtime, content: fs::read(&path).unwrap() },
             _ => continue,
         };
-        found.insert(
-            path.strip_prefix(root)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned(),
-            node,
-        );
+        found.insert(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), node);
         if metadata.is_dir() {
             add_to_tree(root, &path, found);
         }
@@ -125,14 +96,8 @@ pub(crate) fn write(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
 /// Makes a symbolic link, long ago.
 pub(crate) fn link(target: &str, path: impl AsRef<Path>) {
     symlink(target, path.as_ref()).unwrap();
-    let long_ago = Timespec {
-        tv_sec: 1_600_000_000,
-        tv_nsec: 7,
-    };
-    let times = Timestamps {
-        last_access: long_ago,
-        last_modification: long_ago,
-    };
+    let long_ago = Timespec { tv_sec: 1_600_000_000, tv_nsec: 7 };
+    let times = Timestamps { last_access: long_ago, last_modification: long_ago };
     utimensat(CWD, path.as_ref(), &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
@@ -176,25 +141,13 @@ pub(crate) fn segments(view: &dyn TabletSnapshot) -> Vec<(String, SegmentAddress
     let mut found = Vec::new();
     for_each_partition(view, |object, partition, tablets| {
         let spec = &view.objects()[object as usize];
-        let levels = [
-            &*spec.key.database,
-            &spec.key.name,
-            &spec.partitions[partition as usize],
-        ];
+        let levels = [&*spec.key.database, &spec.key.name, &spec.partitions[partition as usize]];
         for (tablet, of_tablet) in (0..).zip(tablets) {
             for (segment, of_segment) in (0..).zip(&of_tablet.segments) {
                 let mut path: Vec<&str> = levels.to_vec();
                 path.extend([of_tablet.name.as_str(), of_segment.name.as_str()]);
                 path.retain(|level| !level.is_empty());
-                found.push((
-                    path.join("/"),
-                    SegmentAddress {
-                        object,
-                        partition,
-                        tablet,
-                        segment,
-                    },
-                ));
+                found.push((path.join("/"), SegmentAddress { object, partition, tablet, segment }));
             }
         }
     });
@@ -202,11 +155,7 @@ pub(crate) fn segments(view: &dyn TabletSnapshot) -> Vec<(String, SegmentAddress
 }
 
 pub(crate) fn address_of(view: &dyn TabletSnapshot, path: &str) -> SegmentAddress {
-    segments(view)
-        .into_iter()
-        .find(|(found, _)| found == path)
-        .expect(path)
-        .1
+    segments(view).into_iter().find(|(found, _)| found == path).expect(path).1
 }
 
 pub(crate) fn identity_of(view: &dyn TabletSnapshot, path: &str) -> Box<[u8]> {
@@ -246,14 +195,8 @@ pub(crate) fn read(
 /// A plan that restores a whole view under its own names.
 pub(crate) fn plan(view: &dyn TabletSnapshot, job: &str, whole: bool) -> RestorePlan {
     let objects = view.objects().iter();
-    let objects = objects.map(|spec| RestoreObject {
-        spec: spec.clone(),
-        whole,
-    });
-    RestorePlan {
-        job: job.to_owned(),
-        objects: objects.collect(),
-    }
+    let objects = objects.map(|spec| RestoreObject { spec: spec.clone(), whole });
+    RestorePlan { job: job.to_owned(), objects: objects.collect() }
 }
 
 /// Copies all segments of a view into a staging place.
@@ -261,27 +204,16 @@ pub(crate) fn fill(
     view: &dyn TabletSnapshot,
     staged: &dyn StagedRestore,
 ) -> Result<(), TabletError> {
-    let addresses: Vec<_> = segments(view)
-        .into_iter()
-        .map(|(_, address)| address)
-        .collect();
+    let addresses: Vec<_> = segments(view).into_iter().map(|(_, address)| address).collect();
     view.pin(&addresses)?;
     for (object, spec) in (0..).zip(view.objects()) {
         for (partition, _) in (0..).zip(&spec.partitions) {
             let tablets = view.tablets(object, partition)?;
-            let names: Vec<_> = tablets
-                .iter()
-                .map(|t| (t.index.clone(), t.name.clone()))
-                .collect();
+            let names: Vec<_> = tablets.iter().map(|t| (t.index.clone(), t.name.clone())).collect();
             staged.prepare(object, partition, &names)?;
             for (tablet, of_tablet) in (0..).zip(&tablets) {
                 for (segment, of_segment) in (0..).zip(&of_tablet.segments) {
-                    let address = SegmentAddress {
-                        object,
-                        partition,
-                        tablet,
-                        segment,
-                    };
+                    let address = SegmentAddress { object, partition, tablet, segment };
                     let (content, _) = read(view, address)?;
                     assert_eq!(content.len() as u64, of_segment.len);
                     let writer = staged.create(SegmentTarget {
@@ -388,10 +320,7 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount")
-            .arg("-l")
-            .arg(self.0.path())
-            .status();
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
     }
 }
 
@@ -417,16 +346,8 @@ pub(crate) fn child_root() -> PathBuf {
 pub(crate) fn run_child(prefix: &[&str], test: &str, root: &Path) -> std::process::Output {
     let binary = std::env::current_exe().unwrap();
     let binary = binary.to_str().unwrap();
-    let words = [
-        prefix,
-        &[binary, "--exact", test, "--ignored", "--nocapture"],
-    ]
-    .concat();
-    std::process::Command::new(words[0])
-        .args(&words[1..])
-        .current_dir(root)
-        .output()
-        .unwrap()
+    let words = [prefix, &[binary, "--exact", test, "--ignored", "--nocapture"]].concat();
+    std::process::Command::new(words[0]).args(&words[1..]).current_dir(root).output().unwrap()
 }
 
 /// Runs one ignored test of this binary as a user who may not do everything.
@@ -439,26 +360,14 @@ pub(crate) fn run_as_nobody(test: &str, root: &Path) {
         skipped("there is no setpriv");
         return;
     }
-    let prefix = [
-        "/usr/bin/setpriv",
-        "--reuid",
-        "65534",
-        "--regid",
-        "65534",
-        "--clear-groups",
-    ];
+    let prefix = ["/usr/bin/setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
     assert_passed(&run_child(&prefix, test, root));
 }
 
 /// Fails unless the child ran its test, and with success.
 pub(crate) fn assert_passed(output: &std::process::Output) {
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
+    let (stdout, stderr) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}{stderr}");
-    assert!(
-        stdout.contains("1 passed"),
-        "the test did not run: {stdout}"
-    );
+    assert!(stdout.contains("1 passed"), "the test did not run: {stdout}");
 }

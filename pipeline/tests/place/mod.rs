@@ -26,15 +26,9 @@ impl Place {
         let engine = Engine::start().unwrap();
         let location = root.path().join("repository");
         let settings = RepositorySettings::default();
-        let repository = engine
-            .create_repository(location.to_str().unwrap(), settings)
-            .unwrap();
+        let repository = engine.create_repository(location.to_str().unwrap(), settings).unwrap();
         fs::create_dir(root.path().join("warehouse")).unwrap();
-        Self {
-            root,
-            engine,
-            repository,
-        }
+        Self { root, engine, repository }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -59,10 +53,7 @@ impl Place {
     pub fn fill(&self) {
         self.write("shop/orders/p1/t1/a.dat", b"a few rows");
         self.write("shop/orders/p1/t2/b.dat", &noise(1, 5 << 20));
-        self.write(
-            "shop/orders/p2/t1/c.dat",
-            "text ".repeat(300_000).as_bytes(),
-        );
+        self.write("shop/orders/p2/t1/c.dat", "text ".repeat(300_000).as_bytes());
         self.write("shop/items/t1.dat", &noise(2, 300 << 10));
         self.write("web/events/p1/t1/d.dat", &noise(3, 100));
         self.write("web/events/p1/t1/e.dat", &noise(1, 5 << 20));
@@ -82,9 +73,7 @@ impl Place {
     }
 
     pub fn try_backup(&self, request: BackupRequest) -> Result<BackupReport, Error> {
-        self.engine
-            .backup(&self.repository, self.source(), request)
-            .wait()
+        self.engine.backup(&self.repository, self.source(), request).wait()
     }
 
     pub fn backup_with(&self, request: BackupRequest) -> BackupReport {
@@ -106,14 +95,9 @@ impl Place {
 
     /// Findings of a check of every byte, as texts.
     pub fn check(&self) -> Vec<String> {
-        let job = self
-            .engine
-            .check(&self.repository, CheckRequest::read_data());
+        let job = self.engine.check(&self.repository, CheckRequest::read_data());
         let report = job.wait().unwrap();
-        report
-            .findings()
-            .map(|finding| finding.damage.to_string())
-            .collect()
+        report.findings().map(|finding| finding.damage.to_string()).collect()
     }
 }
 
@@ -127,12 +111,7 @@ pub fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
             if path.is_dir() {
                 open.push(path);
             } else {
-                let name = path
-                    .strip_prefix(root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
                 files.insert(name, fs::read(&path).unwrap());
             }
         }

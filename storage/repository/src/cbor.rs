@@ -53,31 +53,23 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn uint(&mut self) -> Result<u64, Malformed> {
         let at = self.0.position();
-        self.0
-            .u64()
-            .map_err(|_| Malformed::at("a number is missing", at))
+        self.0.u64().map_err(|_| Malformed::at("a number is missing", at))
     }
 
     pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         let at = self.0.position();
-        self.0
-            .str()
-            .map_err(|_| Malformed::at("a text is missing", at))
+        self.0.str().map_err(|_| Malformed::at("a text is missing", at))
     }
 
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
         let at = self.0.position();
-        self.0
-            .bytes()
-            .map_err(|_| Malformed::at("a byte string is missing", at))
+        self.0.bytes().map_err(|_| Malformed::at("a byte string is missing", at))
     }
 
     pub(crate) fn chunk_id(&mut self) -> Result<ChunkId, Malformed> {
         let at = self.0.position();
         let bytes = self.bytes()?;
-        let id = bytes
-            .try_into()
-            .map_err(|_| Malformed::at("not a chunk id", at))?;
+        let id = bytes.try_into().map_err(|_| Malformed::at("not a chunk id", at))?;
         Ok(ChunkId::from_bytes(id))
     }
 
@@ -99,10 +91,7 @@ impl<'a> Reader<'a> {
         // An element takes a byte of input at least, but may take much more memory than that: beyond a
         // page of them, growing by what was really there is cheap enough.
         let left = self.0.input().len().saturating_sub(self.0.position());
-        let bound = usize::try_from(length)
-            .unwrap_or(usize::MAX)
-            .min(left)
-            .min(4096);
+        let bound = usize::try_from(length).unwrap_or(usize::MAX).min(left).min(4096);
         let mut elements = Vec::with_capacity(bound);
         for _ in 0..length {
             elements.push(element(self)?);
@@ -125,9 +114,7 @@ impl<'a> Reader<'a> {
         let value = fields(self)?;
         for _ in known..length {
             let at = self.0.position();
-            self.0
-                .skip()
-                .map_err(|_| Malformed::at("an unknown element is damaged", at))?;
+            self.0.skip().map_err(|_| Malformed::at("an unknown element is damaged", at))?;
         }
         Ok(value)
     }

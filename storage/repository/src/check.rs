@@ -40,10 +40,7 @@ pub struct CheckOptions {
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self {
-            index_budget_bytes: DEFAULT_BUDGET_BYTES,
-            directories: false,
-        }
+        Self { index_budget_bytes: DEFAULT_BUDGET_BYTES, directories: false }
     }
 }
 
@@ -85,16 +82,9 @@ pub async fn check_structure(
     let storage = Arc::clone(repository.storage());
     let index = Index::load(storage, runs.clone(), options.index_budget_bytes, runtime).await?;
     let mut findings = Findings::default();
-    let mut report = CheckReport {
-        num_runs: runs.len() as u64,
-        ..CheckReport::default()
-    };
+    let mut report = CheckReport { num_runs: runs.len() as u64, ..CheckReport::default() };
 
-    let packs = PackCheck {
-        repository,
-        index: &index,
-        on_progress,
-    };
+    let packs = PackCheck { repository, index: &index, on_progress };
     let needs = packs.needs_of_runs(&runs, &mut findings).await?;
     let mut faults = packs.compare_with_listing(&needs, &mut report).await?;
     if options.directories {
@@ -107,20 +97,12 @@ pub async fn check_structure(
     let mut walk = Walk::new(repository, &index, Judge::Packs(&faults), findings);
     let total = labels.len() as u64;
     for (done, label) in (0..).zip(&labels) {
-        on_progress(CheckProgress {
-            phase: CheckPhase::Snapshots,
-            done,
-            total,
-        });
+        on_progress(CheckProgress { phase: CheckPhase::Snapshots, done, total });
         if walk_label(&mut walk, repository, label).await? {
             report.num_snapshots += 1;
         }
     }
-    on_progress(CheckProgress {
-        phase: CheckPhase::Snapshots,
-        done: total,
-        total,
-    });
+    on_progress(CheckProgress { phase: CheckPhase::Snapshots, done: total, total });
     walk.finish(&mut report);
     Ok(report)
 }

@@ -31,30 +31,15 @@ pub struct ChunkingError {
 
 impl ChunkingParams {
     /// The default for segments: 256 KiB / 1 MiB / 4 MiB.
-    pub const SEGMENTS: Self = Self {
-        min: 256 << 10,
-        avg: 1 << 20,
-        max: 4 << 20,
-    };
+    pub const SEGMENTS: Self = Self { min: 256 << 10, avg: 1 << 20, max: 4 << 20 };
 
     /// For documents, always: 16 KiB / 64 KiB / 256 KiB, so that a changed entry of a large document
     /// costs one small chunk.
-    pub const DOCUMENTS: Self = Self {
-        min: 16 << 10,
-        avg: 64 << 10,
-        max: 256 << 10,
-    };
+    pub const DOCUMENTS: Self = Self { min: 16 << 10, avg: 64 << 10, max: 256 << 10 };
 
     /// Checks the invariants.
     pub fn new(min: u32, avg: u32, max: u32) -> Result<Self, ChunkingError> {
-        let refuse = |reason| {
-            Err(ChunkingError {
-                min,
-                avg,
-                max,
-                reason,
-            })
-        };
+        let refuse = |reason| Err(ChunkingError { min, avg, max, reason });
         let fits = |value: u32, least: usize, most: usize| {
             (least..=most).contains(&(value as usize)) && value <= MAX_CHUNK_BYTES
         };
@@ -104,11 +89,7 @@ impl Chunker {
     pub fn new(params: ChunkingParams) -> Self {
         let (strict_mask, loose_mask) =
             v2020::select_masks(params.avg as usize, v2020::Normalization::Level1);
-        Self {
-            params,
-            strict_mask,
-            loose_mask,
-        }
+        Self { params, strict_mask, loose_mask }
     }
 
     /// The sizes it keeps to.
@@ -184,10 +165,7 @@ mod tests {
     #[test]
     fn the_defaults_keep_the_invariants() {
         for params in [ChunkingParams::SEGMENTS, ChunkingParams::DOCUMENTS] {
-            assert_eq!(
-                ChunkingParams::new(params.min, params.avg, params.max),
-                Ok(params)
-            );
+            assert_eq!(ChunkingParams::new(params.min, params.avg, params.max), Ok(params));
         }
     }
 
@@ -201,10 +179,7 @@ mod tests {
             (64, 256, 1 << 24),
             (2 << 20, 4 << 20, 8 << 20),
         ] {
-            assert!(
-                ChunkingParams::new(min, avg, max).is_err(),
-                "{min}/{avg}/{max}"
-            );
+            assert!(ChunkingParams::new(min, avg, max).is_err(), "{min}/{avg}/{max}");
         }
     }
 
@@ -222,13 +197,9 @@ mod tests {
     fn cuts_are_those_of_the_reference_iterator() {
         let data = noise(7, 300_000);
         let params = small();
-        let reference: Vec<usize> = v2020::FastCDC::new(&data, 64, 256, 1024)
-            .map(|chunk| chunk.length)
-            .collect();
-        let ours: Vec<usize> = Chunker::new(params)
-            .chunks(&data)
-            .map(<[u8]>::len)
-            .collect();
+        let reference: Vec<usize> =
+            v2020::FastCDC::new(&data, 64, 256, 1024).map(|chunk| chunk.length).collect();
+        let ours: Vec<usize> = Chunker::new(params).chunks(&data).map(<[u8]>::len).collect();
         assert_eq!(ours, reference);
     }
 
@@ -239,20 +210,14 @@ mod tests {
         changed.insert(100_000, 42);
         let chunker = Chunker::new(small());
         let before: std::collections::HashSet<&[u8]> = chunker.chunks(&data).collect();
-        let new = chunker
-            .chunks(&changed)
-            .filter(|chunk| !before.contains(chunk))
-            .count();
+        let new = chunker.chunks(&changed).filter(|chunk| !before.contains(chunk)).count();
         assert!(new <= 4, "{new} chunks are new");
     }
 
     /// Bytes that look random and are the same each time.
     fn noise(seed: u8, length: usize) -> Vec<u8> {
         let mut bytes = vec![0; length];
-        blake3::Hasher::new()
-            .update(&[seed])
-            .finalize_xof()
-            .fill(&mut bytes);
+        blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
         bytes
     }
 

@@ -42,9 +42,7 @@ pub struct Decompressor {
 impl Decompressor {
     /// A decompressor for every codec.
     pub fn new() -> Self {
-        Self {
-            context: zstd_safe::DCtx::create(),
-        }
+        Self { context: zstd_safe::DCtx::create() }
     }
 
     /// The plaintext of a stored form, of exactly `location.raw_len` bytes. It is `stored` itself,
@@ -148,9 +146,7 @@ pub(crate) mod tests {
     #[test]
     fn raw_is_not_copied() {
         let stored = Bytes::from(noise(100));
-        let plain = Decompressor::new()
-            .decode(&location(Codec::Raw, 100, 100), &stored)
-            .unwrap();
+        let plain = Decompressor::new().decode(&location(Codec::Raw, 100, 100), &stored).unwrap();
         assert_eq!(plain.as_ptr(), stored.as_ptr());
     }
 
@@ -161,11 +157,7 @@ pub(crate) mod tests {
         assert_eq!(codec, Codec::Zstd);
         let mut decompressor = Decompressor::new();
         for raw_len in [1, 49_999, 50_001, MAX_CHUNK_BYTES as usize] {
-            assert!(
-                decompressor
-                    .decode(&location(codec, raw_len, stored.len()), &stored)
-                    .is_err()
-            );
+            assert!(decompressor.decode(&location(codec, raw_len, stored.len()), &stored).is_err());
         }
         let twice = Bytes::from([&stored[..], &stored[..]].concat());
         let two_frames = decompressor.decode(&location(codec, 100_000, twice.len()), &twice);

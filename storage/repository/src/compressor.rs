@@ -48,30 +48,14 @@ struct Fast {
     literals: ParamSwitch,
 }
 
-const SKIM: Fast = Fast {
-    hash_log: 13,
-    min_match: 7,
-    acceleration: 60,
-    literals: ParamSwitch::Disable,
-};
-const BINARY: Fast = Fast {
-    hash_log: 15,
-    min_match: 7,
-    acceleration: 7,
-    literals: ParamSwitch::Enable,
-};
-const DENSE: Fast = Fast {
-    hash_log: 15,
-    min_match: 7,
-    acceleration: 2,
-    literals: ParamSwitch::Enable,
-};
-const SMALL: Fast = Fast {
-    hash_log: 13,
-    min_match: 6,
-    acceleration: 2,
-    literals: ParamSwitch::Enable,
-};
+const SKIM: Fast =
+    Fast { hash_log: 13, min_match: 7, acceleration: 60, literals: ParamSwitch::Disable };
+const BINARY: Fast =
+    Fast { hash_log: 15, min_match: 7, acceleration: 7, literals: ParamSwitch::Enable };
+const DENSE: Fast =
+    Fast { hash_log: 15, min_match: 7, acceleration: 2, literals: ParamSwitch::Enable };
+const SMALL: Fast =
+    Fast { hash_log: 13, min_match: 6, acceleration: 2, literals: ParamSwitch::Enable };
 /// Reaches over the whole of the longest usual chunk, 4 MiB.
 const WINDOW_LOG: u32 = 22;
 
@@ -87,9 +71,7 @@ impl Fast {
             CParameter::TargetLength(self.acceleration),
             CParameter::LiteralCompressionMode(self.literals),
         ];
-        parameters
-            .into_iter()
-            .try_for_each(|it| context.set_parameter(it).ok().map(|_| ()))
+        parameters.into_iter().try_for_each(|it| context.set_parameter(it).ok().map(|_| ()))
     }
 }
 
@@ -124,10 +106,7 @@ impl Compressor {
     /// [`MAX_CHUNK_BYTES`].
     pub fn encode<'a>(&'a mut self, plain: &'a [u8]) -> Result<(Codec, &'a [u8])> {
         if plain.is_empty() || plain.len() > MAX_CHUNK_BYTES as usize {
-            return Err(Error::invalid(format_args!(
-                "a chunk of {} bytes",
-                plain.len()
-            )));
+            return Err(Error::invalid(format_args!("a chunk of {} bytes", plain.len())));
         }
         // Any failure of zstd ends in the raw form, which is right for every chunk.
         let length = self.prepare(plain).and_then(|()| self.compress(plain));
@@ -149,11 +128,7 @@ impl Compressor {
             Compression::Level(level) => Some(i32::from(level.get())),
         };
         let is_thorough = level.is_some_and(|level| level >= THOROUGH_LEVEL);
-        let look = if is_thorough {
-            Look::Dense
-        } else {
-            look_of(self.entropy(plain))
-        };
+        let look = if is_thorough { Look::Dense } else { look_of(self.entropy(plain)) };
         let fast = match (look, level) {
             (Look::Compressed, _) => SKIM,
             (_, Some(level)) => return use_level(&mut self.context, level),
@@ -191,10 +166,7 @@ impl Compressor {
         }
         let num_seen = slice.len() & !1;
         let term = |count: usize| self.terms.get(count).copied().unwrap_or_default();
-        let counts = even
-            .iter()
-            .zip(&odd)
-            .map(|(a, b)| usize::from(*a) + usize::from(*b));
+        let counts = even.iter().zip(&odd).map(|(a, b)| usize::from(*a) + usize::from(*b));
         let used: f32 = counts.map(term).sum();
         (term(num_seen) - used) / num_seen.max(1) as f32
     }
@@ -210,13 +182,8 @@ fn look_of(entropy_bits: f32) -> Look {
 
 /// Plain zstd of a level, whatever the context was set to before.
 fn use_level(context: &mut CCtx<'_>, level: i32) -> Option<()> {
-    context
-        .reset(zstd_safe::ResetDirective::SessionAndParameters)
-        .ok()?;
-    context
-        .set_parameter(CParameter::CompressionLevel(level))
-        .ok()
-        .map(|_| ())
+    context.reset(zstd_safe::ResetDirective::SessionAndParameters).ok()?;
+    context.set_parameter(CParameter::CompressionLevel(level)).ok().map(|_| ())
 }
 
 /// The longest stored form that is worth decompressing at each read: 2 % shorter than the plaintext.
@@ -226,9 +193,7 @@ fn largest_worthwhile(raw_len: usize) -> usize {
 
 impl std::fmt::Debug for Compressor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compressor")
-            .field("compression", &self.compression)
-            .finish_non_exhaustive()
+        f.debug_struct("Compressor").field("compression", &self.compression).finish_non_exhaustive()
     }
 }
 
@@ -243,10 +208,7 @@ mod tests {
 
     /// Bytes of which each has about this many of 8 bits.
     fn of_entropy(bits: u32, length: usize) -> Vec<u8> {
-        noise(length)
-            .into_iter()
-            .map(|byte| byte >> (8 - bits))
-            .collect()
+        noise(length).into_iter().map(|byte| byte >> (8 - bits)).collect()
     }
 
     #[test]
@@ -282,10 +244,7 @@ mod tests {
         let compressor = Compressor::new(Compression::Auto);
         for bits in 1..=6 {
             let entropy = compressor.entropy(&of_entropy(bits, 1 << 20));
-            assert!(
-                (entropy - bits as f32).abs() < 0.05,
-                "{bits} bits look like {entropy}"
-            );
+            assert!((entropy - bits as f32).abs() < 0.05, "{bits} bits look like {entropy}");
         }
     }
 
@@ -293,17 +252,8 @@ mod tests {
     fn settings_of_one_chunk_do_not_reach_the_next() {
         for compression in [Compression::Auto, Compression::level(3).unwrap()] {
             let mut one = Compressor::new(compression);
-            for plain in [
-                text(300_000),
-                noise(300_000),
-                of_entropy(6, 300_000),
-                text(1000),
-            ] {
-                let fresh = Compressor::new(compression)
-                    .encode(&plain)
-                    .unwrap()
-                    .1
-                    .to_vec();
+            for plain in [text(300_000), noise(300_000), of_entropy(6, 300_000), text(1000)] {
+                let fresh = Compressor::new(compression).encode(&plain).unwrap().1.to_vec();
                 assert!(one.encode(&plain).unwrap().1 == fresh);
             }
         }
@@ -312,10 +262,7 @@ mod tests {
     #[test]
     fn a_chunk_has_bounds() {
         let mut compressor = Compressor::new(Compression::Auto);
-        assert_eq!(
-            compressor.encode(b"").unwrap_err().to_string(),
-            "a chunk of 0 bytes"
-        );
+        assert_eq!(compressor.encode(b"").unwrap_err().to_string(), "a chunk of 0 bytes");
         assert!(compressor.encode(&vec![0; 1 << 24]).is_err());
         assert!(compressor.encode(&vec![0; (1 << 24) - 1]).is_ok());
     }

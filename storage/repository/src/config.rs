@@ -39,11 +39,7 @@ pub struct CompressionLevel(u8);
 impl CompressionLevel {
     /// The level; `None` outside 1 to 19.
     pub const fn new(level: u8) -> Option<Self> {
-        if level >= 1 && level <= 19 {
-            Some(Self(level))
-        } else {
-            None
-        }
+        if level >= 1 && level <= 19 { Some(Self(level)) } else { None }
     }
 
     /// The number.
@@ -88,9 +84,7 @@ impl FromStr for Compression {
                 .ok()
                 .and_then(Self::level)
                 .filter(|level| level.to_string() == text)
-                .ok_or_else(|| ParseCompressionError {
-                    text: text.to_owned(),
-                }),
+                .ok_or_else(|| ParseCompressionError { text: text.to_owned() }),
         }
     }
 }
@@ -141,19 +135,8 @@ impl RepositoryConfig {
         created: Timestamp,
         settings: &RepositorySettings,
     ) -> Result<Self> {
-        let RepositorySettings {
-            chunking,
-            compression,
-            pack_bytes,
-        } = *settings;
-        let config = Self {
-            id,
-            created,
-            chunking,
-            compression,
-            pack_bytes,
-            features: Vec::new(),
-        };
+        let RepositorySettings { chunking, compression, pack_bytes } = *settings;
+        let config = Self { id, created, chunking, compression, pack_bytes, features: Vec::new() };
         config.validate().map_err(Error::invalid)?;
         Ok(config)
     }
@@ -191,21 +174,15 @@ impl RepositoryConfig {
             return Err(malformed("the config of something else"));
         }
         if head.version > FORMAT_VERSION {
-            return Err(ConfigError::Newer {
-                needs: format!("format version {}", head.version),
-            });
+            return Err(ConfigError::Newer { needs: format!("format version {}", head.version) });
         }
         if head.version == 0 {
             return Err(malformed("there is no format version 0"));
         }
-        if let Some(name) = head
-            .features
-            .iter()
-            .find(|name| !KNOWN_FEATURES.contains(&name.as_str()))
+        if let Some(name) =
+            head.features.iter().find(|name| !KNOWN_FEATURES.contains(&name.as_str()))
         {
-            return Err(ConfigError::Newer {
-                needs: format!("the feature {name:?}"),
-            });
+            return Err(ConfigError::Newer { needs: format!("the feature {name:?}") });
         }
         let stored: StoredConfig =
             serde_json::from_slice(bytes).map_err(|_| malformed("a field is missing or wrong"))?;
@@ -273,27 +250,13 @@ impl StoredConfig {
         if self.chunking.algorithm != CHUNKING_ALGORITHM {
             return Err("unknown chunking algorithm");
         }
-        let StoredChunking {
-            min_bytes,
-            avg_bytes,
-            max_bytes,
-            ..
-        } = self.chunking;
+        let StoredChunking { min_bytes, avg_bytes, max_bytes, .. } = self.chunking;
         let config = RepositoryConfig {
-            id: self
-                .id
-                .parse()
-                .map_err(|_| "the id is not 32 hexadecimal digits")?,
-            created: self
-                .created
-                .parse()
-                .map_err(|_| "the time of creation is not a timestamp")?,
+            id: self.id.parse().map_err(|_| "the id is not 32 hexadecimal digits")?,
+            created: self.created.parse().map_err(|_| "the time of creation is not a timestamp")?,
             chunking: ChunkingParams::new(min_bytes, avg_bytes, max_bytes)
                 .map_err(|_| "chunk sizes that no chunker works with")?,
-            compression: self
-                .compression
-                .parse()
-                .map_err(|_| "unknown compression")?,
+            compression: self.compression.parse().map_err(|_| "unknown compression")?,
             pack_bytes: self.pack_bytes,
             features: self.features,
         };
@@ -340,10 +303,7 @@ mod tests {
     fn a_newer_version_is_named_whatever_else_it_says() {
         let bytes = br#"{ "format": "cairn", "version": 2, "id": ["all", "new"] }"#;
         let needs = "format version 2".to_owned();
-        assert_eq!(
-            RepositoryConfig::decode(bytes),
-            Err(ConfigError::Newer { needs })
-        );
+        assert_eq!(RepositoryConfig::decode(bytes), Err(ConfigError::Newer { needs }));
     }
 
     #[test]
@@ -362,54 +322,27 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!(what(b"<html>"), "not the config of a repository");
-        assert_eq!(
-            what(&with("format", "kopia".into())),
-            "the config of something else"
-        );
-        assert_eq!(
-            what(&with("version", 0.into())),
-            "there is no format version 0"
-        );
-        assert_eq!(
-            what(&with("id", "ab".into())),
-            "the id is not 32 hexadecimal digits"
-        );
-        assert_eq!(
-            what(&with("compression", "20".into())),
-            "unknown compression"
-        );
-        assert_eq!(
-            what(&with("pack_bytes", 1.into())),
-            "the pack size is 1 MiB to 512 MiB"
-        );
-        assert_eq!(
-            what(&with("chunking", 1.into())),
-            "a field is missing or wrong"
-        );
+        assert_eq!(what(&with("format", "kopia".into())), "the config of something else");
+        assert_eq!(what(&with("version", 0.into())), "there is no format version 0");
+        assert_eq!(what(&with("id", "ab".into())), "the id is not 32 hexadecimal digits");
+        assert_eq!(what(&with("compression", "20".into())), "unknown compression");
+        assert_eq!(what(&with("pack_bytes", 1.into())), "the pack size is 1 MiB to 512 MiB");
+        assert_eq!(what(&with("chunking", 1.into())), "a field is missing or wrong");
     }
 
     #[test]
     fn a_creator_is_told_which_setting_is_wrong() {
         let chunking = ChunkingParams::DOCUMENTS;
-        let settings = RepositorySettings {
-            chunking,
-            ..RepositorySettings::default()
-        };
+        let settings = RepositorySettings { chunking, ..RepositorySettings::default() };
         let config = config();
         let error = RepositoryConfig::new(config.id, config.created, &settings).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "chunks of segments have a minimum of at least 64 KiB"
-        );
+        assert_eq!(error.to_string(), "chunks of segments have a minimum of at least 64 KiB");
     }
 
     #[test]
     fn compression_reads_what_it_shows() {
         let levels = (1..=19).filter_map(Compression::level);
-        for compression in [Compression::Off, Compression::Auto]
-            .into_iter()
-            .chain(levels)
-        {
+        for compression in [Compression::Off, Compression::Auto].into_iter().chain(levels) {
             assert_eq!(compression.to_string().parse(), Ok(compression));
         }
         for text in ["", "0", "20", "+3", "03", "fast", "-1"] {

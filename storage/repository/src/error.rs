@@ -29,10 +29,7 @@ impl Malformed {
 
     /// A finding at a byte offset.
     pub(crate) fn at(what: &'static str, offset: usize) -> Self {
-        Self {
-            what,
-            at: Some(offset as u64),
-        }
+        Self { what, at: Some(offset as u64) }
     }
 
     /// The finding in words.
@@ -155,20 +152,12 @@ pub struct Damage {
 impl Damage {
     /// A damaged object.
     pub fn new(object: DamagedObject, fault: impl Into<Fault>) -> Self {
-        Self {
-            object,
-            chunk: None,
-            fault: fault.into(),
-        }
+        Self { object, chunk: None, fault: fault.into() }
     }
 
     /// A damaged chunk in an object.
     pub fn of_chunk(object: DamagedObject, chunk: ChunkId, fault: impl Into<Fault>) -> Self {
-        Self {
-            object,
-            chunk: Some(chunk),
-            fault: fault.into(),
-        }
+        Self { object, chunk: Some(chunk), fault: fault.into() }
     }
 }
 
@@ -300,9 +289,7 @@ pub enum Error {
 }
 
 fn taken_at(timestamp: &Option<Timestamp>) -> String {
-    timestamp
-        .map(|timestamp| format!(" of {timestamp}"))
-        .unwrap_or_default()
+    timestamp.map(|timestamp| format!(" of {timestamp}")).unwrap_or_default()
 }
 
 impl Error {
@@ -341,9 +328,7 @@ impl Error {
 
     /// Values that the format does not allow.
     pub(crate) fn invalid(what: impl fmt::Display) -> Self {
-        Self::Invalid {
-            what: what.to_string(),
-        }
+        Self::Invalid { what: what.to_string() }
     }
 }
 
@@ -382,13 +367,7 @@ mod tests {
             taken.to_string(),
             "the label nightly belongs to a snapshot of 1970-01-01-00-00-00-000 already"
         );
-        let damage = Damage::new(
-            DamagedObject::Record(label),
-            Malformed::at("trailing bytes", 7),
-        );
-        assert_eq!(
-            damage.to_string(),
-            "snapshots/nightly: trailing bytes at byte 7"
-        );
+        let damage = Damage::new(DamagedObject::Record(label), Malformed::at("trailing bytes", 7));
+        assert_eq!(damage.to_string(), "snapshots/nightly: trailing bytes at byte 7");
     }
 }

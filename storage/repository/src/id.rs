@@ -219,17 +219,11 @@ impl Label {
         for (position, character) in text.char_indices() {
             match character {
                 '/' | '\\' => {
-                    return Err(LabelError::PathSeparator {
-                        separator: character,
-                        position,
-                    });
+                    return Err(LabelError::PathSeparator { separator: character, position });
                 }
                 'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '-' | '.' | ':' => {}
                 _ => {
-                    return Err(LabelError::Character {
-                        character,
-                        position,
-                    });
+                    return Err(LabelError::Character { character, position });
                 }
             }
         }
@@ -273,10 +267,7 @@ mod tests {
     fn ids_round_trip_as_text() {
         let id = ChunkId::of(b"cairn");
         assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!(
-            id.to_string().to_uppercase().parse::<ChunkId>(),
-            Err(ParseIdError)
-        );
+        assert_eq!(id.to_string().to_uppercase().parse::<ChunkId>(), Err(ParseIdError));
         assert_eq!("ab".parse::<PackId>(), Err(ParseIdError));
         let repository = RepositoryId::from_bytes([7; 16]);
         assert_eq!(repository.to_string().parse(), Ok(repository));
@@ -288,31 +279,10 @@ mod tests {
         let refused = |text: &str| Label::parse(text).unwrap_err();
         assert_eq!(refused(""), LabelError::Empty);
         assert_eq!(refused(".hidden"), LabelError::LeadingDot);
-        assert_eq!(
-            refused(&"x".repeat(129)),
-            LabelError::TooLong { length: 129 }
-        );
-        assert_eq!(
-            refused("a\\b"),
-            LabelError::PathSeparator {
-                separator: '\\',
-                position: 1
-            }
-        );
-        assert_eq!(
-            refused("aä"),
-            LabelError::Character {
-                character: 'ä',
-                position: 1
-            }
-        );
-        assert_eq!(
-            refused("a\0"),
-            LabelError::Character {
-                character: '\0',
-                position: 1
-            }
-        );
+        assert_eq!(refused(&"x".repeat(129)), LabelError::TooLong { length: 129 });
+        assert_eq!(refused("a\\b"), LabelError::PathSeparator { separator: '\\', position: 1 });
+        assert_eq!(refused("aä"), LabelError::Character { character: 'ä', position: 1 });
+        assert_eq!(refused("a\0"), LabelError::Character { character: '\0', position: 1 });
         assert!(Label::parse(&"x".repeat(128)).is_ok());
         assert!(Label::parse("A-z_0.9:").is_ok());
     }

@@ -107,17 +107,8 @@ impl Index {
             tracing::warn!(%damage, "an index run is skipped");
         }
         let (resident, pages) = (builder.build(), Pages::new(storage));
-        let shared = Shared {
-            resident,
-            num_resident_runs,
-            paged,
-            pages,
-            damages,
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-            runtime,
-        })
+        let shared = Shared { resident, num_resident_runs, paged, pages, damages };
+        Ok(Self { shared: Arc::new(shared), runtime })
     }
 
     /// A place of a chunk, or `None` when no run lists it.
@@ -136,9 +127,7 @@ impl Index {
             // Nobody waits any more when this fails.
             let _ = answer.send(shared.find_paged(&id).await);
         });
-        answered
-            .recv()
-            .unwrap_or_else(|_| Err(Error::invalid("a lookup on a stopped runtime")))
+        answered.recv().unwrap_or_else(|_| Err(Error::invalid("a lookup on a stopped runtime")))
     }
 
     /// A place of a chunk, or `None` when no run lists it.
@@ -161,11 +150,7 @@ impl Index {
 
     /// Entries in all runs. A chunk that paged runs list several times counts several times.
     pub fn num_entries(&self) -> u64 {
-        let paged = self
-            .shared
-            .paged
-            .iter()
-            .map(|run| u64::from(run.header.num_entries));
+        let paged = self.shared.paged.iter().map(|run| u64::from(run.header.num_entries));
         self.shared.resident.num_entries() as u64 + paged.sum::<u64>()
     }
 
@@ -200,28 +185,19 @@ impl Shared {
         &self,
         id: &ChunkId,
     ) -> impl stream::Stream<Item = Result<Option<ChunkLocation>>> + Unpin {
-        let lookups: Vec<_> = self
-            .paged
-            .iter()
-            .map(|run| self.pages.find(run, id))
-            .collect();
+        let lookups: Vec<_> = self.paged.iter().map(|run| self.pages.find(run, id)).collect();
         stream::iter(lookups).buffer_unordered(MAX_READS)
     }
 }
 
 /// Memory that a run of so many bytes takes when resident.
 fn resident_cost(run_bytes: u64) -> u64 {
-    run_bytes
-        .saturating_mul(BYTES_PER_ENTRY)
-        .div_ceil(ENTRY_BYTES as u64)
+    run_bytes.saturating_mul(BYTES_PER_ENTRY).div_ceil(ENTRY_BYTES as u64)
 }
 
 async fn load_run(storage: Arc<dyn Storage>, run: ListedRun, is_resident: bool) -> Result<Loaded> {
     let path = layout::index_path(&run.id);
-    let header = ByteRange::Span {
-        offset: 0,
-        length: HEADER_BYTES as u64,
-    };
+    let header = ByteRange::Span { offset: 0, length: HEADER_BYTES as u64 };
     let range = if is_resident { ByteRange::Full } else { header };
     let bytes = match storage.get(&path, range).await {
         Ok(bytes) => bytes,

@@ -63,10 +63,7 @@ pub fn parse_snapshot_path(path: &ObjectPath) -> Option<Label> {
     (snapshot_path(&label) == *path).then_some(label)
 }
 
-#[expect(
-    clippy::expect_used,
-    reason = "the names above keep the rules of ObjectPath"
-)]
+#[expect(clippy::expect_used, reason = "the names above keep the rules of ObjectPath")]
 fn path(text: &str) -> ObjectPath {
     ObjectPath::parse(text)
         .expect("ids are hexadecimal, labels have allowed characters only and at most 128 of them")
@@ -81,19 +78,10 @@ mod tests {
     #[test]
     fn names_are_those_of_the_design() {
         let pack = PackId::from_bytes([0xab; 32]);
-        assert_eq!(
-            pack_path(&pack).as_str(),
-            format!("packs/ab/{}", "ab".repeat(32))
-        );
+        assert_eq!(pack_path(&pack).as_str(), format!("packs/ab/{}", "ab".repeat(32)));
         let index = IndexId::from_bytes([1; 32]);
-        assert_eq!(
-            index_path(&index).as_str(),
-            format!("indexes/{}", "01".repeat(32))
-        );
-        assert_eq!(
-            snapshot_path(&"a:b".parse().unwrap()).as_str(),
-            "snapshots/a:b"
-        );
+        assert_eq!(index_path(&index).as_str(), format!("indexes/{}", "01".repeat(32)));
+        assert_eq!(snapshot_path(&"a:b".parse().unwrap()).as_str(), "snapshots/a:b");
         assert_eq!(config_path().as_str(), "cairn.json");
     }
 
@@ -108,14 +96,8 @@ mod tests {
         ] {
             assert_eq!(parse_pack_path(&ObjectPath::parse(&foreign).unwrap()), None);
         }
-        assert_eq!(
-            parse_snapshot_path(&ObjectPath::parse("snapshots/a/b").unwrap()),
-            None
-        );
-        assert_eq!(
-            parse_snapshot_path(&ObjectPath::parse("snapshots/a=b").unwrap()),
-            None
-        );
+        assert_eq!(parse_snapshot_path(&ObjectPath::parse("snapshots/a/b").unwrap()), None);
+        assert_eq!(parse_snapshot_path(&ObjectPath::parse("snapshots/a=b").unwrap()), None);
         assert_eq!(parse_index_path(&ObjectPath::root()), None);
     }
 

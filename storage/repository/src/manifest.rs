@@ -48,10 +48,7 @@ impl DocumentRef {
     /// The reference to an encoded document.
     pub fn of(document: &[u8]) -> Self {
         let chunks = Self::chunks_of(document).map(ChunkId::of).collect();
-        Self {
-            len: document.len() as u64,
-            chunks,
-        }
+        Self { len: document.len() as u64, chunks }
     }
 }
 
@@ -165,9 +162,7 @@ impl ObjectList {
         refuse_twins("objects", &objects, |object| (&object.kind, &object.name))?;
         for object in &mut objects {
             object.partitions.sort_by(|a, b| a.name.cmp(&b.name));
-            refuse_twins("partitions", &object.partitions, |partition| {
-                &partition.name
-            })?;
+            refuse_twins("partitions", &object.partitions, |partition| &partition.name)?;
         }
         Ok(Self { objects })
     }
@@ -235,10 +230,9 @@ fn refuse_twins<'a, T, K: Ord + Named>(
     key: impl Fn(&'a T) -> K,
 ) -> Result<()> {
     match sorted.array_windows().find(|[a, b]| key(a) == key(b)) {
-        Some([twin, _]) => Err(Error::invalid(format_args!(
-            "two {what} are named {}",
-            key(twin).named()
-        ))),
+        Some([twin, _]) => {
+            Err(Error::invalid(format_args!("two {what} are named {}", key(twin).named())))
+        }
         None => Ok(()),
     }
 }

@@ -131,11 +131,7 @@ impl PackBuilder {
     pub fn with_buffer(mut buffer: Vec<u8>, capacity_bytes: u32) -> Self {
         buffer.clear();
         buffer.extend_from_slice(&MAGIC);
-        Self {
-            buffer,
-            capacity: capacity_bytes.min(MAX_PACK_BYTES) as usize,
-            placed: Vec::new(),
-        }
+        Self { buffer, capacity: capacity_bytes.min(MAX_PACK_BYTES) as usize, placed: Vec::new() }
     }
 
     /// Whether a stored form of this length fits. An empty pack takes any chunk.
@@ -163,19 +159,8 @@ impl PackBuilder {
         }
         let offset = u32::try_from(self.buffer.len()).map_err(|_| too_long())?;
         let stored_len = u32::try_from(stored.len()).map_err(|_| too_long())?;
-        let placed = Placed {
-            id,
-            offset,
-            stored_len,
-            raw_len,
-            codec,
-            kind,
-        };
-        placed
-            .located(PackId::from_bytes([0; 32]))
-            .location
-            .check()
-            .map_err(Error::invalid)?;
+        let placed = Placed { id, offset, stored_len, raw_len, codec, kind };
+        placed.located(PackId::from_bytes([0; 32])).location.check().map_err(Error::invalid)?;
         self.buffer.extend_from_slice(stored);
         self.placed.push(placed);
         Ok(())
@@ -193,12 +178,8 @@ impl PackBuilder {
 
     /// Closes the pack; `None` when it is empty.
     pub fn finish(self) -> Option<FinishedPack> {
-        let Self {
-            mut buffer, placed, ..
-        } = self;
-        let num_chunks = u32::try_from(placed.len())
-            .ok()
-            .filter(|&number| number > 0)?;
+        let Self { mut buffer, placed, .. } = self;
+        let num_chunks = u32::try_from(placed.len()).ok().filter(|&number| number > 0)?;
         let directory = buffer.len();
         buffer.reserve_exact(placed.len() * DIRECTORY_ENTRY_BYTES + TRAILER_BYTES);
         for chunk in &placed {
@@ -209,34 +190,16 @@ impl PackBuilder {
         buffer.extend_from_slice(&MAGIC);
         let id = PackId::of(buffer.get(directory..)?);
         let entries = placed.iter().map(|chunk| chunk.located(id)).collect();
-        Some(FinishedPack {
-            id,
-            bytes: buffer.into(),
-            entries,
-        })
+        Some(FinishedPack { id, bytes: buffer.into(), entries })
     }
 }
 
 impl Placed {
     fn located(&self, pack: PackId) -> IndexEntry {
-        let Self {
-            id,
-            offset,
-            stored_len,
-            raw_len,
-            codec,
-            kind,
-        } = *self;
+        let Self { id, offset, stored_len, raw_len, codec, kind } = *self;
         IndexEntry {
             id,
-            location: ChunkLocation {
-                pack,
-                offset,
-                stored_len,
-                raw_len,
-                codec,
-                kind,
-            },
+            location: ChunkLocation { pack, offset, stored_len, raw_len, codec, kind },
         }
     }
 
@@ -279,17 +242,13 @@ pub fn parse_trailer(last_bytes: &[u8], pack_bytes: u64) -> Result<Trailer, Malf
     if u32::from_le_bytes([v0, v1, v2, v3]) != FORMAT_VERSION {
         return Err(Malformed::new("unknown version of packs"));
     }
-    let trailer = Trailer {
-        num_chunks: u32::from_le_bytes([a, b, c, d]),
-    };
+    let trailer = Trailer { num_chunks: u32::from_le_bytes([a, b, c, d]) };
     // Each chunk takes a byte at least.
     let least = MAGIC.len() as u64 + u64::from(trailer.num_chunks) + trailer.tail_bytes();
     if trailer.num_chunks == 0 {
         Err(Malformed::new("a pack without chunks"))
     } else if pack_bytes < least || pack_bytes > u64::from(MAX_PACK_BYTES) {
-        Err(Malformed::new(
-            "the number of chunks does not fit the length of the pack",
-        ))
+        Err(Malformed::new("the number of chunks does not fit the length of the pack"))
     } else {
         Ok(trailer)
     }
@@ -307,9 +266,7 @@ pub fn parse_directory(
         return Err(Malformed::new("not the length of directory and trailer"));
     }
     if PackId::of(tail) != *pack {
-        return Err(Malformed::new(
-            "directory and trailer are not those of the pack's name",
-        ));
+        return Err(Malformed::new("directory and trailer are not those of the pack's name"));
     }
     let (directory, _) = tail.as_chunks::<DIRECTORY_ENTRY_BYTES>();
     let mut entries = Vec::with_capacity(directory.len());
@@ -331,9 +288,8 @@ fn parse_directory_entry(
     offset: u64,
 ) -> Result<IndexEntry, Malformed> {
     let refuse = |what| Malformed::new(what);
-    let (&id, fields) = bytes
-        .split_first_chunk::<32>()
-        .ok_or_else(|| refuse("directory entry too short"))?;
+    let (&id, fields) =
+        bytes.split_first_chunk::<32>().ok_or_else(|| refuse("directory entry too short"))?;
     let &[r0, r1, r2, r3, s0, s1, s2, s3, codec, kind, 0, 0] = fields else {
         return Err(refuse("reserved bytes of the directory are not zero"));
     };
@@ -346,10 +302,7 @@ fn parse_directory_entry(
         kind: ChunkKind::from_number(kind).ok_or_else(|| refuse("unknown kind of chunk"))?,
     };
     location.check().map_err(refuse)?;
-    Ok(IndexEntry {
-        id: ChunkId::from_bytes(id),
-        location,
-    })
+    Ok(IndexEntry { id: ChunkId::from_bytes(id), location })
 }
 
 /// The entries of a whole pack in memory, as [`parse_directory`] proves them. Chunks are not verified.
@@ -360,9 +313,7 @@ pub fn entries_of_pack(pack: &PackId, bytes: &[u8]) -> Result<Vec<IndexEntry>, M
     let pack_bytes = bytes.len() as u64;
     let trailer = parse_trailer(bytes, pack_bytes)?;
     let start = pack_bytes - trailer.tail_bytes();
-    let tail = usize::try_from(start)
-        .ok()
-        .and_then(|start| bytes.get(start..));
+    let tail = usize::try_from(start).ok().and_then(|start| bytes.get(start..));
     parse_directory(pack, pack_bytes, tail.unwrap_or_default())
 }
 
@@ -377,9 +328,7 @@ mod tests {
         for chunk in chunks {
             let length = u32::try_from(chunk.len()).unwrap();
             let id = ChunkId::of(chunk);
-            builder
-                .push(id, ChunkKind::Segment, Codec::Raw, length, chunk)
-                .unwrap();
+            builder.push(id, ChunkKind::Segment, Codec::Raw, length, chunk).unwrap();
         }
         builder.finish().unwrap()
     }
@@ -392,12 +341,8 @@ mod tests {
     fn the_bytes_are_those_of_the_design() {
         let mut builder = PackBuilder::new(1 << 20);
         let (one, two) = (ChunkId::of(b"one"), ChunkId::of(b"two"));
-        builder
-            .push(one, ChunkKind::Segment, Codec::Raw, 3, b"one")
-            .unwrap();
-        builder
-            .push(two, ChunkKind::Document, Codec::Zstd, 300, b"zz")
-            .unwrap();
+        builder.push(one, ChunkKind::Segment, Codec::Raw, 3, b"one").unwrap();
+        builder.push(two, ChunkKind::Document, Codec::Zstd, 300, b"zz").unwrap();
         assert_eq!((builder.num_chunks(), builder.stored_bytes()), (2, 5));
         let pack = builder.finish().unwrap();
         let mut expected = b"CAIRNPK1onezz".to_vec();
@@ -415,17 +360,12 @@ mod tests {
         let mut builder = PackBuilder::new(u32::try_from(overhead + 200).unwrap());
         let chunk = [7; 100];
         let id = ChunkId::of(&chunk);
-        builder
-            .push(id, ChunkKind::Segment, Codec::Raw, 100, &chunk)
-            .unwrap();
+        builder.push(id, ChunkKind::Segment, Codec::Raw, 100, &chunk).unwrap();
         assert!(builder.has_room_for(100));
         assert!(!builder.has_room_for(101));
         let mut push = || builder.push(id, ChunkKind::Segment, Codec::Raw, 100, &chunk);
         push().unwrap();
-        assert_eq!(
-            push().unwrap_err().to_string(),
-            "a pack with no room for the chunk"
-        );
+        assert_eq!(push().unwrap_err().to_string(), "a pack with no room for the chunk");
         assert_eq!(builder.finish().unwrap().bytes.len(), overhead + 200);
     }
 
@@ -433,31 +373,15 @@ mod tests {
     fn an_empty_pack_takes_any_chunk_and_is_none_itself() {
         let mut builder = PackBuilder::with_buffer(vec![1, 2, 3], 10);
         assert!(builder.has_room_for(100));
-        builder
-            .push(
-                ChunkId::of(b"x"),
-                ChunkKind::Segment,
-                Codec::Raw,
-                100,
-                &[0; 100],
-            )
-            .unwrap();
+        builder.push(ChunkId::of(b"x"), ChunkKind::Segment, Codec::Raw, 100, &[0; 100]).unwrap();
         assert!(entries_of_pack(&builder.placed_pack().id, &builder.placed_pack().bytes).is_ok());
         assert!(PackBuilder::new(10).finish().is_none());
     }
 
     impl PackBuilder {
         fn placed_pack(&self) -> FinishedPack {
-            let Self {
-                buffer,
-                capacity,
-                placed,
-            } = self;
-            let copy = Self {
-                buffer: buffer.clone(),
-                capacity: *capacity,
-                placed: placed.clone(),
-            };
+            let Self { buffer, capacity, placed } = self;
+            let copy = Self { buffer: buffer.clone(), capacity: *capacity, placed: placed.clone() };
             copy.finish().unwrap()
         }
     }
@@ -466,18 +390,11 @@ mod tests {
     fn lengths_that_the_format_does_not_allow_are_not_packed() {
         let mut builder = PackBuilder::new(1 << 20);
         let id = ChunkId::of(b"");
-        for (codec, raw_len, stored_len) in [
-            (Codec::Raw, 0, 0),
-            (Codec::Raw, 2, 1),
-            (Codec::Zstd, 5, 5),
-            (Codec::Zstd, 1 << 24, 1),
-        ] {
+        for (codec, raw_len, stored_len) in
+            [(Codec::Raw, 0, 0), (Codec::Raw, 2, 1), (Codec::Zstd, 5, 5), (Codec::Zstd, 1 << 24, 1)]
+        {
             let stored = vec![0; stored_len];
-            assert!(
-                builder
-                    .push(id, ChunkKind::Segment, codec, raw_len, &stored)
-                    .is_err()
-            );
+            assert!(builder.push(id, ChunkKind::Segment, codec, raw_len, &stored).is_err());
         }
         assert_eq!(builder.num_chunks(), 0);
     }

@@ -43,11 +43,8 @@ pub fn coalesce(
 ) -> Vec<ReadSpan> {
     let wanted: Vec<_> = wanted.into_iter().collect();
     let mut by_place: Vec<usize> = (0..wanted.len()).collect();
-    let place = |&order: &usize| {
-        wanted
-            .get(order)
-            .map(|(_, _, location)| (location.pack, location.offset))
-    };
+    let place =
+        |&order: &usize| wanted.get(order).map(|(_, _, location)| (location.pack, location.offset));
     by_place.sort_by_key(place);
 
     let mut spans: Vec<(Vec<usize>, ReadSpan)> = Vec::new();
@@ -67,10 +64,7 @@ pub fn coalesce(
     }
     for (orders, span) in &mut spans {
         orders.sort_unstable();
-        span.chunks = orders
-            .iter()
-            .filter_map(|&order| wanted.get(order).copied())
-            .collect();
+        span.chunks = orders.iter().filter_map(|&order| wanted.get(order).copied()).collect();
     }
     spans.sort_by_key(|(orders, _)| orders.first().copied());
     spans.into_iter().map(|(_, span)| span).collect()
@@ -78,18 +72,8 @@ pub fn coalesce(
 
 impl ReadSpan {
     fn around(location: &ChunkLocation) -> Self {
-        let ChunkLocation {
-            pack,
-            offset,
-            stored_len,
-            ..
-        } = *location;
-        Self {
-            pack,
-            offset,
-            length: stored_len,
-            chunks: Vec::new(),
-        }
+        let ChunkLocation { pack, offset, stored_len, .. } = *location;
+        Self { pack, offset, length: stored_len, chunks: Vec::new() }
     }
 }
 
@@ -109,9 +93,7 @@ fn length_over(
     if location.end() <= end {
         return Some(span.length);
     }
-    u32::try_from(location.end() - start)
-        .ok()
-        .filter(|&length| length <= max_span)
+    u32::try_from(location.end() - start).ok().filter(|&length| length <= max_span)
 }
 
 #[cfg(test)]
@@ -139,32 +121,17 @@ mod tests {
         let numbers = |span: &ReadSpan| span.chunks.iter().map(|chunk| chunk.0).collect();
         spans
             .iter()
-            .map(|span| {
-                (
-                    span.pack.as_bytes()[0],
-                    span.offset,
-                    span.length,
-                    numbers(span),
-                )
-            })
+            .map(|span| (span.pack.as_bytes()[0], span.offset, span.length, numbers(span)))
             .collect()
     }
 
     #[test]
     fn neighbours_merge_and_first_needs_come_first() {
-        let wanted = [
-            chunk(0, 2, 108, 50),
-            chunk(1, 1, 8, 10),
-            chunk(2, 2, 8, 90),
-            chunk(3, 1, 500, 10),
-        ];
+        let wanted =
+            [chunk(0, 2, 108, 50), chunk(1, 1, 8, 10), chunk(2, 2, 8, 90), chunk(3, 1, 500, 10)];
         assert_eq!(
             outline(&coalesce(wanted, 10, 1000)),
-            [
-                (2, 8, 150, vec![0, 2]),
-                (1, 8, 10, vec![1]),
-                (1, 500, 10, vec![3])
-            ]
+            [(2, 8, 150, vec![0, 2]), (1, 8, 10, vec![1]), (1, 500, 10, vec![3])]
         );
     }
 

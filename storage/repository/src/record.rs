@@ -92,13 +92,8 @@ impl Record {
     /// The bytes of the object.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer
-            .array(8)
-            .uint(FORMAT_VERSION)
-            .text(self.label.as_str());
-        writer
-            .text(&self.timestamp.to_string())
-            .uint(self.timestamp.as_unix_millis());
+        writer.array(8).uint(FORMAT_VERSION).text(self.label.as_str());
+        writer.text(&self.timestamp.to_string()).uint(self.timestamp.as_unix_millis());
         writer.text(&self.origin).text(&self.host);
         encode_document_ref(&mut writer, &self.root);
         writer.array(NUM_STATS);
@@ -135,14 +130,9 @@ impl Record {
         if reader.uint()? != FORMAT_VERSION {
             return Err(reader.malformed("unknown version of records"));
         }
-        let label = reader
-            .text()?
-            .parse()
-            .map_err(|_| reader.malformed("not a label"))?;
-        let timestamp: Timestamp = reader
-            .text()?
-            .parse()
-            .map_err(|_| reader.malformed("not a timestamp"))?;
+        let label = reader.text()?.parse().map_err(|_| reader.malformed("not a label"))?;
+        let timestamp: Timestamp =
+            reader.text()?.parse().map_err(|_| reader.malformed("not a timestamp"))?;
         if reader.uint()? != timestamp.as_unix_millis() {
             return Err(reader.malformed("two different timestamps"));
         }
@@ -170,11 +160,7 @@ mod tests {
             origin: origin.to_owned(),
             host: "host".to_owned(),
             root: DocumentRef::of(b"root"),
-            stats: RecordStats {
-                objects: number,
-                duration_ms: 7,
-                ..RecordStats::default()
-            },
+            stats: RecordStats { objects: number, duration_ms: 7, ..RecordStats::default() },
         }
     }
 
@@ -196,10 +182,7 @@ mod tests {
         expected.extend(blake3::hash(b"root").as_bytes());
         expected.extend([0x8a, 3, 0, 0, 0, 0, 0, 0, 0, 0, 7]);
         assert_eq!(bytes[..bytes.len() - 32], expected);
-        assert_eq!(
-            bytes[bytes.len() - 32..],
-            *blake3::hash(&expected).as_bytes()
-        );
+        assert_eq!(bytes[bytes.len() - 32..], *blake3::hash(&expected).as_bytes());
     }
 
     #[test]
@@ -207,24 +190,12 @@ mod tests {
         let what = |bytes: &[u8]| Record::decode(bytes).unwrap_err().what();
         assert_eq!(what(b""), "no room for a record's hash");
         assert_eq!(what(&[0; 100]), "no record's magic at the start");
-        assert_eq!(
-            what(&with_body(|body| body[9] = 2)),
-            "unknown version of records"
-        );
+        assert_eq!(what(&with_body(|body| body[9] = 2)), "unknown version of records");
         assert_eq!(what(&with_body(|body| body[11] = b'/')), "not a label");
         assert_eq!(what(&with_body(|body| body[23] = b'/')), "not a timestamp");
-        assert_eq!(
-            what(&with_body(|body| body[22] = b'6')),
-            "two different timestamps"
-        );
-        assert_eq!(
-            what(&with_body(|body| body.push(0))),
-            "bytes behind the end"
-        );
-        assert_eq!(
-            what(&with_body(|body| body[8] = 0x87)),
-            "an array is too short"
-        );
+        assert_eq!(what(&with_body(|body| body[22] = b'6')), "two different timestamps");
+        assert_eq!(what(&with_body(|body| body.push(0))), "bytes behind the end");
+        assert_eq!(what(&with_body(|body| body[8] = 0x87)), "an array is too short");
     }
 
     proptest! {

@@ -48,17 +48,12 @@ impl Repository {
             // A retry of ours may meet what its first try stored; the random id tells.
             Err(error) if is_already_there(&error) => {
                 if storage.get(&path, ByteRange::Full).await? != bytes {
-                    return Err(Error::AlreadyARepository {
-                        location: storage.to_string(),
-                    });
+                    return Err(Error::AlreadyARepository { location: storage.to_string() });
                 }
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(Self {
-            storage,
-            config: Arc::new(config),
-        })
+        Ok(Self { storage, config: Arc::new(config) })
     }
 
     /// Opens a repository. [`crate::ErrorKind::NotARepository`] when there is none,
@@ -67,9 +62,7 @@ impl Repository {
         let bytes = match storage.get(&layout::config_path(), ByteRange::Full).await {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => {
-                return Err(Error::NotARepository {
-                    location: storage.to_string(),
-                });
+                return Err(Error::NotARepository { location: storage.to_string() });
             }
             Err(error) => return Err(error.into()),
         };
@@ -79,10 +72,7 @@ impl Repository {
                 Damage::new(DamagedObject::Config, malformed).into()
             }
         })?;
-        Ok(Self {
-            storage,
-            config: Arc::new(config),
-        })
+        Ok(Self { storage, config: Arc::new(config) })
     }
 
     /// Opens the repository, or makes one when there is none. `settings` matter only then.
@@ -113,16 +103,14 @@ impl Repository {
 
     /// Stores a pack: durable when this returns. Storing one twice is harmless.
     pub async fn put_pack(&self, pack: &FinishedPack) -> Result<()> {
-        self.put_content_named(&layout::pack_path(&pack.id), pack.bytes.clone())
-            .await
+        self.put_content_named(&layout::pack_path(&pack.id), pack.bytes.clone()).await
     }
 
     /// Stores an index run of these entries and returns its name. Their packs must be durable (R3).
     /// Storing one twice is harmless.
     pub async fn put_index_run(&self, entries: Vec<IndexEntry>) -> Result<IndexId> {
         let run = encode_run(entries);
-        self.put_content_named(&layout::index_path(&run.id), run.bytes)
-            .await?;
+        self.put_content_named(&layout::index_path(&run.id), run.bytes).await?;
         Ok(run.id)
     }
 
@@ -131,11 +119,7 @@ impl Repository {
     async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
         refuse_read_only(&self.storage)?;
         let payload = Payload::from(bytes);
-        match self
-            .storage
-            .put(path, payload.clone(), PutMode::Create)
-            .await
-        {
+        match self.storage.put(path, payload.clone(), PutMode::Create).await {
             Ok(()) => Ok(()),
             Err(error) if is_already_there(&error) => {
                 if self.storage.head(path).await?.size != payload.len() {
@@ -170,10 +154,7 @@ impl Repository {
         let prefix = layout::indexes_prefix();
         let objects = self.storage.list(&prefix).try_filter_map(async |meta| {
             let id = layout::parse_index_path(&meta.path);
-            Ok(id.map(|id| ListedRun {
-                id,
-                size: meta.size,
-            }))
+            Ok(id.map(|id| ListedRun { id, size: meta.size }))
         });
         Ok(objects.try_collect().await?)
     }
@@ -187,9 +168,7 @@ fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {
     if storage.capabilities().put {
         Ok(())
     } else {
-        Err(Error::ReadOnly {
-            location: storage.to_string(),
-        })
+        Err(Error::ReadOnly { location: storage.to_string() })
     }
 }
 
@@ -197,9 +176,9 @@ fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {
 pub(crate) fn fault_of(error: &cairn_storage::Error) -> Option<Fault> {
     match error.kind() {
         cairn_storage::ErrorKind::NotFound => Some(Fault::Missing),
-        cairn_storage::ErrorKind::InvalidRange => Some(Fault::Malformed(crate::Malformed::new(
-            "shorter than what lies in it",
-        ))),
+        cairn_storage::ErrorKind::InvalidRange => {
+            Some(Fault::Malformed(crate::Malformed::new("shorter than what lies in it")))
+        }
         _ => None,
     }
 }

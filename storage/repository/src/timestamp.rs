@@ -106,13 +106,8 @@ fn parse(text: &str) -> Option<Timestamp> {
         small(second)?,
         nanos,
     );
-    let instant = TimeZone::UTC
-        .to_timestamp(civil.ok()?)
-        .ok()?
-        .as_millisecond();
-    (0..=MAX_MILLIS)
-        .contains(&instant)
-        .then_some(Timestamp(instant))
+    let instant = TimeZone::UTC.to_timestamp(civil.ok()?).ok()?.as_millisecond();
+    (0..=MAX_MILLIS).contains(&instant).then_some(Timestamp(instant))
 }
 
 #[cfg(test)]
@@ -135,11 +130,7 @@ mod tests {
             "+026-11-23-08-00-00-123",
             "2026-11-23T08-00-00-123",
         ] {
-            assert_eq!(
-                text.parse::<Timestamp>(),
-                Err(ParseTimestampError),
-                "{text}"
-            );
+            assert_eq!(text.parse::<Timestamp>(), Err(ParseTimestampError), "{text}");
         }
     }
 
@@ -148,10 +139,7 @@ mod tests {
         let last = Timestamp::from_unix_millis(u64::MAX);
         assert_eq!(last.to_string(), "9999-12-30-22-00-00-000");
         assert_eq!(last.to_string().parse(), Ok(last));
-        assert_eq!(
-            Timestamp::from_unix_millis(0).to_string(),
-            "1970-01-01-00-00-00-000"
-        );
+        assert_eq!(Timestamp::from_unix_millis(0).to_string(), "1970-01-01-00-00-00-000");
     }
 
     proptest! {

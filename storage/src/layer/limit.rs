@@ -32,17 +32,10 @@ impl Limit {
     /// Limits `inner` to `max_in_flight` operations at once.
     pub fn new(inner: Arc<dyn Storage>, max_in_flight: NonZeroUsize) -> Self {
         let permits = Semaphore::new(max_in_flight.get().min(Semaphore::MAX_PERMITS));
-        Self {
-            inner,
-            max_in_flight,
-            permits,
-        }
+        Self { inner, max_in_flight, permits }
     }
 
-    #[expect(
-        clippy::expect_used,
-        reason = "nothing closes the semaphore, it is private"
-    )]
+    #[expect(clippy::expect_used, reason = "nothing closes the semaphore, it is private")]
     async fn permit(&self) -> SemaphorePermit<'_> {
         self.permits.acquire().await.expect("the semaphore is open")
     }

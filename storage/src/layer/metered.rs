@@ -131,9 +131,7 @@ impl Drop for Running<'_> {
 
 impl fmt::Debug for Metered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metered")
-            .field("inner", &self.inner)
-            .finish_non_exhaustive()
+        f.debug_struct("Metered").field("inner", &self.inner).finish_non_exhaustive()
     }
 }
 
@@ -156,16 +154,13 @@ impl Storage for Metered {
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
         let bytes = payload.len();
-        self.measure(&self.meters.put, self.inner.put(path, payload, mode))
-            .await?;
+        self.measure(&self.meters.put, self.inner.put(path, payload, mode)).await?;
         self.bytes_put.increment(bytes);
         Ok(())
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
-        let bytes = self
-            .measure(&self.meters.get, self.inner.get(path, range))
-            .await?;
+        let bytes = self.measure(&self.meters.get, self.inner.get(path, range)).await?;
         self.bytes_got.increment(bytes.len() as u64);
         Ok(bytes)
     }
@@ -178,25 +173,21 @@ impl Storage for Metered {
         let listing = self.inner.list(prefix);
         stream::once(async move {
             let running = self.begin(&self.meters.list);
-            stream::unfold(
-                (listing, running),
-                |(mut listing, mut running)| async move {
-                    let item = listing.next().await;
-                    match &item {
-                        None => running.end(true),
-                        Some(Err(_)) => running.end(false),
-                        Some(Ok(_)) => {}
-                    }
-                    Some((item?, (listing, running)))
-                },
-            )
+            stream::unfold((listing, running), |(mut listing, mut running)| async move {
+                let item = listing.next().await;
+                match &item {
+                    None => running.end(true),
+                    Some(Err(_)) => running.end(false),
+                    Some(Ok(_)) => {}
+                }
+                Some((item?, (listing, running)))
+            })
         })
         .flatten()
         .boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.measure(&self.meters.delete, self.inner.delete(path))
-            .await
+        self.measure(&self.meters.delete, self.inner.delete(path)).await
     }
 }

@@ -32,13 +32,8 @@ impl Prefix {
 
     fn full(&self, operation: Operation, path: &ObjectPath) -> Result<ObjectPath> {
         self.prefix.join(path.as_str()).map_err(|cause| {
-            Error::new(
-                ErrorKind::Unsupported,
-                operation,
-                self.inner.backend(),
-                path,
-            )
-            .with_source(cause)
+            Error::new(ErrorKind::Unsupported, operation, self.inner.backend(), path)
+                .with_source(cause)
         })
     }
 
@@ -50,10 +45,8 @@ impl Prefix {
                 Operation::Get | Operation::Head => ErrorKind::NotFound,
                 _ => ErrorKind::Unsupported,
             };
-            return Err(
-                Error::new(kind, operation, self.inner.backend(), &self.prefix)
-                    .with_source("the root is not an object"),
-            );
+            return Err(Error::new(kind, operation, self.inner.backend(), &self.prefix)
+                .with_source("the root is not an object"));
         }
         self.full(operation, path)
     }
@@ -82,22 +75,15 @@ impl Storage for Prefix {
     }
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
-        self.inner
-            .put(&self.object(Operation::Put, path)?, payload, mode)
-            .await
+        self.inner.put(&self.object(Operation::Put, path)?, payload, mode).await
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
-        self.inner
-            .get(&self.object(Operation::Get, path)?, range)
-            .await
+        self.inner.get(&self.object(Operation::Get, path)?, range).await
     }
 
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
-        let mut meta = self
-            .inner
-            .head(&self.object(Operation::Head, path)?)
-            .await?;
+        let mut meta = self.inner.head(&self.object(Operation::Head, path)?).await?;
         meta.path = path.clone();
         Ok(meta)
     }
@@ -114,8 +100,6 @@ impl Storage for Prefix {
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.inner
-            .delete(&self.object(Operation::Delete, path)?)
-            .await
+        self.inner.delete(&self.object(Operation::Delete, path)?).await
     }
 }

@@ -24,13 +24,8 @@ impl ReadOnly {
     }
 
     fn refuse(&self, operation: Operation, path: &ObjectPath) -> Error {
-        Error::new(
-            ErrorKind::Unsupported,
-            operation,
-            self.inner.backend(),
-            path,
-        )
-        .with_source("the storage was opened read-only")
+        Error::new(ErrorKind::Unsupported, operation, self.inner.backend(), path)
+            .with_source("the storage was opened read-only")
     }
 }
 
@@ -48,11 +43,7 @@ impl Storage for ReadOnly {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            put: false,
-            delete: false,
-            ..self.inner.capabilities()
-        }
+        Capabilities { put: false, delete: false, ..self.inner.capabilities() }
     }
 
     async fn put(&self, path: &ObjectPath, _payload: Payload, _mode: PutMode) -> Result<()> {

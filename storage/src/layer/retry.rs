@@ -89,10 +89,7 @@ impl Backoff {
         }
         let first_failure = *self.first_failure.get_or_insert(now);
         let doubled = 2_u32.saturating_pow(self.failures);
-        let ceiling = config
-            .first_backoff
-            .saturating_mul(doubled)
-            .min(config.max_backoff);
+        let ceiling = config.first_backoff.saturating_mul(doubled).min(config.max_backoff);
         self.failures = self.failures.saturating_add(1);
         let jittered = Duration::try_from_secs_f64(ceiling.as_secs_f64() * draw).unwrap_or(ceiling);
         let wait = jittered.max(error.retry_after().unwrap_or_default());
@@ -119,11 +116,7 @@ impl Retry {
         let retries = ByOperation::new(
             |operation| counter!(RETRIES_TOTAL, LABEL_BACKEND => backend, LABEL_OPERATION => operation.as_str()),
         );
-        Self {
-            inner,
-            config,
-            retries,
-        }
+        Self { inner, config, retries }
     }
 
     async fn persist<T, F>(&self, retries: &Counter, call: impl Fn() -> F + Send) -> Result<T>
@@ -154,23 +147,14 @@ impl Retry {
     /// Decides a put-if-absent whose path is taken after an attempt that may have taken it.
     async fn settle(&self, path: &ObjectPath, payload: &Payload, taken: Error) -> Result<()> {
         let unknown = |cause| {
-            Error::new(
-                ErrorKind::UnknownOutcome,
-                Operation::Put,
-                self.backend(),
-                path,
-            )
-            .with_source(cause)
+            Error::new(ErrorKind::UnknownOutcome, Operation::Put, self.backend(), path)
+                .with_source(cause)
         };
         if self.head(path).await.map_err(unknown)?.size != payload.len() {
             return Err(taken);
         }
         let stored = self.get(path, ByteRange::Full).await.map_err(unknown)?;
-        if is_equal(&stored, payload) {
-            Ok(())
-        } else {
-            Err(taken)
-        }
+        if is_equal(&stored, payload) { Ok(()) } else { Err(taken) }
     }
 }
 
@@ -179,10 +163,8 @@ fn log_retry(error: &(dyn std::error::Error + 'static), wait: Duration, failures
 }
 
 fn is_equal(stored: &[u8], payload: &Payload) -> bool {
-    let rest = payload
-        .pieces()
-        .iter()
-        .try_fold(stored, |rest, piece| rest.strip_prefix(piece.as_ref()));
+    let rest =
+        payload.pieces().iter().try_fold(stored, |rest, piece| rest.strip_prefix(piece.as_ref()));
     rest.is_some_and(<[u8]>::is_empty)
 }
 
@@ -198,9 +180,7 @@ struct Listing<'a> {
 impl Listing<'_> {
     async fn next(&mut self) -> Result<Option<ObjectMeta>> {
         loop {
-            let stream = self
-                .stream
-                .get_or_insert_with(|| self.retry.inner.list(&self.prefix));
+            let stream = self.stream.get_or_insert_with(|| self.retry.inner.list(&self.prefix));
             match stream.next().await {
                 None => return Ok(None),
                 Some(Ok(meta)) => {
@@ -259,13 +239,11 @@ impl Storage for Retry {
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
-        self.persist(&self.retries.get, || self.inner.get(path, range))
-            .await
+        self.persist(&self.retries.get, || self.inner.get(path, range)).await
     }
 
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
-        self.persist(&self.retries.head, || self.inner.head(path))
-            .await
+        self.persist(&self.retries.head, || self.inner.head(path)).await
     }
 
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
@@ -283,8 +261,7 @@ impl Storage for Retry {
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.persist(&self.retries.delete, || self.inner.delete(path))
-            .await
+        self.persist(&self.retries.delete, || self.inner.delete(path)).await
     }
 }
 
@@ -297,10 +274,7 @@ mod tests {
     }
 
     fn config(budget: Duration) -> RetryConfig {
-        RetryConfig {
-            budget,
-            ..RetryConfig::default()
-        }
+        RetryConfig { budget, ..RetryConfig::default() }
     }
 
     #[test]
@@ -308,17 +282,9 @@ mod tests {
         let config = config(Duration::from_secs(3600));
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         let waits: Vec<u128> = (0..9)
-            .map(|_| {
-                backoff
-                    .next(&config, &transient(), now, 1.0)
-                    .unwrap()
-                    .as_millis()
-            })
+            .map(|_| backoff.next(&config, &transient(), now, 1.0).unwrap().as_millis())
             .collect();
-        assert_eq!(
-            waits,
-            [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
-        );
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
     }
 
     #[test]
@@ -343,10 +309,7 @@ mod tests {
     fn other_errors_are_final() {
         let config = config(Duration::from_secs(60));
         let error = Error::new(ErrorKind::PermissionDenied, Operation::Get, "test", "a");
-        assert_eq!(
-            Backoff::default().next(&config, &error, Instant::now(), 0.0),
-            None
-        );
+        assert_eq!(Backoff::default().next(&config, &error, Instant::now(), 0.0), None);
     }
 
     #[test]

@@ -43,10 +43,7 @@ impl TimeoutConfig {
 
 impl Default for TimeoutConfig {
     fn default() -> Self {
-        Self {
-            transfer: Self::TRANSFER,
-            request: Self::REQUEST,
-        }
+        Self { transfer: Self::TRANSFER, request: Self::REQUEST }
     }
 }
 
@@ -116,18 +113,15 @@ impl Storage for Timeout {
     }
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
-        self.bounded(Operation::Put, path, self.inner.put(path, payload, mode))
-            .await
+        self.bounded(Operation::Put, path, self.inner.put(path, payload, mode)).await
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
-        self.bounded(Operation::Get, path, self.inner.get(path, range))
-            .await
+        self.bounded(Operation::Get, path, self.inner.get(path, range)).await
     }
 
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
-        self.bounded(Operation::Head, path, self.inner.head(path))
-            .await
+        self.bounded(Operation::Head, path, self.inner.head(path)).await
     }
 
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
@@ -141,7 +135,6 @@ impl Storage for Timeout {
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.bounded(Operation::Delete, path, self.inner.delete(path))
-            .await
+        self.bounded(Operation::Delete, path, self.inner.delete(path)).await
     }
 }

@@ -17,11 +17,7 @@ impl Cancelled {
     /// Fails when nobody waits for the work any more.
     pub(super) fn check(&self) -> Result<(), LocalError> {
         // Relaxed: the flag carries no data, and a look too early is followed by another.
-        if self.0.load(Ordering::Relaxed) {
-            Err(LocalError::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.0.load(Ordering::Relaxed) { Err(LocalError::Cancelled) } else { Ok(()) }
     }
 }
 

@@ -12,10 +12,7 @@ use crate::{Error, ErrorKind, Operation};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LocalError {
     #[error("could not {doing}")]
-    Io {
-        doing: &'static str,
-        source: io::Error,
-    },
+    Io { doing: &'static str, source: io::Error },
     #[error("the path is not a regular file")]
     NotAFile,
     #[error("the range does not lie inside the {size} bytes of the object")]
@@ -33,20 +30,14 @@ pub(super) enum LocalError {
 impl LocalError {
     /// Wraps the error of a system call that was to do `doing`.
     pub(super) fn io<E: Into<io::Error>>(doing: &'static str) -> impl Fn(E) -> Self {
-        move |source| Self::Io {
-            doing,
-            source: source.into(),
-        }
+        move |source| Self::Io { doing, source: source.into() }
     }
 
     /// Whether it says that there is nothing at the path.
     pub(super) fn is_absence(&self) -> bool {
         match self {
             Self::Io { source, .. } => {
-                matches!(
-                    Errno::from_io_error(source),
-                    Some(Errno::NOENT | Errno::NOTDIR)
-                )
+                matches!(Errno::from_io_error(source), Some(Errno::NOENT | Errno::NOTDIR))
             }
             Self::NotAFile => true,
             _ => false,

@@ -89,10 +89,7 @@ impl LocalStorage {
                 tracing::debug!(root = %path.display(), %error, "unfinished puts stay");
             }
         }
-        Ok(Self {
-            tree: Arc::new(tree),
-            buffers: Arc::default(),
-        })
+        Ok(Self { tree: Arc::new(tree), buffers: Arc::default() })
     }
 
     /// Runs `work` where it may block.
@@ -103,10 +100,7 @@ impl LocalStorage {
         work: impl FnOnce(&Tree, &ObjectPath, &Cancelled) -> Result<T, LocalError> + Send + 'static,
     ) -> Result<T> {
         let (tree, object) = (Arc::clone(&self.tree), path.clone());
-        blocking::run(operation, path, move |cancelled| {
-            work(&tree, &object, cancelled)
-        })
-        .await
+        blocking::run(operation, path, move |cancelled| work(&tree, &object, cancelled)).await
     }
 }
 
@@ -123,10 +117,7 @@ impl Storage for LocalStorage {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities {
-            max_object_bytes: i64::MAX as u64,
-            ..Capabilities::FULL
-        }
+        Capabilities { max_object_bytes: i64::MAX as u64, ..Capabilities::FULL }
     }
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
@@ -145,18 +136,12 @@ impl Storage for LocalStorage {
     }
 
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
-        self.run(Operation::Head, path, |tree, path, _| {
-            object_meta(tree, path)
-        })
-        .await
+        self.run(Operation::Head, path, |tree, path, _| object_meta(tree, path)).await
     }
 
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let walk = Walk {
-            storage: self,
-            pending: vec![prefix.clone()],
-            ready: Vec::new().into_iter(),
-        };
+        let walk =
+            Walk { storage: self, pending: vec![prefix.clone()], ready: Vec::new().into_iter() };
         stream::try_unfold(walk, |mut walk| async move {
             Ok(walk.next().await?.map(|meta| (meta, walk)))
         })
@@ -164,10 +149,7 @@ impl Storage for LocalStorage {
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.run(Operation::Delete, path, |tree, path, _| {
-            remove_object(tree, path)
-        })
-        .await
+        self.run(Operation::Delete, path, |tree, path, _| remove_object(tree, path)).await
     }
 }
 
@@ -265,12 +247,10 @@ fn read_span(
     cancelled: &Cancelled,
 ) -> Result<Bytes, LocalError> {
     let length = usize::try_from(span.end - span.start).ok();
-    let mut buffer = length
-        .and_then(|length| buffers.take(length))
-        .ok_or_else(|| {
-            let none: std::io::Error = std::io::ErrorKind::OutOfMemory.into();
-            LocalError::io("find memory for the object")(none)
-        })?;
+    let mut buffer = length.and_then(|length| buffers.take(length)).ok_or_else(|| {
+        let none: std::io::Error = std::io::ErrorKind::OutOfMemory.into();
+        LocalError::io("find memory for the object")(none)
+    })?;
     let mut rest = buffer.as_mut();
     let mut offset = span.start;
     while !rest.is_empty() {
@@ -316,11 +296,7 @@ fn remove_object(tree: &Tree, path: &ObjectPath) -> Result<(), LocalError> {
 }
 
 fn object_name(path: &ObjectPath) -> Result<&str, LocalError> {
-    if path.is_root() {
-        Err(LocalError::Root)
-    } else {
-        Ok(path.name())
-    }
+    if path.is_root() { Err(LocalError::Root) } else { Ok(path.name()) }
 }
 
 fn is_taken(parent: &OwnedFd, name: &str) -> Result<bool, LocalError> {

@@ -33,11 +33,7 @@ impl ReadBuffers {
     /// A buffer of `length` bytes with any content. `None` when there is no memory for it.
     pub(super) fn take(self: &Arc<Self>, length: usize) -> Option<ReadBuffer> {
         if !(MIN_POOLED_BYTES..=MAX_POOLED_BYTES).contains(&length) {
-            return Some(ReadBuffer {
-                bytes: zeroed(length)?,
-                length,
-                home: None,
-            });
+            return Some(ReadBuffer { bytes: zeroed(length)?, length, home: None });
         }
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let fitting = idle.iter().position(|bytes| bytes.len() >= length);
@@ -48,11 +44,7 @@ impl ReadBuffers {
             // Few sizes: a buffer fits most later reads.
             None => zeroed(length.next_power_of_two())?,
         };
-        Some(ReadBuffer {
-            bytes,
-            length,
-            home: Some(Arc::clone(self)),
-        })
+        Some(ReadBuffer { bytes, length, home: Some(Arc::clone(self)) })
     }
 }
 
@@ -71,11 +63,7 @@ impl ReadBuffer {
 
     /// The filled buffer.
     pub(super) fn freeze(self) -> Bytes {
-        if self.home.is_some() {
-            Bytes::from_owner(self)
-        } else {
-            self.into_bytes()
-        }
+        if self.home.is_some() { Bytes::from_owner(self) } else { self.into_bytes() }
     }
 
     fn into_bytes(mut self) -> Bytes {

@@ -57,15 +57,10 @@ impl StagedFile {
                 OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = openat(&directory, &name, flags, Mode::from_raw_mode(0o666))
                 .map_err(LocalError::io("create a staging file"))?;
-            let directory = directory.try_clone().map_err(LocalError::io(
-                "duplicate the handle of the staging directory",
-            ))?;
-            let staged = Self {
-                directory,
-                name,
-                file: File::from(file),
-                is_published: false,
-            };
+            let directory = directory
+                .try_clone()
+                .map_err(LocalError::io("duplicate the handle of the staging directory"))?;
+            let staged = Self { directory, name, file: File::from(file), is_published: false };
             // A file system without locks has no sweep either: it never gets a lock.
             drop(staged.file.lock());
             let links = staged.file.metadata().map(|metadata| metadata.nlink());
@@ -100,9 +95,7 @@ impl StagedFile {
 
     /// Makes the bytes durable.
     pub(super) fn sync(&self, tree: &Tree) -> Result<(), LocalError> {
-        tree.fsync()
-            .file(&self.file)
-            .map_err(LocalError::io("make the staging file durable"))
+        tree.fsync().file(&self.file).map_err(LocalError::io("make the staging file durable"))
     }
 
     /// Gives the file its name, atomically.
@@ -114,13 +107,9 @@ impl StagedFile {
     ) -> Result<(), LocalError> {
         let renamed = match mode {
             PutMode::Overwrite => renameat(&self.directory, &self.name, parent, name),
-            PutMode::Create => renameat_with(
-                &self.directory,
-                &self.name,
-                parent,
-                name,
-                RenameFlags::NOREPLACE,
-            ),
+            PutMode::Create => {
+                renameat_with(&self.directory, &self.name, parent, name, RenameFlags::NOREPLACE)
+            }
         };
         match renamed {
             Ok(()) => {
@@ -205,11 +194,7 @@ fn unique_name() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     // Relaxed: the numbers must differ, their order means nothing.
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    format!(
-        "{}-{count}-{:016x}",
-        std::process::id(),
-        rand::random::<u64>()
-    )
+    format!("{}-{count}-{:016x}", std::process::id(), rand::random::<u64>())
 }
 
 fn slices_of(piece: &Bytes) -> impl Iterator<Item = IoSlice<'_>> {
@@ -246,11 +231,7 @@ mod tests {
         let (small, large) = (vec![0; 10], vec![0; WRITE_BYTES]);
         let many: Vec<_> = (0..1000).map(|_| IoSlice::new(&small)).collect();
         assert_eq!(batch_len(&many), WRITE_SLICES);
-        let mixed = [
-            IoSlice::new(&small),
-            IoSlice::new(&large),
-            IoSlice::new(&small),
-        ];
+        let mixed = [IoSlice::new(&small), IoSlice::new(&large), IoSlice::new(&small)];
         assert_eq!(batch_len(&mixed), 1);
         assert_eq!(batch_len(&mixed[1..]), 1);
     }

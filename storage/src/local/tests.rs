@@ -39,27 +39,16 @@ fn staged(root: &TempDir) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(root.path().join(staging::STAGING)) else {
         return Vec::new();
     };
-    entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect()
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 async fn put(storage: &LocalStorage, object: &str, mode: PutMode) -> Result<()> {
-    storage
-        .put(&path(object), Payload::from(vec![7; 3 << 20]), mode)
-        .await
+    storage.put(&path(object), Payload::from(vec![7; 3 << 20]), mode).await
 }
 
 async fn listed(storage: &LocalStorage) -> Vec<String> {
-    let metas: Vec<ObjectMeta> = storage
-        .list(&ObjectPath::root())
-        .try_collect()
-        .await
-        .unwrap();
-    metas
-        .into_iter()
-        .map(|meta| meta.path.to_string())
-        .collect()
+    let metas: Vec<ObjectMeta> = storage.list(&ObjectPath::root()).try_collect().await.unwrap();
+    metas.into_iter().map(|meta| meta.path.to_string()).collect()
 }
 
 /// Records what is synced, with `root` for the root.
@@ -85,11 +74,7 @@ impl Fsync for RecordingFsync {
     }
 
     fn directory(&self, _directory: BorrowedFd<'_>, path: &str) -> io::Result<()> {
-        self.record(if path.is_empty() {
-            "root".into()
-        } else {
-            path.into()
-        });
+        self.record(if path.is_empty() { "root".into() } else { path.into() });
         Ok(())
     }
 }
@@ -100,10 +85,7 @@ async fn the_file_and_every_new_directory_entry_are_synced_before_put_returns() 
     let storage = open_with(&root, fsync);
     let synced = || record.try_iter().collect::<Vec<_>>();
     put(&storage, "a/b/c/1", PutMode::Create).await.unwrap();
-    assert_eq!(
-        synced(),
-        ["root", "a", "a/b", "file of 3145728 bytes", "a/b/c"]
-    );
+    assert_eq!(synced(), ["root", "a", "a/b", "file of 3145728 bytes", "a/b/c"]);
     put(&storage, "a/b/c/2", PutMode::Overwrite).await.unwrap();
     assert_eq!(synced(), ["file of 3145728 bytes", "a/b/c"]);
     put(&storage, "a/x/1", PutMode::Create).await.unwrap();
@@ -116,9 +98,7 @@ async fn the_file_and_every_new_directory_entry_are_synced_before_put_returns() 
 async fn a_directory_that_another_process_made_is_synced_too() {
     let (root, (fsync, record)) = (root(), RecordingFsync::new());
     put(&open(&root), "a/b/1", PutMode::Create).await.unwrap();
-    put(&open_with(&root, fsync), "a/b/2", PutMode::Create)
-        .await
-        .unwrap();
+    put(&open_with(&root, fsync), "a/b/2", PutMode::Create).await.unwrap();
     assert_eq!(record.try_iter().take(2).collect::<Vec<_>>(), ["root", "a"]);
 }
 
@@ -130,10 +110,7 @@ async fn a_directory_that_vanished_and_is_made_again_is_synced_again() {
     std::fs::remove_dir_all(root.path().join("a/b")).unwrap();
     record.try_iter().for_each(drop);
     put(&storage, "a/b/1", PutMode::Create).await.unwrap();
-    assert_eq!(
-        record.try_iter().collect::<Vec<_>>(),
-        ["a", "file of 3145728 bytes", "a/b"]
-    );
+    assert_eq!(record.try_iter().collect::<Vec<_>>(), ["a", "file of 3145728 bytes", "a/b"]);
 }
 
 #[tokio::test]
@@ -199,15 +176,9 @@ impl Fsync for GatedFsync {
 fn a_dropped_put_publishes_nothing_and_removes_its_staging_file() {
     let root = root();
     let ((reached_sender, reached), (leave_sender, leave)) = (sync_channel(1), sync_channel(1));
-    let fsync = GatedFsync {
-        reached: Mutex::new(reached_sender),
-        leave: Mutex::new(leave),
-    };
+    let fsync = GatedFsync { reached: Mutex::new(reached_sender), leave: Mutex::new(leave) };
     let storage = open_with(&root, fsync);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let clone = storage.clone();
     let task = runtime.spawn(async move { put(&clone, "a/1", PutMode::Create).await });
     reached.recv_timeout(DEADLINE).unwrap();
@@ -227,11 +198,7 @@ fn a_sweep_takes_the_files_of_the_dead_and_leaves_those_of_the_living() {
     let root = root();
     let tree = Tree::open(root.path().to_owned(), Arc::new(KernelFsync)).unwrap();
     let living = StagedFile::create(&tree).unwrap();
-    std::fs::write(
-        root.path().join(staging::STAGING).join("of-the-dead"),
-        b"rubbish",
-    )
-    .unwrap();
+    std::fs::write(root.path().join(staging::STAGING).join("of-the-dead"), b"rubbish").unwrap();
     assert_eq!(staged(&root).len(), 2);
     drop(open(&root));
     assert_eq!(staged(&root).len(), 1);
@@ -247,10 +214,7 @@ async fn a_put_whose_staging_file_was_taken_away_may_be_tried_again() {
     std::fs::remove_file(root.path().join(staging::STAGING).join(&staged(&root)[0])).unwrap();
     let parent = tree.make_parent(&path("a/1")).unwrap();
     let error = taken.publish(&parent, "1", PutMode::Create).unwrap_err();
-    assert_eq!(
-        error.classify(Operation::Put, "a/1").kind(),
-        ErrorKind::Transient
-    );
+    assert_eq!(error.classify(Operation::Put, "a/1").kind(), ErrorKind::Transient);
 }
 
 #[tokio::test]
@@ -258,14 +222,8 @@ async fn a_link_publishes_once_where_no_exclusive_rename_is() {
     let root = root();
     let tree = Tree::open(root.path().to_owned(), Arc::new(KernelFsync)).unwrap();
     let parent = tree.make_parent(&path("a/1")).unwrap();
-    StagedFile::create(&tree)
-        .unwrap()
-        .publish_by_link(&parent, "1")
-        .unwrap();
-    let lost = StagedFile::create(&tree)
-        .unwrap()
-        .publish_by_link(&parent, "1")
-        .unwrap_err();
+    StagedFile::create(&tree).unwrap().publish_by_link(&parent, "1").unwrap();
+    let lost = StagedFile::create(&tree).unwrap().publish_by_link(&parent, "1").unwrap_err();
     assert!(lost.is_taken());
     assert_eq!(staged(&root), [""; 0]);
     assert_eq!(listed(&open(&root)).await, ["a/1"]);
@@ -290,29 +248,20 @@ async fn symbolic_links_are_not_followed() {
     std::os::unix::fs::symlink(elsewhere.path().join("1"), root.path().join("object")).unwrap();
     let storage = open(&root);
     for object in ["directory/1", "object"] {
-        let get = storage
-            .get(&path(object), ByteRange::Full)
-            .await
-            .unwrap_err();
+        let get = storage.get(&path(object), ByteRange::Full).await.unwrap_err();
         assert_eq!(get.kind(), ErrorKind::Other, "{object}");
         let head = storage.head(&path(object)).await.unwrap_err();
         assert_eq!(head.kind(), ErrorKind::Other, "{object}");
     }
     assert_eq!(
-        put(&storage, "directory/2", PutMode::Create)
-            .await
-            .unwrap_err()
-            .kind(),
+        put(&storage, "directory/2", PutMode::Create).await.unwrap_err().kind(),
         ErrorKind::Other
     );
     assert!(!elsewhere.path().join("2").try_exists().unwrap());
     assert_eq!(listed(&storage).await, [""; 0]);
     // Overwriting a link replaces the link.
     put(&storage, "object", PutMode::Overwrite).await.unwrap();
-    assert_eq!(
-        std::fs::read(elsewhere.path().join("1")).unwrap(),
-        b"secret"
-    );
+    assert_eq!(std::fs::read(elsewhere.path().join("1")).unwrap(), b"secret");
     assert_eq!(listed(&storage).await, ["object"]);
 }
 
@@ -321,10 +270,7 @@ async fn a_listing_is_sorted_within_a_directory() {
     let root = root();
     let storage = open(&root);
     for object in ["b/2", "b/1", "a/1", "c", "b/0/1"] {
-        storage
-            .put(&path(object), Payload::default(), PutMode::Create)
-            .await
-            .unwrap();
+        storage.put(&path(object), Payload::default(), PutMode::Create).await.unwrap();
     }
     assert_eq!(listed(&storage).await, ["c", "a/1", "b/1", "b/2", "b/0/1"]);
 }
@@ -334,10 +280,7 @@ fn a_missing_root_is_made_only_by_create() {
     let root = root();
     let missing = root.path().join("deep/er");
     let error = LocalStorage::open(&missing).unwrap_err();
-    assert_eq!(
-        (error.kind(), error.operation()),
-        (ErrorKind::NotFound, Operation::Open)
-    );
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::NotFound, Operation::Open));
     assert!(error.to_string().contains("deep/er"), "{error}");
     let storage = LocalStorage::create(&missing).unwrap();
     assert_eq!(storage.to_string(), format!("file://{}", missing.display()));
@@ -351,10 +294,7 @@ fn every_ancestor_of_a_new_root_is_synced() {
     tree::make_root(&root.path().join("deep/er"), &fsync).unwrap();
     let at = |path: &str| root.path().join(path).display().to_string();
     let root_itself = root.path().display().to_string();
-    assert_eq!(
-        record.try_iter().collect::<Vec<_>>(),
-        [root_itself, at("deep")]
-    );
+    assert_eq!(record.try_iter().collect::<Vec<_>>(), [root_itself, at("deep")]);
 }
 
 #[test]

@@ -19,10 +19,8 @@ use crate::{ObjectMeta, ObjectPath};
 /// costs a sync each and nothing else.
 const MAX_SETTLED: usize = 65_536;
 
-const DIRECTORY: OFlags = OFlags::RDONLY
-    .union(OFlags::DIRECTORY)
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::CLOEXEC);
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A root directory, held open: a root that is renamed stays the same storage.
 #[derive(Debug)]
@@ -48,12 +46,7 @@ impl Tree {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(&path, flags, Mode::empty())
             .map_err(LocalError::io("open the root directory"))?;
-        Ok(Self {
-            root,
-            path,
-            fsync,
-            settled: Mutex::default(),
-        })
+        Ok(Self { root, path, fsync, settled: Mutex::default() })
     }
 
     /// Where the root was when it was opened.
@@ -183,10 +176,7 @@ impl Tree {
     }
 
     fn is_settled(&self, directory: &str) -> bool {
-        self.settled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(directory)
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
     }
 
     fn settle(&self, directory: &str) {
@@ -242,21 +232,17 @@ fn is_link(directory: &OwnedFd, segment: &str) -> bool {
 
 /// The text of the path that holds `path`; empty for the root.
 fn parent_of(path: &ObjectPath) -> &str {
-    path.as_str()
-        .rsplit_once('/')
-        .map_or("", |(parent, _)| parent)
+    path.as_str().rsplit_once('/').map_or("", |(parent, _)| parent)
 }
 
 /// Each path from the first segment down to `path`, with its last segment.
 fn ancestors(path: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut start = 0;
-    path.split('/')
-        .filter(|segment| !segment.is_empty())
-        .map(move |segment| {
-            let end = start + segment.len();
-            start = end + 1;
-            (path.get(..end).unwrap_or(path), segment)
-        })
+    path.split('/').filter(|segment| !segment.is_empty()).map(move |segment| {
+        let end = start + segment.len();
+        start = end + 1;
+        (path.get(..end).unwrap_or(path), segment)
+    })
 }
 
 #[cfg(test)]

@@ -248,10 +248,7 @@ impl FaultStorage {
             peak_in_flight: 0,
             random: StdRng::seed_from_u64(seed),
         };
-        Self {
-            inner,
-            state: Mutex::new(state),
-        }
+        Self { inner, state: Mutex::new(state) }
     }
 
     /// A storage without faults.
@@ -262,11 +259,7 @@ impl FaultStorage {
     /// Plans a fault. Where several fit a call, the one planned first happens.
     pub fn plan(&self, fault: Fault) -> FaultHandle {
         let (sender, receiver) = watch::channel(0);
-        self.lock().faults.push(Planned {
-            fault: Arc::new(fault),
-            seen: 0,
-            hits: sender,
-        });
+        self.lock().faults.push(Planned { fault: Arc::new(fault), seen: 0, hits: sender });
         FaultHandle { hits: receiver }
     }
 
@@ -295,12 +288,7 @@ impl FaultStorage {
         state.in_flight += 1;
         state.peak_in_flight = state.peak_in_flight.max(state.in_flight);
         let fault = state.next_fault(operation, path);
-        Call {
-            storage: self,
-            operation,
-            path: path.clone(),
-            fault,
-        }
+        Call { storage: self, operation, path: path.clone(), fault }
     }
 }
 
@@ -314,10 +302,7 @@ impl State {
             planned.seen = planned.seen.saturating_add(1);
             let is_due = planned.seen >= planned.fault.first
                 && *planned.hits.borrow() < planned.fault.times
-                && planned
-                    .fault
-                    .chance
-                    .is_none_or(|chance| self.random.random_bool(chance));
+                && planned.fault.chance.is_none_or(|chance| self.random.random_bool(chance));
             if is_due && chosen.is_none() {
                 planned.hits.send_modify(|hits| *hits += 1);
                 chosen = Some(Arc::clone(&planned.fault));
@@ -463,9 +448,7 @@ impl Storage for FaultStorage {
                 broken?;
                 call.after().await
             });
-            listing
-                .chain(end.filter_map(|end| future::ready(end.err().map(Err))))
-                .boxed()
+            listing.chain(end.filter_map(|end| future::ready(end.err().map(Err)))).boxed()
         })
         .flatten()
         .boxed()

@@ -68,21 +68,13 @@ pub struct RecordingStorage {
 impl RecordingStorage {
     /// Records over an empty `inner`.
     pub fn new(inner: Arc<dyn Storage>) -> Self {
-        Self {
-            inner,
-            base: MemoryStorage::new(),
-            entries: Mutex::default(),
-        }
+        Self { inner, base: MemoryStorage::new(), entries: Mutex::default() }
     }
 
     /// Records over `memory`; a replay starts from what it holds now.
     pub fn over(memory: MemoryStorage) -> Self {
         let base = memory.fork();
-        Self {
-            inner: Arc::new(memory),
-            base,
-            entries: Mutex::default(),
-        }
+        Self { inner: Arc::new(memory), base, entries: Mutex::default() }
     }
 
     /// How many changes are recorded.
@@ -97,10 +89,7 @@ impl RecordingStorage {
 
     /// All changes so far.
     pub fn mutations(&self) -> Vec<Mutation> {
-        self.lock()
-            .iter()
-            .map(|entry| entry.mutation.clone())
-            .collect()
+        self.lock().iter().map(|entry| entry.mutation.clone()).collect()
     }
 
     /// The storage after the first `count` changes: what a crash right then leaves when it loses all calls
@@ -117,10 +106,7 @@ impl RecordingStorage {
     /// loses or keeps each of them.
     pub fn in_flight(&self, count: usize) -> Vec<Mutation> {
         let entries = self.lock();
-        let later = entries
-            .iter()
-            .skip(count)
-            .filter(|entry| entry.begun_at <= count);
+        let later = entries.iter().skip(count).filter(|entry| entry.begun_at <= count);
         later.map(|entry| entry.mutation.clone()).collect()
     }
 
@@ -164,14 +150,7 @@ impl Storage for RecordingStorage {
         let begun_at = self.len();
         self.inner.put(path, payload.clone(), mode).await?;
         let bytes = payload.to_bytes();
-        self.record(
-            begun_at,
-            Mutation::Put {
-                path: path.clone(),
-                bytes,
-                mode,
-            },
-        );
+        self.record(begun_at, Mutation::Put { path: path.clone(), bytes, mode });
         Ok(())
     }
 

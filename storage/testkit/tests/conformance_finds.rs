@@ -63,9 +63,7 @@ impl Storage for Sloppy {
             }
             Sin::PublishesParts => {
                 let bytes = payload.to_bytes();
-                self.inner
-                    .put(path, bytes.slice(..bytes.len() / 2).into(), mode)
-                    .await?;
+                self.inner.put(path, bytes.slice(..bytes.len() / 2).into(), mode).await?;
                 tokio::task::yield_now().await;
                 self.inner.put(path, payload, PutMode::Overwrite).await
             }
@@ -119,26 +117,16 @@ async fn report(storage: impl Storage) -> Report {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_sin_is_found_by_the_case_of_its_rule() {
     for (sin, case) in [
-        (
-            Sin::CreateOverwrites,
-            "create_refuses_a_taken_path_and_changes_nothing",
-        ),
+        (Sin::CreateOverwrites, "create_refuses_a_taken_path_and_changes_nothing"),
         (Sin::CreateChecksFirst, "one_of_many_creates_wins"),
         (Sin::ShortAnswers, "a_span_beyond_the_end_is_refused"),
         (Sin::ListsByText, "a_list_covers_whole_segments"),
         (Sin::ListsItself, "a_list_covers_whole_segments"),
-        (
-            Sin::DeleteOfAbsentFails,
-            "deleting_an_absent_object_succeeds",
-        ),
+        (Sin::DeleteOfAbsentFails, "deleting_an_absent_object_succeeds"),
         (Sin::PublishesParts, "a_cancelled_put_leaves_no_part"),
     ] {
-        let report = report(Sloppy {
-            inner: MemoryStorage::new(),
-            sin,
-            looks: Mutex::default(),
-        })
-        .await;
+        let report =
+            report(Sloppy { inner: MemoryStorage::new(), sin, looks: Mutex::default() }).await;
         let found: Vec<&str> = report.failures().map(|(name, _)| name).collect();
         assert!(found.contains(&case), "{sin:?}: {report}");
     }
@@ -157,12 +145,6 @@ async fn a_report_names_the_case_and_the_cause() {
         ),
         "{line}"
     );
-    assert!(
-        line.ends_with("permission denied: a planned fault"),
-        "{line}"
-    );
-    assert!(
-        text.ends_with("fault(memory): 29 passed, 0 skipped, 1 failed"),
-        "{text}"
-    );
+    assert!(line.ends_with("permission denied: a planned fault"), "{line}");
+    assert!(text.ends_with("fault(memory): 29 passed, 0 skipped, 1 failed"), "{text}");
 }

@@ -27,9 +27,7 @@ fn faulty() -> (FaultStorage, MemoryStorage) {
 }
 
 async fn put(storage: &FaultStorage, object: &str) -> Result<(), ErrorKind> {
-    let put = storage
-        .put(&path(object), payload(), PutMode::Overwrite)
-        .await;
+    let put = storage.put(&path(object), payload(), PutMode::Overwrite).await;
     put.map_err(|error| error.kind())
 }
 
@@ -40,10 +38,7 @@ async fn a_fault_before_has_no_effect_and_a_fault_after_has() {
     storage.plan(Fault::fail_after_effect(ErrorKind::Transient).at(|path| path.name() == "after"));
     assert_eq!(put(&storage, "before").await, Err(ErrorKind::Transient));
     assert_eq!(put(&storage, "after").await, Err(ErrorKind::Transient));
-    assert_eq!(
-        memory.objects().into_keys().collect::<Vec<_>>(),
-        [path("after")]
-    );
+    assert_eq!(memory.objects().into_keys().collect::<Vec<_>>(), [path("after")]);
 }
 
 #[tokio::test]
@@ -64,22 +59,12 @@ async fn bytes_are_cut_and_flipped_in_the_answer() {
     memory.insert(path("a"), payload().to_bytes());
     storage.plan(Fault::short_read());
     storage.plan(Fault::flip_byte().on(Operation::Get));
-    assert_eq!(
-        storage.get(&path("a"), ByteRange::Full).await.unwrap(),
-        "1234"
-    );
+    assert_eq!(storage.get(&path("a"), ByteRange::Full).await.unwrap(), "1234");
     let flipped = storage.get(&path("a"), ByteRange::Full).await.unwrap();
     let original = payload().to_bytes();
-    let differences = flipped
-        .iter()
-        .zip(&original)
-        .filter(|(a, b)| a != b)
-        .count();
+    let differences = flipped.iter().zip(&original).filter(|(a, b)| a != b).count();
     assert_eq!((flipped.len(), differences), (8, 1));
-    assert_eq!(
-        storage.get(&path("a"), ByteRange::Full).await.unwrap(),
-        original
-    );
+    assert_eq!(storage.get(&path("a"), ByteRange::Full).await.unwrap(), original);
 }
 
 #[tokio::test]
@@ -99,10 +84,7 @@ async fn a_stalled_call_can_only_be_dropped() {
     let mut stall = storage.plan(Fault::stall_after_effect());
     assert!(put(&storage, "b").now_or_never().is_none());
     stall.wait_for_hits(1).await;
-    assert_eq!(
-        memory.objects().into_keys().collect::<Vec<_>>(),
-        [path("b")]
-    );
+    assert_eq!(memory.objects().into_keys().collect::<Vec<_>>(), [path("b")]);
     assert_eq!((storage.in_flight(), storage.peak_in_flight()), (0, 1));
 }
 
@@ -155,12 +137,6 @@ fn a_fault_that_never_happened_fails_the_test() {
     storage.plan(Fault::stall().on(Operation::Delete));
     let dropped = catch_unwind(AssertUnwindSafe(|| drop(storage)));
     let message = dropped.unwrap_err().downcast::<String>().unwrap();
-    assert!(
-        message.starts_with("planned faults never happened"),
-        "{message}"
-    );
-    assert!(
-        message.contains("Stall") && message.contains("Delete"),
-        "{message}"
-    );
+    assert!(message.starts_with("planned faults never happened"), "{message}");
+    assert!(message.contains("Stall") && message.contains("Delete"), "{message}");
 }

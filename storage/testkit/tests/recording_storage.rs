@@ -18,11 +18,7 @@ fn payload(text: &'static str) -> Payload {
 }
 
 fn objects(storage: &MemoryStorage) -> Vec<(String, Bytes)> {
-    storage
-        .objects()
-        .into_iter()
-        .map(|(path, bytes)| (path.to_string(), bytes))
-        .collect()
+    storage.objects().into_iter().map(|(path, bytes)| (path.to_string(), bytes)).collect()
 }
 
 fn object(path: &str, text: &'static str) -> (String, Bytes) {
@@ -34,34 +30,16 @@ async fn a_replay_shows_each_instant() {
     let memory = MemoryStorage::new();
     memory.insert(path("old"), Bytes::from_static(b"old"));
     let storage = RecordingStorage::over(memory);
-    storage
-        .put(&path("a"), payload("1"), PutMode::Create)
-        .await
-        .unwrap();
-    storage
-        .put(&path("a"), payload("2"), PutMode::Overwrite)
-        .await
-        .unwrap();
-    storage
-        .put(&path("a"), payload("3"), PutMode::Create)
-        .await
-        .unwrap_err();
+    storage.put(&path("a"), payload("1"), PutMode::Create).await.unwrap();
+    storage.put(&path("a"), payload("2"), PutMode::Overwrite).await.unwrap();
+    storage.put(&path("a"), payload("3"), PutMode::Create).await.unwrap_err();
     storage.delete(&path("old")).await.unwrap();
     assert_eq!(storage.len(), 3);
     assert_eq!(objects(&storage.replay(0)), [object("old", "old")]);
-    assert_eq!(
-        objects(&storage.replay(1)),
-        [object("a", "1"), object("old", "old")]
-    );
-    assert_eq!(
-        objects(&storage.replay(2)),
-        [object("a", "2"), object("old", "old")]
-    );
+    assert_eq!(objects(&storage.replay(1)), [object("a", "1"), object("old", "old")]);
+    assert_eq!(objects(&storage.replay(2)), [object("a", "2"), object("old", "old")]);
     assert_eq!(objects(&storage.replay(3)), [object("a", "2")]);
-    assert_eq!(
-        storage.mutations()[2],
-        Mutation::Delete { path: path("old") }
-    );
+    assert_eq!(storage.mutations()[2], Mutation::Delete { path: path("old") });
 }
 
 #[tokio::test]
@@ -72,21 +50,12 @@ async fn a_crash_may_keep_what_was_in_flight() {
     let slow = path("slow");
     let mut put = storage.put(&slow, payload("s"), PutMode::Create);
     assert!((&mut put).now_or_never().is_none());
-    storage
-        .put(&path("a"), payload("a"), PutMode::Create)
-        .await
-        .unwrap();
+    storage.put(&path("a"), payload("a"), PutMode::Create).await.unwrap();
     put.await.unwrap();
-    storage
-        .put(&path("b"), payload("b"), PutMode::Create)
-        .await
-        .unwrap();
+    storage.put(&path("b"), payload("b"), PutMode::Create).await.unwrap();
     let in_flight = |count| {
         let mutations = storage.in_flight(count);
-        mutations
-            .iter()
-            .map(|mutation| mutation.path().to_string())
-            .collect::<Vec<_>>()
+        mutations.iter().map(|mutation| mutation.path().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(in_flight(0), ["a", "slow"]);
     assert_eq!(in_flight(1), ["slow"]);

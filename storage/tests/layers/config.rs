@@ -4,10 +4,7 @@ use cairn_storage::layer::LayerConfig;
 
 #[test]
 fn the_default_is_what_an_empty_file_means() {
-    assert_eq!(
-        toml::from_str::<LayerConfig>("").unwrap(),
-        LayerConfig::default()
-    );
+    assert_eq!(toml::from_str::<LayerConfig>("").unwrap(), LayerConfig::default());
 }
 
 #[test]
@@ -26,10 +23,7 @@ transfer = \"1m\"
 request = \"20s\"
 ";
     assert_eq!(text, expected);
-    assert_eq!(
-        toml::from_str::<LayerConfig>(&text).unwrap(),
-        LayerConfig::default()
-    );
+    assert_eq!(toml::from_str::<LayerConfig>(&text).unwrap(), LayerConfig::default());
 }
 
 #[test]

@@ -22,10 +22,7 @@ async fn no_more_calls_than_the_limit_are_in_flight() {
     let (a, b) = (path("a"), path("b"));
     let calls = (0..4).map(|_| async {
         storage.get(&a, ByteRange::Full).await.unwrap();
-        storage
-            .put(&b, payload("b"), PutMode::Overwrite)
-            .await
-            .unwrap();
+        storage.put(&b, payload("b"), PutMode::Overwrite).await.unwrap();
         storage.head(&b).await.unwrap();
         storage.delete(&path("c")).await.unwrap();
         assert_eq!(list(&storage).await.unwrap(), ["a", "b"]);
@@ -45,10 +42,7 @@ async fn a_dropped_call_gives_its_permit_back() {
     stalled.wait_for_hits(1).await;
     put.abort();
     assert!(put.await.unwrap_err().is_cancelled());
-    storage
-        .put(&path("b"), payload("b"), PutMode::Create)
-        .await
-        .unwrap();
+    storage.put(&path("b"), payload("b"), PutMode::Create).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,10 +30,7 @@ fn payload(text: &'static str) -> Payload {
 /// A faulty storage and the memory behind it.
 fn faulty() -> (Arc<FaultStorage>, MemoryStorage) {
     let memory = MemoryStorage::new();
-    (
-        Arc::new(FaultStorage::new(Arc::new(memory.clone()))),
-        memory,
-    )
+    (Arc::new(FaultStorage::new(Arc::new(memory.clone()))), memory)
 }
 
 /// Puts objects behind every layer's back.
@@ -44,9 +41,5 @@ fn fill(memory: &MemoryStorage, objects: &[&str]) {
 }
 
 async fn list(storage: &dyn Storage) -> Result<Vec<String>> {
-    storage
-        .list(&ObjectPath::root())
-        .map_ok(|meta| meta.path.to_string())
-        .try_collect()
-        .await
+    storage.list(&ObjectPath::root()).map_ok(|meta| meta.path.to_string()).try_collect().await
 }

@@ -34,10 +34,7 @@ fn values(snapshotter: &Snapshotter) -> BTreeMap<String, Vec<f64>> {
             DebugValue::Histogram(samples) => samples.into_iter().map(Into::into).collect(),
         };
         if held.iter().any(|value| *value != 0.0) {
-            values.insert(
-                format!("{}{{{}}}", key.key().name(), labels.join(",")),
-                held,
-            );
+            values.insert(format!("{}{{{}}}", key.key().name(), labels.join(",")), held);
         }
     }
     values
@@ -50,28 +47,16 @@ fn expected<const N: usize>(series: [(String, Vec<f64>); N]) -> BTreeMap<String,
 #[tokio::test(start_paused = true)]
 async fn successes_errors_bytes_and_retries_are_counted() {
     let (faulty, _) = faulty();
-    faulty.plan(
-        Fault::fail(ErrorKind::Transient)
-            .on(Operation::Put)
-            .times(2),
-    );
+    faulty.plan(Fault::fail(ErrorKind::Transient).on(Operation::Put).times(2));
     faulty.plan(Fault::slow(Duration::from_secs(3)).on(Operation::Get));
     let (storage, snapshotter) = metered(&faulty);
-    storage
-        .put(&path("a"), payload("12345"), PutMode::Create)
-        .await
-        .unwrap();
-    let span = ByteRange::Span {
-        offset: 1,
-        length: 2,
-    };
+    storage.put(&path("a"), payload("12345"), PutMode::Create).await.unwrap();
+    let span = ByteRange::Span { offset: 1, length: 2 };
     storage.get(&path("a"), span).await.unwrap();
     storage.head(&path("b")).await.unwrap_err();
     assert_eq!(list(&*storage).await.unwrap(), ["a"]);
     let mut values = values(&snapshotter);
-    let put_seconds = values
-        .remove(&format!("{REQUEST_SECONDS}{{memory,put}}"))
-        .unwrap();
+    let put_seconds = values.remove(&format!("{REQUEST_SECONDS}{{memory,put}}")).unwrap();
     assert!(put_seconds[0] > 0.0, "the waits between attempts count");
     assert_eq!(
         values,
@@ -105,17 +90,11 @@ async fn a_dropped_call_counts_as_cancelled_and_is_in_flight_until_then() {
     )
     .await;
     assert_eq!(first.unwrap().unwrap().path, path("a"));
-    assert_eq!(
-        values(&snapshotter)[&format!("{IN_FLIGHT}{{memory}}")],
-        [1.0]
-    );
+    assert_eq!(values(&snapshotter)[&format!("{IN_FLIGHT}{{memory}}")], [1.0]);
     drop(listing);
     // A snapshot empties what it shows: the next one shows the difference.
     let values = values(&snapshotter);
-    assert_eq!(
-        values[&format!("{REQUESTS_TOTAL}{{memory,list,cancelled}}")],
-        [1.0]
-    );
+    assert_eq!(values[&format!("{REQUESTS_TOTAL}{{memory,list,cancelled}}")], [1.0]);
     assert_eq!(values[&format!("{IN_FLIGHT}{{memory}}")], [-1.0]);
 }
 
@@ -130,26 +109,13 @@ fn what_is_recorded_is_what_is_announced() {
             DebugValue::Gauge(_) => MetricKind::Gauge,
             DebugValue::Histogram(_) => MetricKind::Histogram,
         };
-        let labels: Vec<String> = key
-            .key()
-            .labels()
-            .map(|label| label.key().to_owned())
-            .collect();
+        let labels: Vec<String> = key.key().labels().map(|label| label.key().to_owned()).collect();
         recorded.insert(key.key().name().to_owned(), (kind, labels));
     }
     drop(storage);
     for spec in ALL {
-        let labels = spec
-            .labels
-            .iter()
-            .map(|label| (*label).to_owned())
-            .collect();
-        assert_eq!(
-            recorded.remove(spec.name),
-            Some((spec.kind, labels)),
-            "{}",
-            spec.name
-        );
+        let labels = spec.labels.iter().map(|label| (*label).to_owned()).collect();
+        assert_eq!(recorded.remove(spec.name), Some((spec.kind, labels)), "{}", spec.name);
     }
     assert!(recorded.is_empty(), "{recorded:?}");
 }

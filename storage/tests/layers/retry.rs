@@ -16,31 +16,19 @@ fn retrying(faulty: &Arc<FaultStorage>) -> Retry {
 async fn passing_faults_are_tried_again_on_every_operation() {
     let (faulty, memory) = faulty();
     fill(&memory, &["a", "b"]);
-    for operation in [
-        Operation::Put,
-        Operation::Get,
-        Operation::Head,
-        Operation::List,
-        Operation::Delete,
-    ] {
+    for operation in
+        [Operation::Put, Operation::Get, Operation::Head, Operation::List, Operation::Delete]
+    {
         faulty.plan(Fault::fail(ErrorKind::Transient).on(operation).times(3));
         faulty.plan(Fault::fail_after_effect(ErrorKind::UnknownOutcome).on(operation));
     }
     let storage = retrying(&faulty);
-    storage
-        .put(&path("c"), payload("c"), PutMode::Overwrite)
-        .await
-        .unwrap();
+    storage.put(&path("c"), payload("c"), PutMode::Overwrite).await.unwrap();
     storage.get(&path("a"), ByteRange::Full).await.unwrap();
     storage.head(&path("a")).await.unwrap();
     assert_eq!(list(&storage).await.unwrap(), ["a", "b", "c"]);
     storage.delete(&path("a")).await.unwrap();
-    for operation in [
-        Operation::Put,
-        Operation::Get,
-        Operation::Head,
-        Operation::Delete,
-    ] {
+    for operation in [Operation::Put, Operation::Get, Operation::Head, Operation::Delete] {
         assert_eq!(faulty.calls(operation), 5, "{operation}");
     }
 }
@@ -48,15 +36,9 @@ async fn passing_faults_are_tried_again_on_every_operation() {
 #[tokio::test(start_paused = true)]
 async fn other_faults_are_final() {
     let (faulty, _) = faulty();
-    for kind in [
-        ErrorKind::PermissionDenied,
-        ErrorKind::NoSpace,
-        ErrorKind::Other,
-    ] {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::NoSpace, ErrorKind::Other] {
         faulty.plan(Fault::fail(kind).on(Operation::Put));
-        let put = retrying(&faulty)
-            .put(&path("a"), payload("a"), PutMode::Create)
-            .await;
+        let put = retrying(&faulty).put(&path("a"), payload("a"), PutMode::Create).await;
         assert_eq!(put.unwrap_err().kind(), kind);
     }
     assert_eq!(faulty.calls(Operation::Put), 3);
@@ -94,10 +76,7 @@ async fn a_create_that_meets_its_own_object_succeeded() {
         faulty.plan(Fault::fail(ErrorKind::Transient).on(Operation::Get));
         let pieces =
             Payload::from_pieces(vec![Bytes::from_static(b"mi"), Bytes::from_static(b"ne")]);
-        retrying(&faulty)
-            .put(&path("a"), pieces, PutMode::Create)
-            .await
-            .unwrap();
+        retrying(&faulty).put(&path("a"), pieces, PutMode::Create).await.unwrap();
         assert_eq!(memory.objects()[&path("a")], "mine");
     }
 }
@@ -108,9 +87,7 @@ async fn a_create_that_meets_anothers_object_lost() {
         let (faulty, memory) = faulty();
         memory.insert(path("a"), Bytes::from_static(theirs));
         faulty.plan(Fault::fail(ErrorKind::UnknownOutcome).on(Operation::Put));
-        let put = retrying(&faulty)
-            .put(&path("a"), payload("mine"), PutMode::Create)
-            .await;
+        let put = retrying(&faulty).put(&path("a"), payload("mine"), PutMode::Create).await;
         assert_eq!(put.unwrap_err().kind(), ErrorKind::AlreadyExists);
         assert_eq!(memory.objects()[&path("a")], theirs);
     }
@@ -120,14 +97,9 @@ async fn a_create_that_meets_anothers_object_lost() {
 async fn a_create_refused_at_once_lost_even_against_equal_bytes() {
     let (faulty, memory) = faulty();
     memory.insert(path("a"), Bytes::from_static(b"mine"));
-    let put = retrying(&faulty)
-        .put(&path("a"), payload("mine"), PutMode::Create)
-        .await;
+    let put = retrying(&faulty).put(&path("a"), payload("mine"), PutMode::Create).await;
     assert_eq!(put.unwrap_err().kind(), ErrorKind::AlreadyExists);
-    assert_eq!(
-        faulty.calls(Operation::Head) + faulty.calls(Operation::Get),
-        0
-    );
+    assert_eq!(faulty.calls(Operation::Head) + faulty.calls(Operation::Get), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,14 +107,9 @@ async fn a_create_that_cannot_be_settled_has_an_unknown_outcome() {
     let (faulty, _) = faulty();
     faulty.plan(Fault::fail_after_effect(ErrorKind::UnknownOutcome).on(Operation::Put));
     faulty.plan(Fault::fail(ErrorKind::PermissionDenied).on(Operation::Get));
-    let put = retrying(&faulty)
-        .put(&path("a"), payload("mine"), PutMode::Create)
-        .await;
+    let put = retrying(&faulty).put(&path("a"), payload("mine"), PutMode::Create).await;
     let error = put.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.operation()),
-        (ErrorKind::UnknownOutcome, Operation::Put)
-    );
+    assert_eq!((error.kind(), error.operation()), (ErrorKind::UnknownOutcome, Operation::Put));
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,10 +119,7 @@ async fn a_broken_list_goes_on_without_repeating_itself() {
     faulty.plan(Fault::break_list(2, ErrorKind::Transient));
     faulty.plan(Fault::break_list(4, ErrorKind::Transient));
     faulty.plan(Fault::fail(ErrorKind::Transient).on(Operation::List));
-    assert_eq!(
-        list(&retrying(&faulty)).await.unwrap(),
-        ["a", "b", "c", "d", "e"]
-    );
+    assert_eq!(list(&retrying(&faulty)).await.unwrap(), ["a", "b", "c", "d", "e"]);
     assert_eq!(faulty.calls(Operation::List), 4);
 }
 
@@ -167,9 +131,6 @@ async fn a_list_fails_after_what_it_has_found() {
     let storage = retrying(&faulty);
     let mut listing = storage.list(&ObjectPath::root());
     assert_eq!(listing.try_next().await.unwrap().unwrap().path, path("a"));
-    assert_eq!(
-        listing.try_next().await.unwrap_err().kind(),
-        ErrorKind::PermissionDenied
-    );
+    assert_eq!(listing.try_next().await.unwrap_err().kind(), ErrorKind::PermissionDenied);
     assert_eq!(listing.try_next().await.unwrap(), None);
 }

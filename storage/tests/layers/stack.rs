@@ -14,10 +14,7 @@ fn the_order_is_fixed_and_shows() {
     config.max_in_flight = 4.try_into().unwrap();
     let storage = layer::stack(local, &config);
     let root = root.path().display();
-    assert_eq!(
-        storage.to_string(),
-        format!("metered(retry(limit(4, timeout(file://{root}))))")
-    );
+    assert_eq!(storage.to_string(), format!("metered(retry(limit(4, timeout(file://{root}))))"));
     assert_eq!(storage.backend(), "local");
 }
 
@@ -27,10 +24,7 @@ async fn a_stored_object_whose_answer_was_lost_is_found_and_counts_as_created() 
     faulty.plan(Fault::stall_after_effect().on(Operation::Put));
     let inner: Arc<dyn Storage> = Arc::clone(&faulty) as _;
     let storage = layer::stack(inner, &LayerConfig::default());
-    storage
-        .put(&path("a"), payload("mine"), PutMode::Create)
-        .await
-        .unwrap();
+    storage.put(&path("a"), payload("mine"), PutMode::Create).await.unwrap();
     assert_eq!(memory.objects()[&path("a")], "mine");
     assert_eq!(faulty.calls(Operation::Put), 2);
 }
@@ -40,11 +34,8 @@ async fn a_call_that_waits_to_try_again_holds_no_permit() {
     let (faulty, memory) = faulty();
     fill(&memory, &["b"]);
     let wait = Duration::from_secs(60);
-    let mut fault = faulty.plan(
-        Fault::fail(ErrorKind::Transient)
-            .retry_after(wait)
-            .on(Operation::Put),
-    );
+    let mut fault =
+        faulty.plan(Fault::fail(ErrorKind::Transient).retry_after(wait).on(Operation::Put));
     let mut config = LayerConfig::default();
     config.max_in_flight = 1.try_into().unwrap();
     let inner: Arc<dyn Storage> = Arc::clone(&faulty) as _;
@@ -68,19 +59,9 @@ async fn a_url_opens_in_each_mode() {
         assert_eq!(open(mode).unwrap_err().kind(), ErrorKind::NotFound);
     }
     let storage = open(OpenMode::Create).unwrap();
-    storage
-        .put(&path("a"), payload("a"), PutMode::Create)
-        .await
-        .unwrap();
-    open(OpenMode::Existing)
-        .unwrap()
-        .head(&path("a"))
-        .await
-        .unwrap();
+    storage.put(&path("a"), payload("a"), PutMode::Create).await.unwrap();
+    open(OpenMode::Existing).unwrap().head(&path("a")).await.unwrap();
     let read_only = open(OpenMode::ReadOnly).unwrap();
     read_only.head(&path("a")).await.unwrap();
-    assert_eq!(
-        read_only.delete(&path("a")).await.unwrap_err().kind(),
-        ErrorKind::Unsupported
-    );
+    assert_eq!(read_only.delete(&path("a")).await.unwrap_err().kind(), ErrorKind::Unsupported);
 }

@@ -14,22 +14,14 @@ fn timed(faulty: &Arc<FaultStorage>) -> Timeout {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_stalls_is_a_passing_fault_and_a_write_has_an_unknown_outcome() {
     let (faulty, _) = faulty();
-    for operation in [
-        Operation::Put,
-        Operation::Get,
-        Operation::Head,
-        Operation::List,
-        Operation::Delete,
-    ] {
+    for operation in
+        [Operation::Put, Operation::Get, Operation::Head, Operation::List, Operation::Delete]
+    {
         faulty.plan(Fault::stall().on(operation));
     }
     let (storage, a) = (timed(&faulty), path("a"));
     let kinds = [
-        storage
-            .put(&a, payload("a"), PutMode::Create)
-            .await
-            .unwrap_err()
-            .kind(),
+        storage.put(&a, payload("a"), PutMode::Create).await.unwrap_err().kind(),
         storage.delete(&a).await.unwrap_err().kind(),
         storage.get(&a, ByteRange::Full).await.unwrap_err().kind(),
         storage.head(&a).await.unwrap_err().kind(),

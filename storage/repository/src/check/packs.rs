@@ -65,11 +65,7 @@ impl PackCheck<'_> {
         let mut reads = stream::iter(reads).buffer_unordered(MAX_RUNS);
         let (mut done, total) = (0, runs.len() as u64);
         while let Some((run, bytes)) = reads.try_next().await? {
-            (self.on_progress)(CheckProgress {
-                phase: CheckPhase::Runs,
-                done,
-                total,
-            });
+            (self.on_progress)(CheckProgress { phase: CheckPhase::Runs, done, total });
             done += 1;
             // A run that is gone was deleted after it was listed, by someone who knows why.
             let Some(bytes) = bytes else { continue };
@@ -80,11 +76,7 @@ impl PackCheck<'_> {
                 }
             }
         }
-        (self.on_progress)(CheckProgress {
-            phase: CheckPhase::Runs,
-            done,
-            total,
-        });
+        (self.on_progress)(CheckProgress { phase: CheckPhase::Runs, done, total });
         Ok(needs)
     }
 
@@ -117,13 +109,7 @@ impl PackCheck<'_> {
                     report.orphan_bytes += meta.size;
                 }
                 Some(expected) if meta.size < expected => {
-                    faults.insert(
-                        pack,
-                        Fault::Short {
-                            expected,
-                            actual: meta.size,
-                        },
-                    );
+                    faults.insert(pack, Fault::Short { expected, actual: meta.size });
                 }
                 Some(_) => {
                     faults.remove(&pack);
@@ -139,10 +125,7 @@ impl PackCheck<'_> {
         needs: &Needs,
         faults: &mut PackFaults,
     ) -> Result<()> {
-        let packs: Vec<_> = needs
-            .iter()
-            .filter(|(pack, _)| !faults.contains_key(pack))
-            .collect();
+        let packs: Vec<_> = needs.iter().filter(|(pack, _)| !faults.contains_key(pack)).collect();
         let total = packs.len() as u64;
         let reads = packs.into_iter().map(async |(pack, need)| {
             let fault = self.read_directory(pack, need).await?;
@@ -152,11 +135,7 @@ impl PackCheck<'_> {
         let mut done = 0;
         while let Some((pack, fault)) = reads.try_next().await? {
             done += 1;
-            (self.on_progress)(CheckProgress {
-                phase: CheckPhase::Directories,
-                done,
-                total,
-            });
+            (self.on_progress)(CheckProgress { phase: CheckPhase::Directories, done, total });
             if let Some(fault) = fault {
                 faults.insert(pack, fault);
             }

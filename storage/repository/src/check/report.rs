@@ -122,10 +122,7 @@ pub(super) struct Findings {
 impl Findings {
     pub(super) fn add(&mut self, damage: Damage) -> &mut Finding {
         let key = (damage.object.clone(), damage.chunk);
-        self.by_damage.entry(key).or_insert_with(|| Finding {
-            damage,
-            affected: Vec::new(),
-        })
+        self.by_damage.entry(key).or_insert_with(|| Finding { damage, affected: Vec::new() })
     }
 
     pub(super) fn add_affected(&mut self, damage: Damage, affected: Affected) {
@@ -140,10 +137,7 @@ impl Findings {
     }
 
     pub(super) fn into_affected(self) -> Vec<Affected> {
-        self.by_damage
-            .into_values()
-            .flat_map(|finding| finding.affected)
-            .collect()
+        self.by_damage.into_values().flat_map(|finding| finding.affected).collect()
     }
 
     pub(super) fn into_report(self, report: &mut CheckReport) {

@@ -75,18 +75,8 @@ impl<'a> Walk<'a> {
         judge: Judge<'a>,
         findings: Findings,
     ) -> Self {
-        let context = Context {
-            repository,
-            index,
-            judge,
-        };
-        Self {
-            context,
-            findings,
-            intact: HashSet::new(),
-            num_documents: 0,
-            num_segments: 0,
-        }
+        let context = Context { repository, index, judge };
+        Self { context, findings, intact: HashSet::new(), num_documents: 0, num_segments: 0 }
     }
 
     pub(super) fn finish(self, report: &mut CheckReport) {
@@ -110,10 +100,7 @@ impl<'a> Walk<'a> {
         if self.is_intact(&record.root) {
             return Ok(());
         }
-        let place = Affected {
-            segments: record.stats.segments,
-            ..affected(&record.label)
-        };
+        let place = Affected { segments: record.stats.segments, ..affected(&record.label) };
         let root = self.context.fetch::<Root>(&record.root).await?;
         let Some(root) = self.unwrap_or_note(root, &place) else {
             return Ok(());
@@ -131,10 +118,7 @@ impl<'a> Walk<'a> {
         if self.is_intact(&database.objects) {
             return Ok(true);
         }
-        let place = Affected {
-            database: Some(database.name.clone()),
-            ..affected(label)
-        };
+        let place = Affected { database: Some(database.name.clone()), ..affected(label) };
         let objects = self.context.fetch::<ObjectList>(&database.objects).await?;
         let Some(objects) = self.unwrap_or_note(objects, &place) else {
             return Ok(false);
@@ -147,12 +131,9 @@ impl<'a> Walk<'a> {
     /// Walks the partitions of all objects of a database, many at once.
     async fn partitions(&mut self, place: &Affected, objects: &[Object]) -> Result<bool> {
         let context = self.context;
-        let partitions = objects.iter().flat_map(|object| {
-            object
-                .partitions
-                .iter()
-                .map(move |partition| (object, partition))
-        });
+        let partitions = objects
+            .iter()
+            .flat_map(|object| object.partitions.iter().map(move |partition| (object, partition)));
         let unknown = partitions.filter(|(_, partition)| !self.is_intact(&partition.tablets));
         let fetches = unknown.map(async |(object, partition)| {
             let tablets = context.fetch::<TabletList>(&partition.tablets).await?;
@@ -163,10 +144,7 @@ impl<'a> Walk<'a> {
         let mut are_intact = true;
         while let Some((object, partition, tablets)) = fetches.try_next().await? {
             let place = Affected {
-                object: Some(ObjectName {
-                    kind: object.kind.clone(),
-                    name: object.name.clone(),
-                }),
+                object: Some(ObjectName { kind: object.kind.clone(), name: object.name.clone() }),
                 partition: Some(partition.name.clone()),
                 segments: partition.segments,
                 ..place.clone()
@@ -196,14 +174,7 @@ impl<'a> Walk<'a> {
             for (damage, segments) in losses {
                 let (index, name) = (tablet.index.clone(), tablet.name.clone());
                 let tablet = Some(TabletName { index, name });
-                self.findings.add_affected(
-                    damage,
-                    Affected {
-                        tablet,
-                        segments,
-                        ..place.clone()
-                    },
-                );
+                self.findings.add_affected(damage, Affected { tablet, segments, ..place.clone() });
             }
         }
         Ok(are_intact)
@@ -238,10 +209,7 @@ impl Context<'_> {
         let verdicts = self.judge_all(reference.chunks.iter().collect()).await?;
         let losses = distinct_losses(&verdicts);
         if !losses.is_empty() {
-            return Ok(Err(losses
-                .into_iter()
-                .map(|loss| self.damage_of(loss))
-                .collect()));
+            return Ok(Err(losses.into_iter().map(|loss| self.damage_of(loss)).collect()));
         }
         match self.repository.read_document(self.index, reference).await {
             Ok(document) => Ok(Ok(document)),
@@ -257,30 +225,19 @@ impl Context<'_> {
         tablet: &Tablet,
         document: &DamagedObject,
     ) -> Result<Vec<(Damage, u64)>> {
-        let ids = tablet
-            .segments
-            .iter()
-            .flat_map(|segment| segment.chunks.iter())
-            .collect();
+        let ids = tablet.segments.iter().flat_map(|segment| segment.chunks.iter()).collect();
         let verdicts = self.judge_all(ids).await?;
         let mut verdicts = verdicts.as_slice();
         let mut segments_by_loss: BTreeMap<Loss, u64> = BTreeMap::new();
         let mut damages = Vec::new();
         for segment in &tablet.segments {
             let of_segment;
-            (of_segment, verdicts) = verdicts
-                .split_at_checked(segment.chunks.len())
-                .unwrap_or_default();
+            (of_segment, verdicts) =
+                verdicts.split_at_checked(segment.chunks.len()).unwrap_or_default();
             let losses = distinct_losses(of_segment);
             if let Some(fault) = wrong_length(segment, of_segment) {
                 let chunk = segment.chunks.first();
-                damages.push((
-                    Damage {
-                        chunk,
-                        ..Damage::new(document.clone(), fault)
-                    },
-                    1,
-                ));
+                damages.push((Damage { chunk, ..Damage::new(document.clone(), fault) }, 1));
             }
             for loss in losses {
                 *segments_by_loss.entry(loss).or_default() += 1;
@@ -293,10 +250,7 @@ impl Context<'_> {
 
     async fn judge_all(&self, ids: Vec<ChunkId>) -> Result<Vec<Verdict>> {
         let verdicts: Vec<_> = ids.into_iter().map(|id| self.judge(id)).collect();
-        stream::iter(verdicts)
-            .buffered(MAX_LOOKUPS)
-            .try_collect()
-            .await
+        stream::iter(verdicts).buffered(MAX_LOOKUPS).try_collect().await
     }
 
     async fn judge(&self, id: ChunkId) -> Result<Verdict> {
@@ -306,13 +260,9 @@ impl Context<'_> {
             Judge::Packs(faults) => faults,
         };
         let places = self.index.find_all(&id).await?;
-        let good = places
-            .iter()
-            .find(|place| !faults.contains_key(&place.pack));
+        let good = places.iter().find(|place| !faults.contains_key(&place.pack));
         Ok(match (good, places.first()) {
-            (Some(place), _) => Verdict::Intact {
-                raw_len: Some(place.raw_len),
-            },
+            (Some(place), _) => Verdict::Intact { raw_len: Some(place.raw_len) },
             (None, Some(place)) => Verdict::Lost(Loss::Pack(place.pack)),
             (None, None) => Verdict::Lost(Loss::NotListed),
         })
@@ -345,10 +295,7 @@ fn wrong_length(segment: &Segment, verdicts: &[Verdict]) -> Option<Fault> {
         Verdict::Lost(_) => None,
     });
     let actual = lengths.sum::<Option<u64>>()?;
-    (actual != segment.len).then_some(Fault::Length {
-        expected: segment.len,
-        actual,
-    })
+    (actual != segment.len).then_some(Fault::Length { expected: segment.len, actual })
 }
 
 fn affected(label: &Label) -> Affected {
@@ -363,22 +310,13 @@ fn affected(label: &Label) -> Affected {
 }
 
 fn document_of(reference: &DocumentRef) -> DamagedObject {
-    reference
-        .chunks
-        .first()
-        .map_or(DamagedObject::Index, DamagedObject::Document)
+    reference.chunks.first().map_or(DamagedObject::Index, DamagedObject::Document)
 }
 
 /// Half a hash of a reference: two that collide by chance are not to be feared among any number of documents.
 fn key_of(reference: &DocumentRef) -> u128 {
     let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(&reference.len.to_le_bytes())
-        .update(reference.chunks.as_bytes());
+    hasher.update(&reference.len.to_le_bytes()).update(reference.chunks.as_bytes());
     let hash = hasher.finalize();
-    hash.as_bytes()
-        .first_chunk()
-        .copied()
-        .map(u128::from_le_bytes)
-        .unwrap_or_default()
+    hash.as_bytes().first_chunk().copied().map(u128::from_le_bytes).unwrap_or_default()
 }

@@ -74,10 +74,7 @@ impl PageCache {
 
 impl Pages {
     pub(super) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self {
-            storage,
-            cache: Mutex::default(),
-        }
+        Self { storage, cache: Mutex::default() }
     }
 
     /// Finds a chunk in a run. A run that is gone or damaged where it is looked at lists nothing: the worst
@@ -117,9 +114,7 @@ impl Pages {
             return Ok(None);
         };
         let entry = PackedEntry::from_bytes(bytes);
-        let packs = self
-            .page(run, Table::Packs, entry.pack / PAGE_ITEMS)
-            .await?;
+        let packs = self.page(run, Table::Packs, entry.pack / PAGE_ITEMS).await?;
         let (packs, _) = packs.as_chunks::<PACK_BYTES>();
         let pack = packs.get((entry.pack % PAGE_ITEMS) as usize);
         let located = pack.and_then(|pack| entry.located(PackId::from_bytes(*pack)));
@@ -133,10 +128,7 @@ impl Pages {
             return Ok(page);
         }
         let start = number * PAGE_ITEMS;
-        let RunHeader {
-            num_packs,
-            num_entries,
-        } = run.header;
+        let RunHeader { num_packs, num_entries } = run.header;
         let (length, offset_of): (u32, fn(RunHeader, u32) -> u64) = match table {
             Table::Packs => (num_packs, RunHeader::pack_offset),
             Table::Entries => (num_entries, RunHeader::entry_offset),
@@ -145,10 +137,7 @@ impl Pages {
         let offset = offset_of(run.header, start);
         let length = offset_of(run.header, end).saturating_sub(offset);
         let path = layout::index_path(&run.id);
-        let page = self
-            .storage
-            .get(&path, ByteRange::Span { offset, length })
-            .await?;
+        let page = self.storage.get(&path, ByteRange::Span { offset, length }).await?;
         if page.len() as u64 != length {
             return Err(damage(run, Malformed::new("a short read")).into());
         }
@@ -197,13 +186,7 @@ impl Search {
         let position = (u128::from(id.leading()) * u128::from(num_entries)) >> u64::BITS;
         let next = u32::try_from(position).unwrap_or(u32::MAX) / PAGE_ITEMS;
         let high = num_entries.div_ceil(PAGE_ITEMS);
-        Self {
-            low: 0,
-            high,
-            next,
-            step: 0,
-            direction: Ordering::Equal,
-        }
+        Self { low: 0, high, next, step: 0, direction: Ordering::Equal }
     }
 
     /// The page to look at; `None` when the run does not hold the id.
@@ -214,24 +197,15 @@ impl Search {
     /// The id lies in `direction` of `page`. The neighbour is tried first, then the steps double; a
     /// change of direction starts over, so that ids of any distribution end the search soon.
     fn miss(&mut self, page: u32, direction: Ordering) {
-        self.step = if self.direction == direction {
-            self.step.saturating_mul(2).max(1)
-        } else {
-            0
-        };
+        self.step =
+            if self.direction == direction { self.step.saturating_mul(2).max(1) } else { 0 };
         self.direction = direction;
         if direction == Ordering::Less {
             self.high = page;
-            self.next = page
-                .saturating_sub(1)
-                .saturating_sub(self.step)
-                .max(self.low);
+            self.next = page.saturating_sub(1).saturating_sub(self.step).max(self.low);
         } else {
             self.low = page + 1;
-            self.next = self
-                .low
-                .saturating_add(self.step)
-                .min(self.high.saturating_sub(1));
+            self.next = self.low.saturating_add(self.step).min(self.high.saturating_sub(1));
         }
     }
 }

@@ -52,9 +52,7 @@ impl TableBuilder {
     }
 
     fn position_of(&mut self, pack: PackId) -> u32 {
-        let Self {
-            packs, positions, ..
-        } = self;
+        let Self { packs, positions, .. } = self;
         *positions.entry(pack).or_insert_with(|| {
             packs.push(pack);
             u32::try_from(packs.len() - 1).unwrap_or(u32::MAX)
@@ -62,9 +60,7 @@ impl TableBuilder {
     }
 
     pub(super) fn build(self) -> ResidentTable {
-        let Self {
-            packs, mut entries, ..
-        } = self;
+        let Self { packs, mut entries, .. } = self;
         entries.sort_unstable_by_key(|entry| entry.id);
         entries.dedup();
         let bits = (entries.len() / ENTRIES_PER_START + 1).ilog2();
@@ -74,16 +70,8 @@ impl TableBuilder {
             let position = u32::try_from(position).unwrap_or(u32::MAX);
             starts.resize(starts.len().max(bits_of(&entry.id, shift) + 1), position);
         }
-        starts.resize(
-            (1 << bits) + 1,
-            u32::try_from(entries.len()).unwrap_or(u32::MAX),
-        );
-        ResidentTable {
-            packs,
-            entries,
-            starts,
-            shift,
-        }
+        starts.resize((1 << bits) + 1, u32::try_from(entries.len()).unwrap_or(u32::MAX));
+        ResidentTable { packs, entries, starts, shift }
     }
 }
 

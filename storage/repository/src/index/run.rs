@@ -37,10 +37,7 @@ pub fn encode_run(mut entries: Vec<IndexEntry>) -> EncodedRun {
     packs.sort_unstable();
     packs.dedup();
 
-    let header = RunHeader {
-        num_packs: count(packs.len()),
-        num_entries: count(entries.len()),
-    };
+    let header = RunHeader { num_packs: count(packs.len()), num_entries: count(entries.len()) };
     let capacity = usize::try_from(header.run_bytes()).unwrap_or_default();
     let mut bytes = Vec::with_capacity(capacity);
     bytes.extend_from_slice(&MAGIC);
@@ -51,18 +48,13 @@ pub fn encode_run(mut entries: Vec<IndexEntry>) -> EncodedRun {
     }
     for entry in &entries {
         // Every pack of an entry is in the table.
-        let position = packs
-            .binary_search(&entry.location.pack)
-            .unwrap_or_default();
+        let position = packs.binary_search(&entry.location.pack).unwrap_or_default();
         let packed = PackedEntry::new(entry, count(position));
         bytes.extend_from_slice(&packed.to_bytes());
     }
     let id = IndexId::of(&bytes);
     bytes.extend_from_slice(id.as_bytes());
-    EncodedRun {
-        id,
-        bytes: bytes.into(),
-    }
+    EncodedRun { id, bytes: bytes.into() }
 }
 
 /// As the format keeps counts. More than fit would take 192 GiB of entries in memory.
@@ -109,9 +101,7 @@ pub(super) fn check_entries(
     for bytes in entries {
         let packed = PackedEntry::from_bytes(bytes);
         if packed.pack >= num_packs {
-            return Err(Malformed::new(
-                "an entry names a pack that the run does not",
-            ));
+            return Err(Malformed::new("an entry names a pack that the run does not"));
         }
         let entry = packed.located(PackId::from_bytes([0; 32]));
         let entry = entry.ok_or(Malformed::new("unknown codec or kind of chunk"))?;
@@ -159,33 +149,14 @@ pub(super) struct PackedEntry {
 
 impl PackedEntry {
     fn new(entry: &IndexEntry, pack: u32) -> Self {
-        let ChunkLocation {
-            offset,
-            stored_len,
-            raw_len,
-            codec,
-            kind,
-            ..
-        } = entry.location;
+        let ChunkLocation { offset, stored_len, raw_len, codec, kind, .. } = entry.location;
         let numbers = (kind as u32) << CODEC_BITS | codec as u32;
-        Self {
-            id: entry.id,
-            pack,
-            offset,
-            stored_len,
-            rest: numbers << RAW_LEN_BITS | raw_len,
-        }
+        Self { id: entry.id, pack, offset, stored_len, rest: numbers << RAW_LEN_BITS | raw_len }
     }
 
     pub(super) fn from_bytes(bytes: &[u8; ENTRY_BYTES]) -> Self {
         let (words, _) = bytes.as_chunks::<4>();
-        let word = |at: usize| {
-            words
-                .get(at)
-                .copied()
-                .map(u32::from_le_bytes)
-                .unwrap_or_default()
-        };
+        let word = |at: usize| words.get(at).copied().map(u32::from_le_bytes).unwrap_or_default();
         let id = bytes.first_chunk().copied().unwrap_or_default();
         Self {
             id: ChunkId::from_bytes(id),
@@ -223,10 +194,7 @@ impl PackedEntry {
             codec: Codec::from_number(numbers & ((1 << CODEC_BITS) - 1))?,
             kind: ChunkKind::from_number(numbers >> CODEC_BITS)?,
         };
-        Some(IndexEntry {
-            id: self.id,
-            location,
-        })
+        Some(IndexEntry { id: self.id, location })
     }
 }
 
@@ -253,9 +221,7 @@ impl RunHeader {
             num_entries: u32::from_le_bytes([n0, n1, n2, n3]),
         };
         if header.run_bytes() != run_bytes {
-            return Err(Malformed::new(
-                "the counts do not fit the length of the run",
-            ));
+            return Err(Malformed::new("the counts do not fit the length of the run"));
         }
         Ok(header)
     }

@@ -12,29 +12,12 @@ use crate::{Fault, PackId};
 /// The entry number `n`: each number another chunk, eight of them in a pack.
 fn entry(n: u32) -> IndexEntry {
     let pack = PackId::from_bytes(*blake3::hash(&(n / 8).to_le_bytes()).as_bytes());
-    let (codec, stored_len) = if n.is_multiple_of(2) {
-        (Codec::Raw, 1000)
-    } else {
-        (Codec::Zstd, 10)
-    };
-    let kind = if n.is_multiple_of(3) {
-        ChunkKind::Document
-    } else {
-        ChunkKind::Segment
-    };
+    let (codec, stored_len) =
+        if n.is_multiple_of(2) { (Codec::Raw, 1000) } else { (Codec::Zstd, 10) };
+    let kind = if n.is_multiple_of(3) { ChunkKind::Document } else { ChunkKind::Segment };
     let offset = 8 + (n % 8) * 1000;
-    let location = ChunkLocation {
-        pack,
-        offset,
-        stored_len,
-        raw_len: 1000,
-        codec,
-        kind,
-    };
-    IndexEntry {
-        id: ChunkId::of(&n.to_le_bytes()),
-        location,
-    }
+    let location = ChunkLocation { pack, offset, stored_len, raw_len: 1000, codec, kind };
+    IndexEntry { id: ChunkId::of(&n.to_le_bytes()), location }
 }
 
 fn store(storage: &MemoryStorage, entries: Vec<IndexEntry>) -> ListedRun {
@@ -46,9 +29,7 @@ fn store(storage: &MemoryStorage, entries: Vec<IndexEntry>) -> ListedRun {
 
 async fn load(storage: &MemoryStorage, runs: &[ListedRun], budget: u64) -> Index {
     let storage = Arc::new(storage.clone());
-    Index::load(storage, runs.to_vec(), budget, Handle::current())
-        .await
-        .unwrap()
+    Index::load(storage, runs.to_vec(), budget, Handle::current()).await.unwrap()
 }
 
 #[test]
@@ -79,13 +60,7 @@ fn the_bytes_are_those_of_the_design() {
     expected.extend(blake3::hash(&expected).as_bytes());
     assert_eq!(run.bytes, expected);
     assert_eq!(run.id.as_bytes(), &expected[expected.len() - 32..]);
-    assert_eq!(
-        decode_run(&run.id, &run.bytes)
-            .unwrap()
-            .entries()
-            .collect::<Vec<_>>(),
-        [one, two]
-    );
+    assert_eq!(decode_run(&run.id, &run.bytes).unwrap().entries().collect::<Vec<_>>(), [one, two]);
 }
 
 /// A run that someone made to pass the hash.
@@ -104,24 +79,13 @@ fn each_finding_has_its_words() {
     let entries = 16 + 3 * 32;
     let forged = |change: &dyn Fn(&mut [u8])| decode_forged(bytes.clone(), change);
     assert_eq!(
-        decode_run(&IndexId::from_bytes([0; 32]), &bytes)
-            .unwrap_err()
-            .what(),
+        decode_run(&IndexId::from_bytes([0; 32]), &bytes).unwrap_err().what(),
         "its content does not match its hash"
     );
     assert_eq!(forged(&|bytes| bytes[0] = 0), "no run's magic at the start");
-    assert_eq!(
-        forged(&|bytes| bytes[8] = 9),
-        "the counts do not fit the length of the run"
-    );
-    assert_eq!(
-        forged(&|bytes| bytes[15] = 255),
-        "the counts do not fit the length of the run"
-    );
-    assert_eq!(
-        forged(&|bytes| bytes[16..48].fill(255)),
-        "the packs of a run are out of order"
-    );
+    assert_eq!(forged(&|bytes| bytes[8] = 9), "the counts do not fit the length of the run");
+    assert_eq!(forged(&|bytes| bytes[15] = 255), "the counts do not fit the length of the run");
+    assert_eq!(forged(&|bytes| bytes[16..48].fill(255)), "the packs of a run are out of order");
     assert_eq!(
         forged(&|bytes| bytes[entries..entries + 32].fill(255)),
         "the entries of a run are out of order"
@@ -130,18 +94,9 @@ fn each_finding_has_its_words() {
         forged(&|bytes| bytes[entries + 32] = 3),
         "an entry names a pack that the run does not"
     );
-    assert_eq!(
-        forged(&|bytes| bytes[entries + 47] = 7),
-        "unknown codec or kind of chunk"
-    );
-    assert_eq!(
-        forged(&|bytes| bytes[entries + 36] = 0),
-        "the chunk lies outside of any pack"
-    );
-    assert_eq!(
-        forged(&|bytes| bytes[entries + 39] = 64),
-        "the chunk lies outside of any pack"
-    );
+    assert_eq!(forged(&|bytes| bytes[entries + 47] = 7), "unknown codec or kind of chunk");
+    assert_eq!(forged(&|bytes| bytes[entries + 36] = 0), "the chunk lies outside of any pack");
+    assert_eq!(forged(&|bytes| bytes[entries + 39] = 64), "the chunk lies outside of any pack");
 }
 
 #[tokio::test]
@@ -171,10 +126,7 @@ async fn the_budget_is_spent_on_the_smallest_runs() {
 
 #[test]
 fn threads_that_may_block_locate_in_paged_runs() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let storage = MemoryStorage::new();
     let run = store(&storage, (0..5000).map(entry).collect());
     let index = runtime.block_on(load(&storage, &[run], 0));
@@ -194,10 +146,7 @@ fn threads_that_may_block_locate_in_paged_runs() {
     }
     drop(runtime);
     let stopped = index.locate(&entry(0).id);
-    assert_eq!(
-        stopped.unwrap_err().to_string(),
-        "a lookup on a stopped runtime"
-    );
+    assert_eq!(stopped.unwrap_err().to_string(), "a lookup on a stopped runtime");
 }
 
 #[tokio::test]
@@ -205,14 +154,10 @@ async fn lookups_in_a_paged_run_read_few_pages() {
     let memory = MemoryStorage::new();
     let run = store(&memory, (0..100_000).map(entry).collect());
     let storage = Arc::new(FaultStorage::new(Arc::new(memory)));
-    let index = Index::load(Arc::clone(&storage) as _, vec![run], 0, Handle::current())
-        .await
-        .unwrap();
+    let index =
+        Index::load(Arc::clone(&storage) as _, vec![run], 0, Handle::current()).await.unwrap();
     for n in (0..200_000).step_by(100) {
-        assert_eq!(
-            index.find(&entry(n).id).await.unwrap().is_some(),
-            n < 100_000
-        );
+        assert_eq!(index.find(&entry(n).id).await.unwrap().is_some(), n < 100_000);
     }
     // 98 pages of entries, 13 of packs, one header: all of them are cached once read.
     assert!(storage.calls(Operation::Get) <= 112);
@@ -240,28 +185,19 @@ async fn a_damaged_run_lists_nothing_and_does_not_stop_the_others() {
     let storage = MemoryStorage::new();
     let rotten = store(&storage, (0..2000).map(entry).collect());
     let good = store(&storage, (2000..4000).map(entry).collect());
-    let gone = ListedRun {
-        id: IndexId::from_bytes([5; 32]),
-        size: 1000,
-    };
+    let gone = ListedRun { id: IndexId::from_bytes([5; 32]), size: 1000 };
     let path = layout::index_path(&rotten.id);
     let mut bytes = storage.remove(&path).unwrap().to_vec();
     bytes[100..].reverse();
     storage.insert(path, bytes.into());
     let index = load(&storage, &[rotten, good, gone], 1 << 20).await;
     assert_eq!(index.damages().len(), 1);
-    assert_eq!(
-        index.damages()[0].object,
-        DamagedObject::IndexRun(rotten.id)
-    );
+    assert_eq!(index.damages()[0].object, DamagedObject::IndexRun(rotten.id));
     assert!(matches!(index.damages()[0].fault, Fault::Malformed(_)));
     for budget in [0, 1 << 20] {
         let index = load(&storage, &[rotten, good, gone], budget).await;
         assert_eq!(index.find(&entry(0).id).await.unwrap(), None);
-        assert_eq!(
-            index.find(&entry(3000).id).await.unwrap(),
-            Some(entry(3000).location)
-        );
+        assert_eq!(index.find(&entry(3000).id).await.unwrap(), Some(entry(3000).location));
     }
 }
 
@@ -271,10 +207,7 @@ async fn ids_that_are_not_uniform_are_found_too() {
     let skewed = |n: u32| {
         let mut bytes = [0xff; 32];
         bytes[28..].copy_from_slice(&n.to_be_bytes());
-        IndexEntry {
-            id: ChunkId::from_bytes(bytes),
-            ..entry(n)
-        }
+        IndexEntry { id: ChunkId::from_bytes(bytes), ..entry(n) }
     };
     let run = store(&storage, (0..20_000).map(|n| skewed(n * 2)).collect());
     for budget in [0, 1 << 30] {
@@ -287,9 +220,7 @@ async fn ids_that_are_not_uniform_are_found_too() {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
 }
 
 proptest! {

@@ -26,9 +26,7 @@ impl Document for ObjectList {
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let objects = only_list(bytes, object)?;
-        ordered(is_strictly_ascending(&objects, |object| {
-            (&object.kind, &object.name)
-        }))?;
+        ordered(is_strictly_ascending(&objects, |object| (&object.kind, &object.name)))?;
         Ok(Self { objects })
     }
 }
@@ -40,9 +38,7 @@ impl Document for TabletList {
 
     fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let tablets = only_list(bytes, tablet)?;
-        ordered(is_strictly_ascending(&tablets, |tablet| {
-            (&tablet.index, &tablet.name)
-        }))?;
+        ordered(is_strictly_ascending(&tablets, |tablet| (&tablet.index, &tablet.name)))?;
         Ok(Self { tablets })
     }
 }
@@ -62,15 +58,12 @@ fn only_list<T>(
 }
 
 fn ordered(is_ordered: bool) -> Result<(), Malformed> {
-    is_ordered
-        .then_some(())
-        .ok_or(Malformed::new("a list is out of order"))
+    is_ordered.then_some(()).ok_or(Malformed::new("a list is out of order"))
 }
 
 pub(crate) fn document_ref(reader: &mut Reader<'_>) -> Result<DocumentRef, Malformed> {
-    let (len, chunks) = reader.tuple(2, |reader| {
-        Ok((reader.uint()?, reader.list(Reader::chunk_id)?))
-    })?;
+    let (len, chunks) =
+        reader.tuple(2, |reader| Ok((reader.uint()?, reader.list(Reader::chunk_id)?)))?;
     let chunks = ChunkList::from(chunks);
     if len == 0 || len > MAX_DOCUMENT_BYTES || !can_have_length(&chunks, len) {
         return Err(reader.malformed("a reference whose chunks cannot have its length"));
@@ -80,10 +73,7 @@ pub(crate) fn document_ref(reader: &mut Reader<'_>) -> Result<DocumentRef, Malfo
 
 fn database(reader: &mut Reader<'_>) -> Result<Database, Malformed> {
     reader.tuple(2, |reader| {
-        Ok(Database {
-            name: reader.text()?.to_owned(),
-            objects: document_ref(reader)?,
-        })
+        Ok(Database { name: reader.text()?.to_owned(), objects: document_ref(reader)? })
     })
 }
 
@@ -98,9 +88,7 @@ fn object(reader: &mut Reader<'_>) -> Result<Object, Malformed> {
             partitions: reader.list(partition)?,
         })
     })?;
-    ordered(is_strictly_ascending(&object.partitions, |partition| {
-        &partition.name
-    }))?;
+    ordered(is_strictly_ascending(&object.partitions, |partition| &partition.name))?;
     Ok(object)
 }
 
@@ -123,9 +111,7 @@ fn tablet(reader: &mut Reader<'_>) -> Result<Tablet, Malformed> {
             segments: reader.list(segment)?,
         })
     })?;
-    ordered(is_strictly_ascending(&tablet.segments, |segment| {
-        &segment.name
-    }))?;
+    ordered(is_strictly_ascending(&tablet.segments, |segment| &segment.name))?;
     Ok(tablet)
 }
 

@@ -24,10 +24,7 @@ pub(super) fn tablet_list(list_of: &TabletList) -> Vec<u8> {
 }
 
 pub(crate) fn document_ref(writer: &mut Writer, reference: &DocumentRef) {
-    writer
-        .array(2)
-        .uint(reference.len)
-        .array(reference.chunks.len());
+    writer.array(2).uint(reference.len).array(reference.chunks.len());
     for chunk in reference.chunks.iter() {
         writer.bytes(chunk.as_bytes());
     }
@@ -66,12 +63,6 @@ fn tablet(writer: &mut Writer, tablet: &Tablet) {
 }
 
 fn segment(writer: &mut Writer, segment: &Segment) {
-    writer
-        .array(5)
-        .text(&segment.name)
-        .uint(segment.len)
-        .bytes(&segment.identity);
-    writer
-        .bytes(&segment.attributes)
-        .bytes(segment.chunks.as_bytes());
+    writer.array(5).text(&segment.name).uint(segment.len).bytes(&segment.identity);
+    writer.bytes(&segment.attributes).bytes(segment.chunks.as_bytes());
 }

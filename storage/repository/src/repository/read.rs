@@ -50,20 +50,14 @@ impl Repository {
 
     /// A range of a pack, unverified. [`crate::ErrorKind::Damaged`] when the pack is not there or not so long.
     pub async fn read_pack(&self, pack: &PackId, offset: u32, length: u32) -> Result<Bytes> {
-        let range = ByteRange::Span {
-            offset: offset.into(),
-            length: length.into(),
-        };
+        let range = ByteRange::Span { offset: offset.into(), length: length.into() };
         let read = self.storage.get(&layout::pack_path(pack), range).await;
         let bytes = read.map_err(|error| match fault_of(&error) {
             Some(fault) => Damage::new(DamagedObject::Pack(*pack), fault).into(),
             None => crate::Error::from(error),
         })?;
         if bytes.len() != length as usize {
-            let short = Fault::Short {
-                expected: length.into(),
-                actual: bytes.len() as u64,
-            };
+            let short = Fault::Short { expected: length.into(), actual: bytes.len() as u64 };
             return Err(Damage::new(DamagedObject::Pack(*pack), short).into());
         }
         Ok(bytes)
@@ -75,13 +69,8 @@ impl Repository {
         index: &Index,
         reference: &DocumentRef,
     ) -> Result<D> {
-        let bytes = self
-            .read_batch(index, std::slice::from_ref(reference))
-            .await?;
-        decode(
-            reference,
-            bytes.first().map(Vec::as_slice).unwrap_or_default(),
-        )
+        let bytes = self.read_batch(index, std::slice::from_ref(reference)).await?;
+        decode(reference, bytes.first().map(Vec::as_slice).unwrap_or_default())
     }
 
     /// Documents in the order of their references, verified and decoded. Chunks that lie near one another are
@@ -107,10 +96,7 @@ impl Repository {
     /// The bytes of each document.
     async fn read_batch(&self, index: &Index, references: &[DocumentRef]) -> Result<Vec<Vec<u8>>> {
         let chunks = self.read_chunks(index, references).await?;
-        references
-            .iter()
-            .map(|reference| assemble(reference, &chunks))
-            .collect()
+        references.iter().map(|reference| assemble(reference, &chunks)).collect()
     }
 
     async fn read_chunks(
@@ -120,21 +106,16 @@ impl Repository {
     ) -> Result<HashMap<ChunkId, Bytes>> {
         let mut ids: Vec<ChunkId> = Vec::new();
         let mut chunks = HashMap::new();
-        for id in references
-            .iter()
-            .flat_map(|reference| reference.chunks.iter())
-        {
+        for id in references.iter().flat_map(|reference| reference.chunks.iter()) {
             if chunks.insert(id, Bytes::new()).is_none() {
                 ids.push(id);
             }
         }
         let lookups =
-            ids.into_iter()
-                .enumerate()
-                .map(async |(number, id)| match index.find(&id).await? {
-                    Some(location) => Ok((number, id, location)),
-                    None => Err(crate::Error::from(not_listed(id))),
-                });
+            ids.into_iter().enumerate().map(async |(number, id)| match index.find(&id).await? {
+                Some(location) => Ok((number, id, location)),
+                None => Err(crate::Error::from(not_listed(id))),
+            });
         let lookups = stream::iter(lookups.collect::<Vec<_>>()).buffered(MAX_READS);
         let wanted: Vec<_> = lookups.try_collect().await?;
         let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
@@ -178,18 +159,11 @@ fn batch_len(references: &[DocumentRef]) -> usize {
 
 /// Joins the chunks of a document. What it allocates was read before.
 fn assemble(reference: &DocumentRef, chunks: &HashMap<ChunkId, Bytes>) -> Result<Vec<u8>> {
-    let pieces: Vec<&[u8]> = reference
-        .chunks
-        .iter()
-        .filter_map(|id| chunks.get(&id))
-        .map(AsRef::as_ref)
-        .collect();
+    let pieces: Vec<&[u8]> =
+        reference.chunks.iter().filter_map(|id| chunks.get(&id)).map(AsRef::as_ref).collect();
     let actual = pieces.iter().map(|piece| piece.len() as u64).sum();
     if actual != reference.len {
-        let fault = Fault::Length {
-            expected: reference.len,
-            actual,
-        };
+        let fault = Fault::Length { expected: reference.len, actual };
         return Err(Damage::new(document(reference), fault).into());
     }
     Ok(pieces.concat())
@@ -201,10 +175,7 @@ fn decode<D: Document>(reference: &DocumentRef, bytes: &[u8]) -> Result<D> {
 }
 
 fn document(reference: &DocumentRef) -> DamagedObject {
-    reference
-        .chunks
-        .first()
-        .map_or(DamagedObject::Index, DamagedObject::Document)
+    reference.chunks.first().map_or(DamagedObject::Index, DamagedObject::Document)
 }
 
 fn not_listed(id: ChunkId) -> Damage {

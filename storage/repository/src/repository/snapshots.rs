@@ -41,9 +41,7 @@ impl Repository {
     pub async fn commit(&self, record: &Record) -> Result<()> {
         refuse_read_only(&self.storage)?;
         if !self.storage.capabilities().atomic_create {
-            return Err(Error::invalid(
-                "a commit on a storage without put-if-absent",
-            ));
+            return Err(Error::invalid("a commit on a storage without put-if-absent"));
         }
         let bytes = Bytes::from(record.encode());
         if bytes.len() as u64 > MAX_RECORD_BYTES {
@@ -59,10 +57,7 @@ impl Repository {
                     return Ok(());
                 }
                 let timestamp = Record::decode(&holder).ok().map(|holder| holder.timestamp);
-                Err(Error::LabelExists {
-                    label: record.label.clone(),
-                    timestamp,
-                })
+                Err(Error::LabelExists { label: record.label.clone(), timestamp })
             }
             Err(error) => Err(error.into()),
         }
@@ -74,9 +69,7 @@ impl Repository {
         let bytes = match self.storage.get(&path, ByteRange::Full).await {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => {
-                return Err(Error::NoSuchSnapshot {
-                    label: label.clone(),
-                });
+                return Err(Error::NoSuchSnapshot { label: label.clone() });
             }
             Err(error) => return Err(error.into()),
         };
@@ -86,14 +79,10 @@ impl Repository {
     /// All snapshots, ascending by label, with their records.
     pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>> {
         let listed = self.list_records().await?;
-        let reads = listed
-            .into_iter()
-            .map(|(label, meta)| self.read_listed(label, meta));
+        let reads = listed.into_iter().map(|(label, meta)| self.read_listed(label, meta));
         let reads: Vec<_> = reads.collect();
-        let mut snapshots: Vec<ListedSnapshot> = futures::stream::iter(reads)
-            .buffer_unordered(MAX_READS)
-            .collect()
-            .await;
+        let mut snapshots: Vec<ListedSnapshot> =
+            futures::stream::iter(reads).buffer_unordered(MAX_READS).collect().await;
         snapshots.sort_unstable_by(|a, b| a.label.cmp(&b.label));
         Ok(snapshots)
     }
@@ -106,9 +95,7 @@ impl Repository {
             (b.modified, b_label).cmp(&(a.modified, a_label))
         });
         listed.truncate(limit);
-        let reads = listed
-            .into_iter()
-            .map(|(label, meta)| self.read_listed(label, meta));
+        let reads = listed.into_iter().map(|(label, meta)| self.read_listed(label, meta));
         Ok(futures::stream::iter(reads.collect::<Vec<_>>()).buffered(READ_AHEAD))
     }
 
@@ -150,12 +137,7 @@ impl Repository {
         } else {
             self.record(&label).await
         };
-        ListedSnapshot {
-            label,
-            size: meta.size,
-            modified: meta.modified,
-            record,
-        }
+        ListedSnapshot { label, size: meta.size, modified: meta.modified, record }
     }
 }
 

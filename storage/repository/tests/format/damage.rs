@@ -19,10 +19,7 @@ use crate::sample;
 async fn findings(memory: &MemoryStorage) -> Vec<String> {
     let report = check(&sample::open(memory).await).await;
     let lines = report.findings.iter().flat_map(|finding| {
-        let affected = finding
-            .affected
-            .iter()
-            .map(|affected| format!("  {affected}"));
+        let affected = finding.affected.iter().map(|affected| format!("  {affected}"));
         std::iter::once(finding.damage.to_string()).chain(affected)
     });
     lines.collect()
@@ -106,10 +103,7 @@ async fn a_missing_pack_of_segments() {
     let memory = golden("v1");
     let pack = packs(&memory).segments;
     memory.remove(&pack);
-    assert_eq!(
-        findings(&memory).await,
-        expect(&format!("{pack}: missing"), all_first_segments())
-    );
+    assert_eq!(findings(&memory).await, expect(&format!("{pack}: missing"), all_first_segments()));
 }
 
 #[tokio::test]
@@ -118,14 +112,8 @@ async fn a_truncated_pack_of_segments() {
     let pack = packs(&memory).new_segments;
     let length = memory.objects()[&pack].len();
     damage(&memory, &pack, |bytes| bytes.truncate(length - 1));
-    let damage = format!(
-        "{pack}: has {} bytes, at least {length} are needed",
-        length - 1
-    );
-    assert_eq!(
-        findings(&memory).await,
-        [damage, format!("  snapshot second, {MARCH}")]
-    );
+    let damage = format!("{pack}: has {} bytes, at least {length} are needed", length - 1);
+    assert_eq!(findings(&memory).await, [damage, format!("  snapshot second, {MARCH}")]);
 }
 
 #[tokio::test]
@@ -137,42 +125,26 @@ async fn a_flipped_bit_in_a_directory() {
         bytes[last_entry] ^= 1;
     });
     let damage = format!("{pack}: directory and trailer are not those of the pack's name");
-    assert_eq!(
-        findings(&memory).await,
-        [damage, format!("  snapshot second, {MARCH}")]
-    );
+    assert_eq!(findings(&memory).await, [damage, format!("  snapshot second, {MARCH}")]);
 }
 
 #[tokio::test]
 async fn two_packs_that_were_swapped() {
     let memory = golden("v1");
-    let Packs {
-        new_segments,
-        segments,
-        ..
-    } = packs(&memory);
+    let Packs { new_segments, segments, .. } = packs(&memory);
     let small = memory.remove(&new_segments).unwrap();
     let large = memory.objects()[&segments].clone();
     let needed = large.len();
     damage(&memory, &segments, |bytes| *bytes = small.to_vec());
     memory.insert(new_segments.clone(), large);
     let foreign = format!("{new_segments}: directory and trailer are not those of the pack's name");
-    let short = format!(
-        "{segments}: has {} bytes, at least {needed} are needed",
-        small.len()
-    );
+    let short = format!("{segments}: has {} bytes, at least {needed} are needed", small.len());
     let mut expected = [
-        (
-            new_segments,
-            vec![foreign, format!("  snapshot second, {MARCH}")],
-        ),
+        (new_segments, vec![foreign, format!("  snapshot second, {MARCH}")]),
         (segments, expect(&short, all_first_segments())),
     ];
     expected.sort();
-    assert_eq!(
-        findings(&memory).await,
-        expected.map(|(_, lines)| lines).concat()
-    );
+    assert_eq!(findings(&memory).await, expected.map(|(_, lines)| lines).concat());
 }
 
 #[tokio::test]
@@ -182,11 +154,7 @@ async fn a_rotten_chunk_of_a_segment_is_found_by_reading_and_named_by_affected_b
     let id = layout::parse_pack_path(&pack).unwrap();
     let entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
     damage(&memory, &pack, |bytes| bytes[8] ^= 1);
-    assert_eq!(
-        findings(&memory).await,
-        [""; 0],
-        "structure does not read chunks of segments"
-    );
+    assert_eq!(findings(&memory).await, [""; 0], "structure does not read chunks of segments");
     let repository = sample::open(&memory).await;
     let index = sample::index(&repository).await;
     let mut lost: HashSet<ChunkId> = HashSet::new();
@@ -203,10 +171,7 @@ async fn a_rotten_chunk_of_a_segment_is_found_by_reading_and_named_by_affected_b
     let affected: Vec<String> = affected.iter().map(ToString::to_string).collect();
     assert_eq!(
         affected,
-        [
-            format!("snapshot first, {PEOPLE}"),
-            format!("snapshot second, {PEOPLE}")
-        ]
+        [format!("snapshot first, {PEOPLE}"), format!("snapshot second, {PEOPLE}")]
     );
 }
 
@@ -217,10 +182,7 @@ async fn a_missing_pack_of_documents() {
     memory.remove(&pack);
     assert_eq!(
         findings(&memory).await,
-        [
-            format!("{pack}: missing"),
-            "  snapshot second: 6 segments".to_owned()
-        ]
+        [format!("{pack}: missing"), "  snapshot second: 6 segments".to_owned()]
     );
 }
 
@@ -248,22 +210,13 @@ async fn a_rotten_document() {
     let id = layout::parse_pack_path(&pack).unwrap();
     // The first document that the sample writes is the list of tablets of hr.people.
     let chunk = entries_of_pack(&id, &memory.objects()[&pack]).unwrap()[0];
-    damage(&memory, &pack, |bytes| {
-        bytes[chunk.location.offset as usize + 20] ^= 1
-    });
+    damage(&memory, &pack, |bytes| bytes[chunk.location.offset as usize + 20] ^= 1);
     let lines = findings(&memory).await;
-    assert!(
-        lines[0].starts_with(&format!("{pack}: chunk {}: ", chunk.id)),
-        "{}",
-        lines[0]
-    );
+    assert!(lines[0].starts_with(&format!("{pack}: chunk {}: ", chunk.id)), "{}", lines[0]);
     let part = r#"database "hr", table "people", partition "": 1 segment"#;
     assert_eq!(
         lines[1..],
-        [
-            format!("  snapshot first, {part}"),
-            format!("  snapshot second, {part}")
-        ]
+        [format!("  snapshot first, {part}"), format!("  snapshot second, {part}")]
     );
 }
 
@@ -273,10 +226,7 @@ async fn a_missing_run() {
     let (run, _) = run_of(&memory, &packs(&memory).segments);
     memory.remove(&run);
     let damage = "indexes: not listed in any index run";
-    assert_eq!(
-        findings(&memory).await,
-        expect(damage, all_first_segments())
-    );
+    assert_eq!(findings(&memory).await, expect(damage, all_first_segments()));
 }
 
 #[tokio::test]
@@ -318,11 +268,8 @@ async fn check_resident(memory: &MemoryStorage) -> Vec<String> {
     let report =
         cairn_repository::check::check_structure(&repository, runtime, &options, &|_| ()).await;
     let lines = report.unwrap().findings.into_iter().flat_map(|finding| {
-        let affected: Vec<_> = finding
-            .affected
-            .iter()
-            .map(|affected| format!("  {affected}"))
-            .collect();
+        let affected: Vec<_> =
+            finding.affected.iter().map(|affected| format!("  {affected}")).collect();
         std::iter::once(finding.damage.to_string()).chain(affected)
     });
     lines.collect()
@@ -337,20 +284,10 @@ async fn a_run_that_lists_a_chunk_at_another_place() {
     let id = layout::parse_pack_path(&pack).unwrap();
     let mut entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
     entries[0].location.offset += 1;
-    sample::open(&memory)
-        .await
-        .put_index_run(entries)
-        .await
-        .unwrap();
+    sample::open(&memory).await.put_index_run(entries).await.unwrap();
     let length = memory.objects()[&pack].len();
-    let short = format!(
-        "{pack}: has {length} bytes, at least {} are needed",
-        length + 1
-    );
-    assert_eq!(
-        findings(&memory).await,
-        [short, format!("  snapshot second, {MARCH}")]
-    );
+    let short = format!("{pack}: has {length} bytes, at least {} are needed", length + 1);
+    assert_eq!(findings(&memory).await, [short, format!("  snapshot second, {MARCH}")]);
 }
 
 #[tokio::test]
@@ -362,16 +299,9 @@ async fn a_run_that_contradicts_the_directory() {
     let id = layout::parse_pack_path(&pack).unwrap();
     let mut entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
     entries[0].location.offset += 1;
-    sample::open(&memory)
-        .await
-        .put_index_run(entries)
-        .await
-        .unwrap();
+    sample::open(&memory).await.put_index_run(entries).await.unwrap();
     let damage = format!("{pack}: the index lists a chunk of it at another place");
-    assert_eq!(
-        findings(&memory).await,
-        expect(&damage, all_first_segments())
-    );
+    assert_eq!(findings(&memory).await, expect(&damage, all_first_segments()));
 }
 
 #[tokio::test]
@@ -394,11 +324,7 @@ async fn a_rotten_record_does_not_hide_the_other_snapshot() {
 /// The pack of the golden repository that a copy lacks.
 fn packs_missing(memory: &MemoryStorage) -> ObjectPath {
     let here = memory.objects();
-    golden("v1")
-        .objects()
-        .into_keys()
-        .find(|path| !here.contains_key(path))
-        .unwrap()
+    golden("v1").objects().into_keys().find(|path| !here.contains_key(path)).unwrap()
 }
 
 #[tokio::test]
@@ -425,10 +351,7 @@ async fn a_damaged_config() {
     let damaged = cairn_repository::Repository::open(std::sync::Arc::new(memory)).await;
     let error = damaged.unwrap_err();
     assert_eq!(error.code(), "CAIRN-R007");
-    assert_eq!(
-        error.damage().unwrap().to_string(),
-        "cairn.json: not the config of a repository"
-    );
+    assert_eq!(error.damage().unwrap().to_string(), "cairn.json: not the config of a repository");
 }
 
 #[tokio::test]
@@ -440,40 +363,17 @@ async fn a_segment_whose_chunks_have_another_length() {
     let mut writer = sample::Writer::new(&repository);
     let chunks = writer.segment(b"stones");
     let chunk = chunks.first().unwrap();
-    let segment = Segment {
-        name: "0.dat".to_owned(),
-        len: 7,
-        chunks,
-        ..Segment::default()
-    };
-    let tablet = Tablet {
-        name: "1".to_owned(),
-        segments: vec![segment],
-        ..Tablet::default()
-    };
+    let segment = Segment { name: "0.dat".to_owned(), len: 7, chunks, ..Segment::default() };
+    let tablet = Tablet { name: "1".to_owned(), segments: vec![segment], ..Tablet::default() };
     let tablets = writer.document(&TabletList::new(vec![tablet]).unwrap());
     let document = tablets.chunks.first().unwrap();
-    let partition = Partition {
-        name: String::new(),
-        tablets,
-        segments: 1,
-        bytes: 7,
-    };
-    let object = Object {
-        partitions: vec![partition],
-        ..Object::default()
-    };
+    let partition = Partition { name: String::new(), tablets, segments: 1, bytes: 7 };
+    let object = Object { partitions: vec![partition], ..Object::default() };
     let objects = writer.document(&ObjectList::new(vec![object]).unwrap());
-    let database = Database {
-        name: String::new(),
-        objects,
-    };
+    let database = Database { name: String::new(), objects };
     let root = writer.document(&Root::new(vec![database]).unwrap());
     writer.flush().await;
-    repository
-        .commit(&sample::record("first", root))
-        .await
-        .unwrap();
+    repository.commit(&sample::record("first", root)).await.unwrap();
     assert_eq!(
         findings(&memory).await,
         [

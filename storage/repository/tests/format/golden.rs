@@ -12,9 +12,7 @@ use crate::check::check;
 use crate::sample;
 
 fn directory(version: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(version)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(version)
 }
 
 /// The golden repository of a format version, as a storage that a test may damage.
@@ -27,11 +25,7 @@ pub(crate) fn golden(version: &str) -> MemoryStorage {
             if path.is_dir() {
                 directories.push(path);
             } else {
-                let name = path
-                    .strip_prefix(directory(version))
-                    .unwrap()
-                    .to_str()
-                    .unwrap();
+                let name = path.strip_prefix(directory(version)).unwrap().to_str().unwrap();
                 let bytes = fs::read(&path).unwrap();
                 memory.insert(ObjectPath::parse(name).unwrap(), bytes.into());
             }
@@ -46,24 +40,14 @@ async fn version_1_opens_and_is_sound() {
     assert_eq!(repository.config().chunking, sample::settings().chunking);
     let report = check(&repository).await;
     assert_eq!(report.findings, []);
-    assert_eq!(
-        (
-            report.num_snapshots,
-            report.num_packs,
-            report.num_orphan_packs
-        ),
-        (2, 4, 0)
-    );
+    assert_eq!((report.num_snapshots, report.num_packs, report.num_orphan_packs), (2, 4, 0));
 }
 
 #[tokio::test]
 async fn version_1_gives_back_every_segment() {
     let repository = sample::open(&golden("v1")).await;
     for label in ["first", "second"] {
-        assert_eq!(
-            sample::read_back(&repository, label).await,
-            sample::expected(label)
-        );
+        assert_eq!(sample::read_back(&repository, label).await, sample::expected(label));
     }
 }
 
@@ -93,10 +77,7 @@ async fn what_is_written_today_is_version_1() {
 #[tokio::test]
 #[ignore = "writes the golden repository, which is never written again"]
 async fn write_version_1() {
-    assert!(
-        !directory("v1").try_exists().unwrap(),
-        "a golden repository is never regenerated"
-    );
+    assert!(!directory("v1").try_exists().unwrap(), "a golden repository is never regenerated");
     for (path, bytes) in sample::sample().await.objects() {
         let file = directory("v1").join(path.as_str());
         fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -21,11 +21,7 @@ use tokio::runtime::Handle;
 /// The smallest chunks that the format allows, so that a small segment has several.
 pub(crate) fn settings() -> RepositorySettings {
     let chunking = ChunkingParams::new(64 << 10, 64 << 10, 128 << 10).unwrap();
-    RepositorySettings {
-        chunking,
-        compression: Compression::Auto,
-        pack_bytes: 1 << 20,
-    }
+    RepositorySettings { chunking, compression: Compression::Auto, pack_bytes: 1 << 20 }
 }
 
 /// Database, object, partition, index, tablet, segment.
@@ -33,46 +29,21 @@ pub(crate) type SegmentPath = [&'static str; 6];
 
 /// What the snapshot `first` or `second` holds.
 pub(crate) fn segments(label: &str) -> BTreeMap<SegmentPath, Vec<u8>> {
-    let march = if label == "first" {
-        noise(3, 5000)
-    } else {
-        noise(4, 6000)
-    };
+    let march = if label == "first" { noise(3, 5000) } else { noise(4, 6000) };
     BTreeMap::from([
-        (
-            ["hr", "people", "", "", "20001", "0.dat"],
-            noise(1, 150_000),
-        ),
-        (
-            ["sales", "orders", "2026-02", "base", "10001", "0.dat"],
-            text(200_000),
-        ),
-        (
-            ["sales", "orders", "2026-02", "base", "10001", "1.dat"],
-            Vec::new(),
-        ),
-        (
-            ["sales", "orders", "2026-02", "base", "10002", "0.dat"],
-            noise(2, 1),
-        ),
-        (
-            ["sales", "orders", "2026-02", "rollup", "10003", "0.dat"],
-            text(777),
-        ),
-        (
-            ["sales", "orders", "2026-03", "base", "10004", "0.dat"],
-            march,
-        ),
+        (["hr", "people", "", "", "20001", "0.dat"], noise(1, 150_000)),
+        (["sales", "orders", "2026-02", "base", "10001", "0.dat"], text(200_000)),
+        (["sales", "orders", "2026-02", "base", "10001", "1.dat"], Vec::new()),
+        (["sales", "orders", "2026-02", "base", "10002", "0.dat"], noise(2, 1)),
+        (["sales", "orders", "2026-02", "rollup", "10003", "0.dat"], text(777)),
+        (["sales", "orders", "2026-03", "base", "10004", "0.dat"], march),
     ])
 }
 
 /// Bytes that do not compress.
 pub(crate) fn noise(seed: u8, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    blake3::Hasher::new()
-        .update(&[seed])
-        .finalize_xof()
-        .fill(&mut bytes);
+    blake3::Hasher::new().update(&[seed]).finalize_xof().fill(&mut bytes);
     bytes
 }
 
@@ -94,13 +65,7 @@ impl<'a> Writer<'a> {
     pub(crate) fn new(repository: &'a Repository) -> Self {
         let builder = PackBuilder::new(repository.config().pack_bytes);
         let compressor = Compressor::new(repository.config().compression);
-        Self {
-            repository,
-            compressor,
-            known: HashSet::new(),
-            builder,
-            entries: Vec::new(),
-        }
+        Self { repository, compressor, known: HashSet::new(), builder, entries: Vec::new() }
     }
 
     fn chunk(&mut self, kind: ChunkKind, plain: &[u8]) -> ChunkId {
@@ -115,10 +80,7 @@ impl<'a> Writer<'a> {
 
     pub(crate) fn segment(&mut self, bytes: &[u8]) -> ChunkList {
         let chunker = Chunker::new(self.repository.config().chunking);
-        chunker
-            .chunks(bytes)
-            .map(|chunk| self.chunk(ChunkKind::Segment, chunk))
-            .collect()
+        chunker.chunks(bytes).map(|chunk| self.chunk(ChunkKind::Segment, chunk)).collect()
     }
 
     pub(crate) fn document(&mut self, document: &impl Document) -> DocumentRef {
@@ -136,30 +98,20 @@ impl<'a> Writer<'a> {
             return;
         };
         self.repository.put_pack(&pack).await.unwrap();
-        self.repository
-            .put_index_run(pack.entries.clone())
-            .await
-            .unwrap();
+        self.repository.put_index_run(pack.entries.clone()).await.unwrap();
         self.entries.extend(pack.entries);
     }
 }
 
 pub(crate) fn record(label: &str, root: DocumentRef) -> Record {
-    let millis = if label == "first" {
-        1_795_420_800_000
-    } else {
-        1_795_507_200_000
-    };
+    let millis = if label == "first" { 1_795_420_800_000 } else { 1_795_507_200_000 };
     Record {
         label: label.parse().unwrap(),
         timestamp: Timestamp::from_unix_millis(millis),
         origin: "warehouse".to_owned(),
         host: "host".to_owned(),
         root,
-        stats: RecordStats {
-            segments: 6,
-            ..RecordStats::default()
-        },
+        stats: RecordStats { segments: 6, ..RecordStats::default() },
     }
 }
 
@@ -196,19 +148,12 @@ pub(crate) async fn back_up(writer: &mut Writer<'_>, label: &str) {
     });
     let databases = objects.into_iter().map(|(name, objects)| {
         let objects = writer.document(&ObjectList::new(objects).unwrap());
-        Database {
-            name: name.to_owned(),
-            objects,
-        }
+        Database { name: name.to_owned(), objects }
     });
     let root = Root::new(databases.collect()).unwrap();
     let root = writer.document(&root);
     writer.flush().await;
-    writer
-        .repository
-        .commit(&record(label, root))
-        .await
-        .unwrap();
+    writer.repository.commit(&record(label, root)).await.unwrap();
 }
 
 fn table(name: &str, partition: Partition) -> Object {
@@ -245,9 +190,7 @@ fn partition(
 /// Both snapshots in a new repository in memory.
 pub(crate) async fn sample() -> MemoryStorage {
     let memory = MemoryStorage::new();
-    let repository = Repository::create(Arc::new(memory.clone()), &settings())
-        .await
-        .unwrap();
+    let repository = Repository::create(Arc::new(memory.clone()), &settings()).await.unwrap();
     let mut writer = Writer::new(&repository);
     back_up(&mut writer, "first").await;
     back_up(&mut writer, "second").await;
@@ -260,10 +203,7 @@ pub(crate) async fn open(storage: &MemoryStorage) -> Repository {
 }
 
 pub(crate) async fn index(repository: &Repository) -> Index {
-    repository
-        .load_index(1 << 20, Handle::current())
-        .await
-        .unwrap()
+    repository.load_index(1 << 20, Handle::current()).await.unwrap()
 }
 
 /// Every segment of a snapshot, read back.
@@ -273,26 +213,16 @@ pub(crate) async fn read_back(
 ) -> BTreeMap<Vec<String>, Vec<u8>> {
     let index = index(repository).await;
     let record = repository.record(&label.parse().unwrap()).await.unwrap();
-    let root: Root = repository
-        .read_document(&index, &record.root)
-        .await
-        .unwrap();
+    let root: Root = repository.read_document(&index, &record.root).await.unwrap();
     let mut segments = BTreeMap::new();
     for database in root.databases() {
-        let objects: ObjectList = repository
-            .read_document(&index, &database.objects)
-            .await
-            .unwrap();
+        let objects: ObjectList =
+            repository.read_document(&index, &database.objects).await.unwrap();
         for object in objects.objects() {
-            let references: Vec<_> = object
-                .partitions
-                .iter()
-                .map(|partition| partition.tablets.clone())
-                .collect();
-            let lists: Vec<TabletList> = repository
-                .read_documents(&index, &references)
-                .await
-                .unwrap();
+            let references: Vec<_> =
+                object.partitions.iter().map(|partition| partition.tablets.clone()).collect();
+            let lists: Vec<TabletList> =
+                repository.read_documents(&index, &references).await.unwrap();
             for (partition, list) in object.partitions.iter().zip(lists) {
                 for tablet in list.tablets() {
                     for segment in &tablet.segments {
@@ -327,8 +257,5 @@ async fn read_segment(repository: &Repository, index: &Index, segment: &Segment)
 /// [`segments`] with the keys of [`read_back`].
 pub(crate) fn expected(label: &str) -> BTreeMap<Vec<String>, Vec<u8>> {
     let owned = |path: SegmentPath| path.into_iter().map(str::to_owned).collect();
-    segments(label)
-        .into_iter()
-        .map(|(path, bytes)| (owned(path), bytes))
-        .collect()
+    segments(label).into_iter().map(|(path, bytes)| (owned(path), bytes)).collect()
 }

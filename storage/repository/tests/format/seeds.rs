@@ -44,14 +44,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     }
     let hex = "0123456789abcdef".repeat(4);
     let pack = format!("packs/01/{hex}");
-    for name in [
-        "nightly-2026.11.23",
-        "2026-11-23-08-00-00-123",
-        "19",
-        "auto",
-        &hex,
-        &pack,
-    ] {
+    for name in ["nightly-2026.11.23", "2026-11-23-08-00-00-123", "19", "auto", &hex, &pack] {
         seeds.push(("names", name.as_bytes().to_vec()));
     }
     seeds

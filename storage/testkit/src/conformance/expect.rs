@@ -17,17 +17,11 @@ pub struct CaseFailure {
 
 impl CaseFailure {
     pub(super) fn new(what: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            source: None,
-        }
+        Self { what: what.into(), source: None }
     }
 
     pub(super) fn caused(what: impl Into<String>, source: Error) -> Self {
-        Self {
-            what: what.into(),
-            source: Some(Box::new(source)),
-        }
+        Self { what: what.into(), source: Some(Box::new(source)) }
     }
 
     /// The message and those of all causes, in one line.
@@ -68,18 +62,11 @@ pub(super) fn path(text: &str) -> Result<ObjectPath, CaseFailure> {
 }
 
 pub(super) fn that(condition: bool, what: impl Into<String>) -> Checked {
-    if condition {
-        Ok(())
-    } else {
-        Err(CaseFailure::new(what))
-    }
+    if condition { Ok(()) } else { Err(CaseFailure::new(what)) }
 }
 
 pub(super) fn equal<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Checked {
-    that(
-        found == expected,
-        format!("{what}: found {found:?}, expected {expected:?}"),
-    )
+    that(found == expected, format!("{what}: found {found:?}, expected {expected:?}"))
 }
 
 /// Bytes are compared without printing megabytes.
@@ -103,16 +90,11 @@ pub(super) fn fails<T>(
 ) -> Checked {
     let kinds: Vec<ErrorKind> = kinds.into_iter().collect();
     match result {
-        Ok(_) => Err(CaseFailure::new(format!(
-            "{what} succeeded, expected {kinds:?}"
-        ))),
+        Ok(_) => Err(CaseFailure::new(format!("{what} succeeded, expected {kinds:?}"))),
         Err(error) if kinds.contains(&error.kind()) => Ok(()),
         Err(error) => {
             let kind = error.kind();
-            Err(CaseFailure::caused(
-                format!("{what}: found {kind:?}, expected {kinds:?}"),
-                error,
-            ))
+            Err(CaseFailure::caused(format!("{what}: found {kind:?}, expected {kinds:?}"), error))
         }
     }
 }
@@ -120,9 +102,7 @@ pub(super) fn fails<T>(
 /// Bytes that differ from position to position and from seed to seed.
 pub(super) fn pattern(seed: u8, length: usize) -> Bytes {
     // A prime, so that no two blocks of a power of two are alike.
-    let period: Vec<u8> = (0..251_u8)
-        .map(|byte| byte.wrapping_mul(7).wrapping_add(seed))
-        .collect();
+    let period: Vec<u8> = (0..251_u8).map(|byte| byte.wrapping_mul(7).wrapping_add(seed)).collect();
     let mut bytes = period.repeat(length.div_ceil(period.len()));
     bytes.truncate(length);
     bytes.into()

@@ -34,19 +34,14 @@ pub(super) async fn paths(
 async fn put_all(storage: &Arc<dyn Storage>, objects: &[&str]) -> Checked {
     for object in objects {
         let bytes = Bytes::from((*object).to_owned());
-        storage
-            .put(&path(object)?, bytes.into(), PutMode::Overwrite)
-            .await?;
+        storage.put(&path(object)?, bytes.into(), PutMode::Overwrite).await?;
     }
     Ok(())
 }
 
 async fn lists(storage: &Arc<dyn Storage>, prefix: &str, expected: &[&str]) -> Checked {
     let found = paths(storage, &path(prefix)?).await?;
-    let mut expected = expected
-        .iter()
-        .map(|text| path(text))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut expected = expected.iter().map(|text| path(text)).collect::<Result<Vec<_>, _>>()?;
     expected.sort_unstable();
     expect::equal(&format!("the list of {prefix:?}"), &found, &expected)
 }
@@ -57,20 +52,9 @@ pub(super) async fn a_list_of_nothing_is_empty(storage: &Arc<dyn Storage>) -> Ch
 }
 
 pub(super) async fn a_list_covers_whole_segments(storage: &Arc<dyn Storage>) -> Checked {
-    put_all(
-        storage,
-        &[
-            "a/b/1", "a/b/2", "a/bc", "a/b-c/1", "a/b.c", "ab/1", "a:b/1",
-        ],
-    )
-    .await?;
+    put_all(storage, &["a/b/1", "a/b/2", "a/bc", "a/b-c/1", "a/b.c", "ab/1", "a:b/1"]).await?;
     lists(storage, "a/b", &["a/b/1", "a/b/2"]).await?;
-    lists(
-        storage,
-        "a",
-        &["a/b/1", "a/b/2", "a/bc", "a/b-c/1", "a/b.c"],
-    )
-    .await?;
+    lists(storage, "a", &["a/b/1", "a/b/2", "a/bc", "a/b-c/1", "a/b.c"]).await?;
     // A list shows what lies below a path, not what is there.
     lists(storage, "a/bc", &[]).await
 }
@@ -105,8 +89,5 @@ pub(super) async fn many_objects_are_listed_once_each(storage: &Arc<dyn Storage>
     expected.sort_unstable();
     let found = paths(storage, &path("many")?).await?;
     expect::equal("the number of objects", &found.len(), &MANY)?;
-    expect::that(
-        found == expected,
-        "the list shows other objects than were put",
-    )
+    expect::that(found == expected, "the list shows other objects than were put")
 }

@@ -149,10 +149,7 @@ __with_conformance_cases!(case_list {});
 #[macro_export]
 macro_rules! storage_conformance {
     ($name:ident, $constructor:expr) => {
-        $crate::__with_conformance_cases!($crate::__conformance_tests {
-            $name,
-            $constructor
-        });
+        $crate::__with_conformance_cases!($crate::__conformance_tests { $name, $constructor });
     };
 }
 
@@ -183,27 +180,19 @@ pub struct Fixture {
 impl Fixture {
     /// A storage that needs `guard` to live.
     pub fn new(storage: Arc<dyn Storage>, guard: impl Any + Send) -> Self {
-        Self {
-            storage,
-            guard: Some(Box::new(guard)),
-        }
+        Self { storage, guard: Some(Box::new(guard)) }
     }
 }
 
 impl From<Arc<dyn Storage>> for Fixture {
     fn from(storage: Arc<dyn Storage>) -> Self {
-        Self {
-            storage,
-            guard: None,
-        }
+        Self { storage, guard: None }
     }
 }
 
 impl fmt::Debug for Fixture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fixture")
-            .field("storage", &self.storage)
-            .finish_non_exhaustive()
+        f.debug_struct("Fixture").field("storage", &self.storage).finish_non_exhaustive()
     }
 }
 
@@ -213,32 +202,25 @@ impl fmt::Debug for Fixture {
 /// When the case fails, or has no such name.
 #[doc(hidden)]
 pub fn check(name: &str, fixture: impl Future<Output = Fixture>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    let outcome = runtime
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| {
-            runtime.block_on(async {
-                let case = CASES
-                    .iter()
-                    .find(|case| case.name == name)
-                    .ok_or("no such case")?;
-                let Fixture { storage, guard } = fixture.await;
-                let verdict = run_case(&storage, &ObjectPath::root(), case).await;
-                drop(guard);
-                match verdict {
-                    Verdict::Passed => Ok(()),
-                    // Straight to the error stream: the test harness would keep the line to itself.
-                    Verdict::Skipped(reason) => {
-                        writeln!(std::io::stderr(), "skipped {name} on {storage}: {reason}")
-                            .map_err(|error| error.to_string())
-                    }
-                    Verdict::Failed(failure) => Err(failure.with_causes()),
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let outcome = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+        runtime.block_on(async {
+            let case = CASES.iter().find(|case| case.name == name).ok_or("no such case")?;
+            let Fixture { storage, guard } = fixture.await;
+            let verdict = run_case(&storage, &ObjectPath::root(), case).await;
+            drop(guard);
+            match verdict {
+                Verdict::Passed => Ok(()),
+                // Straight to the error stream: the test harness would keep the line to itself.
+                Verdict::Skipped(reason) => {
+                    writeln!(std::io::stderr(), "skipped {name} on {storage}: {reason}")
+                        .map_err(|error| error.to_string())
                 }
-            })
-        });
+                Verdict::Failed(failure) => Err(failure.with_causes()),
+            }
+        })
+    });
     if let Err(message) = outcome {
         panic!("{name}: {message}");
     }
@@ -257,15 +239,9 @@ pub async fn run_all(storage: &Arc<dyn Storage>, prefix: &ObjectPath) -> Report 
     let mut cases = Vec::with_capacity(CASES.len());
     for case in CASES {
         let verdict = run_case(storage, prefix, case).await;
-        cases.push(CaseReport {
-            name: case.name,
-            verdict,
-        });
+        cases.push(CaseReport { name: case.name, verdict });
     }
-    Report {
-        storage: storage.to_string(),
-        cases,
-    }
+    Report { storage: storage.to_string(), cases }
 }
 
 async fn run_case(storage: &Arc<dyn Storage>, prefix: &ObjectPath, case: &Case) -> Verdict {

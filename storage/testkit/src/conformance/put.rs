@@ -12,37 +12,22 @@ use super::{REFUSALS, list};
 
 pub(super) async fn put_then_get_gives_the_same_bytes(storage: &Arc<dyn Storage>) -> Checked {
     let (object, bytes) = (path("a/object")?, pattern(1, 100_000));
-    storage
-        .put(&object, bytes.clone().into(), PutMode::Overwrite)
-        .await?;
-    expect::same_bytes(
-        "the object",
-        &storage.get(&object, ByteRange::Full).await?,
-        &bytes,
-    )
+    storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
+    expect::same_bytes("the object", &storage.get(&object, ByteRange::Full).await?, &bytes)
 }
 
 pub(super) async fn an_empty_object_is_an_object(storage: &Arc<dyn Storage>) -> Checked {
     let object = path("empty")?;
-    storage
-        .put(&object, Payload::default(), PutMode::Overwrite)
-        .await?;
+    storage.put(&object, Payload::default(), PutMode::Overwrite).await?;
     expect::equal("its size", &storage.head(&object).await?.size, &0)?;
     for range in [
         ByteRange::Full,
-        ByteRange::Span {
-            offset: 0,
-            length: 0,
-        },
+        ByteRange::Span { offset: 0, length: 0 },
         ByteRange::Suffix { length: 10 },
     ] {
         expect::same_bytes("its bytes", &storage.get(&object, range).await?, b"")?;
     }
-    expect::equal(
-        "the list",
-        &list::paths(storage, &ObjectPath::root()).await?,
-        &vec![object],
-    )
+    expect::equal("the list", &list::paths(storage, &ObjectPath::root()).await?, &vec![object])
 }
 
 pub(super) async fn a_large_object_in_pieces_is_joined(storage: &Arc<dyn Storage>) -> Checked {
@@ -54,19 +39,9 @@ pub(super) async fn a_large_object_in_pieces_is_joined(storage: &Arc<dyn Storage
         pieces.push(rest.split_to(length.min(rest.len())));
         length *= 3;
     }
-    storage
-        .put(&object, Payload::from_pieces(pieces), PutMode::Overwrite)
-        .await?;
-    expect::equal(
-        "its size",
-        &storage.head(&object).await?.size,
-        &(bytes.len() as u64),
-    )?;
-    expect::same_bytes(
-        "the object",
-        &storage.get(&object, ByteRange::Full).await?,
-        &bytes,
-    )
+    storage.put(&object, Payload::from_pieces(pieces), PutMode::Overwrite).await?;
+    expect::equal("its size", &storage.head(&object).await?.size, &(bytes.len() as u64))?;
+    expect::same_bytes("the object", &storage.get(&object, ByteRange::Full).await?, &bytes)
 }
 
 pub(super) async fn odd_names_are_kept_apart(storage: &Arc<dyn Storage>) -> Checked {
@@ -88,11 +63,7 @@ pub(super) async fn odd_names_are_kept_apart(storage: &Arc<dyn Storage>) -> Chec
         expect::same_bytes(name.as_str(), &bytes, name.as_str().as_bytes())?;
     }
     names.sort_unstable();
-    expect::equal(
-        "the list",
-        &list::paths(storage, &ObjectPath::root()).await?,
-        &names,
-    )
+    expect::equal("the list", &list::paths(storage, &ObjectPath::root()).await?, &names)
 }
 
 pub(super) async fn the_root_is_not_an_object(storage: &Arc<dyn Storage>) -> Checked {
@@ -109,34 +80,22 @@ pub(super) async fn create_refuses_a_taken_path_and_changes_nothing(
     storage: &Arc<dyn Storage>,
 ) -> Checked {
     let (object, first) = (path("taken")?, pattern(1, 1000));
-    storage
-        .put(&object, first.clone().into(), PutMode::Create)
-        .await?;
+    storage.put(&object, first.clone().into(), PutMode::Create).await?;
     for second in [pattern(2, 1000), pattern(2, 10), first.clone()] {
         let put = storage.put(&object, second.into(), PutMode::Create).await;
         expect::fails("a create of a taken path", put, [ErrorKind::AlreadyExists])?;
     }
-    expect::same_bytes(
-        "the object",
-        &storage.get(&object, ByteRange::Full).await?,
-        &first,
-    )
+    expect::same_bytes("the object", &storage.get(&object, ByteRange::Full).await?, &first)
 }
 
 pub(super) async fn overwrite_replaces_the_object(storage: &Arc<dyn Storage>) -> Checked {
     let object = path("replaced")?;
     for (seed, length) in [(1, 1000), (2, 3000), (3, 10), (4, 0)] {
         let bytes = pattern(seed, length);
-        storage
-            .put(&object, bytes.clone().into(), PutMode::Overwrite)
-            .await?;
+        storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
         let found = storage.get(&object, ByteRange::Full).await?;
         expect::same_bytes("the object", &found, &bytes)?;
-        expect::equal(
-            "its size",
-            &storage.head(&object).await?.size,
-            &(length as u64),
-        )?;
+        expect::equal("its size", &storage.head(&object).await?.size, &(length as u64))?;
     }
     Ok(())
 }
@@ -144,19 +103,14 @@ pub(super) async fn overwrite_replaces_the_object(storage: &Arc<dyn Storage>) ->
 pub(super) async fn a_put_is_seen_through_a_clone_at_once(storage: &Arc<dyn Storage>) -> Checked {
     for round in 0..8 {
         let (object, bytes) = (path(&format!("seen/{round}"))?, pattern(round, 100));
-        storage
-            .put(&object, bytes.clone().into(), PutMode::Overwrite)
-            .await?;
+        storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
         let clone = Arc::clone(storage);
         let reader = tokio::spawn(async move {
             let found = clone.get(&object, ByteRange::Full).await?;
             expect::same_bytes("the object", &found, &bytes)?;
             expect::equal("its size", &clone.head(&object).await?.size, &100)?;
             let listed = list::paths(&clone, &path("seen")?).await?;
-            expect::that(
-                listed.contains(&object),
-                "the list misses an object that was put",
-            )
+            expect::that(listed.contains(&object), "the list misses an object that was put")
         });
         reader.await??;
     }
@@ -177,9 +131,7 @@ pub(super) async fn a_cancelled_put_leaves_no_part(storage: &Arc<dyn Storage>) -
             expect::that(is_whole, format!("the list shows {:?}", listed.path))?;
         }
         // The same bytes again, so that a cancelled put that comes late changes nothing.
-        storage
-            .put(&object, bytes.clone().into(), PutMode::Overwrite)
-            .await?;
+        storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
         let found = storage.get(&object, ByteRange::Full).await?;
         expect::same_bytes("the object put again", &found, &bytes)?;
         storage.delete(&object).await?;

@@ -46,9 +46,7 @@ pub(super) async fn an_object_appears_whole_or_not_at_all(storage: &Arc<dyn Stor
     for round in 0..4 {
         let object = path(&format!("appearing/{round}"))?;
         let put = async {
-            storage
-                .put(&object, bytes.clone().into(), PutMode::Overwrite)
-                .await?;
+            storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
             Ok(())
         };
         let (clone, whole, target) = (Arc::clone(storage), bytes.clone(), object.clone());
@@ -74,14 +72,10 @@ async fn whole_or_absent(storage: Arc<dyn Storage>, object: ObjectPath, whole: B
 pub(super) async fn overwrite_is_atomic_for_readers(storage: &Arc<dyn Storage>) -> Checked {
     let object = path("replaced")?;
     let version = |seed: u8| Bytes::from(vec![seed; 300_000 + usize::from(seed)]);
-    storage
-        .put(&object, version(0).into(), PutMode::Overwrite)
-        .await?;
+    storage.put(&object, version(0).into(), PutMode::Overwrite).await?;
     let put = async {
         for seed in 1..16 {
-            storage
-                .put(&object, version(seed).into(), PutMode::Overwrite)
-                .await?;
+            storage.put(&object, version(seed).into(), PutMode::Overwrite).await?;
         }
         Ok(())
     };
@@ -90,9 +84,7 @@ pub(super) async fn overwrite_is_atomic_for_readers(storage: &Arc<dyn Storage>) 
         let (storage, object) = (Arc::clone(&clone), target.clone());
         async move {
             let found = storage.get(&object, ByteRange::Full).await?;
-            let seed = *found
-                .first()
-                .ok_or_else(|| CaseFailure::new("the object is empty"))?;
+            let seed = *found.first().ok_or_else(|| CaseFailure::new("the object is empty"))?;
             let version = vec![seed; 300_000 + usize::from(seed)];
             expect::same_bytes("an object that begins like a version", &found, &version)
         }
@@ -111,10 +103,7 @@ pub(super) async fn one_of_many_creates_wins(storage: &Arc<dyn Storage>) -> Chec
             writers.spawn(async move {
                 let bytes = pattern(writer, 10_000);
                 barrier.wait().await;
-                (
-                    writer,
-                    storage.put(&object, bytes.into(), PutMode::Create).await,
-                )
+                (writer, storage.put(&object, bytes.into(), PutMode::Create).await)
             });
         }
         let mut winners = Vec::new();
@@ -141,20 +130,13 @@ pub(super) async fn a_list_survives_concurrent_deletes(storage: &Arc<dyn Storage
     let mut objects = Vec::new();
     for number in 0..OBJECTS {
         let object = path(&format!("going/{}/{number}", number % 8))?;
-        storage
-            .put(&object, Bytes::from_static(b"x").into(), PutMode::Overwrite)
-            .await?;
+        storage.put(&object, Bytes::from_static(b"x").into(), PutMode::Overwrite).await?;
         objects.push(object);
     }
     let stays = path("going/stays")?;
-    storage
-        .put(&stays, Bytes::from_static(b"x").into(), PutMode::Overwrite)
-        .await?;
+    storage.put(&stays, Bytes::from_static(b"x").into(), PutMode::Overwrite).await?;
     let deletes = async {
-        let deletes: Vec<_> = objects
-            .iter()
-            .map(|object| storage.delete(object))
-            .collect();
+        let deletes: Vec<_> = objects.iter().map(|object| storage.delete(object)).collect();
         let deletes = futures::stream::iter(deletes).buffer_unordered(8);
         for deleted in deletes.collect::<Vec<_>>().await {
             deleted?;
@@ -166,16 +148,9 @@ pub(super) async fn a_list_survives_concurrent_deletes(storage: &Arc<dyn Storage
         let (storage, stays) = (Arc::clone(&clone), kept.clone());
         async move {
             let listed = list::paths(&storage, &path("going")?).await?;
-            expect::that(
-                listed.contains(&stays),
-                "the list misses an object that was there",
-            )
+            expect::that(listed.contains(&stays), "the list misses an object that was there")
         }
     };
     watch(deletes, look).await?;
-    expect::equal(
-        "the list",
-        &list::paths(storage, &path("going")?).await?,
-        &vec![stays],
-    )
+    expect::equal("the list", &list::paths(storage, &path("going")?).await?, &vec![stays])
 }

@@ -13,9 +13,7 @@ const END: u64 = SIZE as u64;
 
 async fn sample(storage: &Arc<dyn Storage>) -> Result<(ObjectPath, Bytes), CaseFailure> {
     let (object, bytes) = (path("sample/object")?, pattern(9, SIZE));
-    storage
-        .put(&object, bytes.clone().into(), PutMode::Overwrite)
-        .await?;
+    storage.put(&object, bytes.clone().into(), PutMode::Overwrite).await?;
     Ok((object, bytes))
 }
 
@@ -25,12 +23,7 @@ fn span(offset: u64, length: u64) -> ByteRange {
 
 pub(super) async fn absent_objects_are_not_found(storage: &Arc<dyn Storage>) -> Checked {
     for absent in [path("absent")?, path("absent/too/deep")?] {
-        for range in [
-            ByteRange::Full,
-            span(0, 0),
-            span(5, 5),
-            ByteRange::Suffix { length: 1 },
-        ] {
+        for range in [ByteRange::Full, span(0, 0), span(5, 5), ByteRange::Suffix { length: 1 }] {
             let get = storage.get(&absent, range).await;
             expect::fails("a get of an absent object", get, [ErrorKind::NotFound])?;
         }
@@ -53,11 +46,7 @@ pub(super) async fn a_prefix_of_objects_is_not_found(storage: &Arc<dyn Storage>)
 
 pub(super) async fn a_full_range_is_the_object(storage: &Arc<dyn Storage>) -> Checked {
     let (object, bytes) = sample(storage).await?;
-    for range in [
-        ByteRange::Full,
-        span(0, END),
-        ByteRange::Suffix { length: END },
-    ] {
+    for range in [ByteRange::Full, span(0, END), ByteRange::Suffix { length: END }] {
         expect::same_bytes("the object", &storage.get(&object, range).await?, &bytes)?;
     }
     Ok(())
@@ -65,16 +54,8 @@ pub(super) async fn a_full_range_is_the_object(storage: &Arc<dyn Storage>) -> Ch
 
 pub(super) async fn a_span_is_exact(storage: &Arc<dyn Storage>) -> Checked {
     let (object, bytes) = sample(storage).await?;
-    for (offset, length) in [
-        (0, 1),
-        (1, 4095),
-        (4096, 4096),
-        (SIZE - 1, 1),
-        (17, SIZE - 17),
-    ] {
-        let found = storage
-            .get(&object, span(offset as u64, length as u64))
-            .await?;
+    for (offset, length) in [(0, 1), (1, 4095), (4096, 4096), (SIZE - 1, 1), (17, SIZE - 17)] {
+        let found = storage.get(&object, span(offset as u64, length as u64)).await?;
         expect::same_bytes("a span", &found, &bytes.slice(offset..offset + length))?;
     }
     Ok(())
@@ -82,12 +63,7 @@ pub(super) async fn a_span_is_exact(storage: &Arc<dyn Storage>) -> Checked {
 
 pub(super) async fn an_empty_span_is_empty(storage: &Arc<dyn Storage>) -> Checked {
     let (object, _) = sample(storage).await?;
-    for range in [
-        span(0, 0),
-        span(17, 0),
-        span(END, 0),
-        ByteRange::Suffix { length: 0 },
-    ] {
+    for range in [span(0, 0), span(17, 0), span(END, 0), ByteRange::Suffix { length: 0 }] {
         expect::same_bytes("an empty span", &storage.get(&object, range).await?, b"")?;
     }
     Ok(())
@@ -104,11 +80,7 @@ pub(super) async fn a_span_beyond_the_end_is_refused(storage: &Arc<dyn Storage>)
         span(1, u64::MAX),
     ] {
         let get = storage.get(&object, range).await;
-        expect::fails(
-            &format!("a get of {range:?}"),
-            get,
-            [ErrorKind::InvalidRange],
-        )?;
+        expect::fails(&format!("a get of {range:?}"), get, [ErrorKind::InvalidRange])?;
     }
     Ok(())
 }
@@ -116,14 +88,7 @@ pub(super) async fn a_span_beyond_the_end_is_refused(storage: &Arc<dyn Storage>)
 pub(super) async fn a_suffix_is_the_end_of_the_object(storage: &Arc<dyn Storage>) -> Checked {
     let (object, bytes) = sample(storage).await?;
     for length in [1, 8, SIZE - 1] {
-        let found = storage
-            .get(
-                &object,
-                ByteRange::Suffix {
-                    length: length as u64,
-                },
-            )
-            .await?;
+        let found = storage.get(&object, ByteRange::Suffix { length: length as u64 }).await?;
         expect::same_bytes("a suffix", &found, &bytes.slice(SIZE - length..))?;
     }
     for length in [END + 1, u64::MAX] {
@@ -138,8 +103,5 @@ pub(super) async fn head_tells_path_size_and_time(storage: &Arc<dyn Storage>) ->
     let meta = storage.head(&object).await?;
     expect::equal("the path", &meta.path, &object)?;
     expect::equal("the size", &meta.size, &(bytes.len() as u64))?;
-    expect::that(
-        meta.modified > SystemTime::UNIX_EPOCH,
-        "the time is not known",
-    )
+    expect::that(meta.modified > SystemTime::UNIX_EPOCH, "the time is not known")
 }

@@ -70,10 +70,6 @@ impl fmt::Display for Report {
                 }
             }
         }
-        write!(
-            f,
-            "{}: {passed} passed, {skipped} skipped, {failed} failed",
-            self.storage
-        )
+        write!(f, "{}: {passed} passed, {skipped} skipped, {failed} failed", self.storage)
     }
 }
