@@ -101,7 +101,7 @@ const BORG: Tool = Tool {
     version: "--version",
     create: Some("init -e none {repo}"),
     backup: "create -C zstd,3 {repo}::{label} {source}",
-    // It extracts into the directory it runs in, which is the target.
+    // Into the directory that it runs in: the target, as for all that restore whole paths.
     restore: "extract {repo}::{label}",
     check: Some("check --verify-data {repo}"),
     environment: &[
@@ -263,7 +263,10 @@ impl InstalledTool {
             program: self.program.clone(),
             arguments: line.split_whitespace().map(|word| filled(word, label, places)).collect(),
             environment: environment.chain([temporary]).collect(),
-            directory: places.target.clone(),
+            directory: match self.tool.restored {
+                Restored::Target => places.work.clone(),
+                Restored::SourcePath => places.target.clone(),
+            },
         }
     }
 }
@@ -333,10 +336,9 @@ impl Finder<'_> {
         for program in &candidates {
             if let Ok(version) = version(program, tool.version) {
                 // Tools run in other directories than this.
-                let program = std::path::absolute(program)
-                    .ok()
-                    .filter(|absolute| absolute.try_exists().unwrap_or(false))
-                    .unwrap_or_else(|| program.clone());
+                let is_name = program.components().count() == 1;
+                let absolute = std::path::absolute(program).ok().filter(|_| !is_name);
+                let program = absolute.unwrap_or_else(|| program.clone());
                 return Ok(InstalledTool { tool, program, version });
             }
         }

@@ -37,6 +37,8 @@ mod error;
 mod job;
 pub mod metrics;
 mod observer;
+#[cfg(doctest)]
+mod readme;
 mod repository;
 mod request;
 mod runtime;

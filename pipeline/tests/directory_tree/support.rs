@@ -270,7 +270,7 @@ pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         }
         thread::park_timeout(Duration::from_millis(1));
     }
-    panic!("{what} did not happen");
+    panic!("never: {what}");
 }
 
 /// Waits until no segment of a warehouse is too young for an identity.
