@@ -11,7 +11,7 @@
 //!
 //! # Order
 //! News in any order, but a plan before the chunks of its segments: the planner sends it first, and this stage
-//! drains plans before anything else.
+//! drains plans before it looks at chunks.
 //!
 //! # Memory
 //! The plans of partitions that are being read, and 48 bytes per new chunk until the next index run.
@@ -140,7 +140,13 @@ impl Worker for CommitterWorker {
         loop {
             match self.stored.recv_or(self.plans.channel())? {
                 Received::Other(plan) => context.work(0, || self.take_plan(&mut commit, plan))?,
-                Received::Item(news) => context.work(0, || self.take_stored(&mut commit, news))?,
+                Received::Item(news) => {
+                    // Plans that were sent since the look at their edge: one of them may be of these chunks.
+                    while let Ok(plan) = self.plans.channel().try_recv() {
+                        context.work(0, || self.take_plan(&mut commit, plan))?;
+                    }
+                    context.work(0, || self.take_stored(&mut commit, news))?;
+                }
                 Received::End => break,
             }
         }

@@ -53,7 +53,7 @@ impl DocumentWriter {
         let bytes = document.encode();
         let reference = DocumentRef::of(&bytes);
         for (id, chunk) in reference.chunks.iter().zip(DocumentRef::chunks_of(&bytes)) {
-            if self.index.locate(&id)?.is_none() && self.written.insert(id) {
+            if self.io.locate(&self.index, &id)?.is_none() && self.written.insert(id) {
                 self.store(id, chunk)?;
             }
         }

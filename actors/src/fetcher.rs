@@ -158,10 +158,9 @@ impl FetcherWorker {
                 report.tablets += tablets.len() as u64;
                 report.segments += partition.segments;
                 report.bytes += partition.bytes;
-                let locate = |id: &ChunkId| Ok(self.index.locate(id)?);
-                context
-                    .work(0, || lookahead.add_partition(number, position, manifest, locate))
-                    .map_err(|fault| name_segment(fault, object, partition))?;
+                let locate = |id: &ChunkId| self.io.locate(&self.index, id);
+                let (at, within) = ((number, position), place_of(object, partition));
+                context.work(0, || lookahead.add_partition(at, &within, manifest, locate))?;
                 position += 1;
                 if lookahead.bytes >= LOOKAHEAD_BYTES {
                     self.request(lookahead, flight)?;
@@ -201,17 +200,15 @@ impl FetcherWorker {
             })
             .collect();
         let (landing, repository) = (flight.launch(), self.repository.clone());
-        self.io.spawn(async move {
-            let read = repository.read_pack(&span.pack, span.offset, span.length).await;
-            let fetched = read.map_err(Fault::from).map(|bytes| Fetched {
-                offset: span.offset.into(),
-                bytes,
-                placements,
-                empty: Vec::new(),
-                damage: None,
-            });
-            landing.land(fetched);
-        });
+        self.io.spawn(landing.land_from(async move {
+            match repository.read_pack(&span.pack, span.offset, span.length).await {
+                Ok(bytes) => {
+                    let (offset, empty) = (span.offset.into(), Vec::new());
+                    Ok(Fetched { offset, bytes, placements, empty, damage: None })
+                }
+                Err(error) => Err(name_segment(&repository, &placements, error).await),
+            }
+        }));
     }
 
     fn forward(&self, fetched: Fetched) -> Result<(), Stop> {
@@ -224,15 +221,16 @@ impl Lookahead {
     /// Adds the segments of a partition. Pure but for `locate`.
     fn add_partition(
         &mut self,
-        object: u32,
-        partition: u32,
+        (object, partition): (u32, u32),
+        within: &Arc<str>,
         manifest: TabletList,
-        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Fault>,
-    ) -> Result<(), Fault> {
+        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
+    ) -> Result<(), Stop> {
         for tablet in manifest.into_tablets() {
             let (index, name): (Arc<str>, Arc<str>) = (tablet.index.into(), tablet.name.into());
             for segment in tablet.segments {
                 let out = Arc::new(SegmentOut {
+                    within: Arc::clone(within),
                     object,
                     partition,
                     index: Arc::clone(&index),
@@ -257,13 +255,13 @@ impl Lookahead {
         &mut self,
         out: &Arc<SegmentOut>,
         ids: impl Iterator<Item = ChunkId>,
-        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Fault>,
-    ) -> Result<(), Fault> {
+        locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
+    ) -> Result<(), Stop> {
         let mut offset = 0;
         for id in ids {
             let Some(location) = locate(&id)? else {
                 let damage = Damage::of_chunk(DamagedObject::Index, id, ChunkFault::NotListed);
-                return Err(Fault::segment_damaged(out.place(), damage));
+                return Err(Fault::segment_damaged(out.place(), damage).into());
             };
             self.wanted.push(Wanted { id, location, segment: Arc::clone(out), offset });
             offset += u64::from(location.raw_len);
@@ -273,17 +271,34 @@ impl Lookahead {
         }
         let fault = ChunkFault::Length { expected: out.len, actual: offset };
         let damage = Damage::new(DamagedObject::Index, fault);
-        Err(Fault::segment_damaged(out.place(), damage))
+        Err(Fault::segment_damaged(out.place(), damage).into())
     }
 }
 
-/// Puts the names of object and partition before the segment's.
-fn name_segment(fault: Fault, object: &ResolvedObject, partition: &Partition) -> Fault {
-    match fault {
-        Fault::SegmentDamaged { segment, damage } => {
-            let segment = format!("{}/{}/{segment}", object.source, partition.name);
-            Fault::SegmentDamaged { segment, damage }
-        }
-        fault => fault,
+/// Names of an object and of a partition of it; a partition may have none.
+fn place_of(object: &ResolvedObject, partition: &Partition) -> Arc<str> {
+    match partition.name.as_str() {
+        "" => object.source.to_string().into(),
+        name => format!("{}/{name}", object.source).into(),
     }
+}
+
+/// The fault of a span that cannot be read: a damage is told with the first segment that needs what is lost.
+async fn name_segment(
+    repository: &Repository,
+    placements: &[Placement],
+    error: cairn_repository::Error,
+) -> Fault {
+    if error.damage().is_none() {
+        return error.into();
+    }
+    for Placement { id, location, target } in placements {
+        if let Some((segment, _)) = target
+            && let Err(cairn_repository::Error::Damaged(damage)) =
+                repository.read_chunk_at(id, location).await
+        {
+            return Fault::segment_damaged(segment.place(), damage);
+        }
+    }
+    error.into()
 }

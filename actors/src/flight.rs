@@ -4,12 +4,15 @@
 //! does the work lands its result in a channel with room for one per permit and so never blocks. Work that is
 //! lost (its task panicked) lands as a fault: no permit is ever waited for in vain.
 
+use std::panic::AssertUnwindSafe;
+
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
+use futures::FutureExt;
 
 use crate::cancel::CancelToken;
 use crate::error::{Fault, Stop};
 use crate::metrics::StageId;
-use crate::stage::StageContext;
+use crate::stage::{StageContext, panic_message};
 
 /// Work under permits. Owned by one stage thread.
 #[derive(Debug)]
@@ -82,6 +85,14 @@ impl<T> Flight<T> {
 }
 
 impl<T> Landing<T> {
+    /// Gives what a task comes to to the stage; its panic is a fault of the stage.
+    pub(crate) async fn land_from(self, task: impl Future<Output = Result<T, Fault>>) {
+        let result = AssertUnwindSafe(task).catch_unwind().await;
+        let stage = self.stage.as_str();
+        let panicked = |message| Err(Fault::Panicked { stage, message });
+        self.land(result.unwrap_or_else(|panic| panicked(panic_message(panic.as_ref()))));
+    }
+
     /// Gives the result to the stage.
     pub(crate) fn land(mut self, result: Result<T, Fault>) {
         if let Some(done) = self.done.take() {

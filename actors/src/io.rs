@@ -3,6 +3,9 @@
 use std::future::Future;
 use std::time::Duration;
 
+use cairn_repository::ChunkId;
+use cairn_repository::index::Index;
+use cairn_repository::pack::ChunkLocation;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
@@ -74,6 +77,15 @@ impl IoTasks {
                 () = given_up => None,
             }
         })
+    }
+
+    /// A place of a chunk, also when pages of the index must be read for it.
+    pub(crate) fn locate(&self, index: &Index, id: &ChunkId) -> Result<Option<ChunkLocation>, Stop> {
+        match index.num_paged_runs() {
+            // Never blocks, and costs no visit to the runtime.
+            0 => Ok(index.locate(id)?),
+            _ => Ok(self.block_on(index.find(id))??),
+        }
     }
 
     /// Waits until no task is left. To be called once no stage spawns any more.

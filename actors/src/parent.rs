@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cairn_repository::Repository;
 use cairn_repository::index::Index;
 use cairn_repository::manifest::{DocumentRef, Object, Partition, TabletList};
+use cairn_repository::pack::ChunkLocation;
+use cairn_repository::{ChunkId, Repository};
 
 use crate::error::Stop;
 use crate::io::IoTasks;
@@ -34,6 +35,11 @@ impl Parent {
         objects: HashMap<ObjectKey, Object>,
     ) -> Self {
         Self { repository, index, io, objects, ahead: (None, HashMap::new()) }
+    }
+
+    /// A place of a chunk in the repository as it was at the start of the job.
+    pub(crate) fn locate(&self, id: &ChunkId) -> Result<Option<ChunkLocation>, Stop> {
+        self.io.locate(&self.index, id)
     }
 
     /// The entry and the manifest of a partition; no entry and an empty manifest when it is new.

@@ -24,7 +24,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use cairn_repository::index::Index;
 use cairn_repository::manifest::{ChunkList, Partition, Segment, Tablet, TabletList};
 
 use crate::buffer::{BufferPool, PooledBuffer};
@@ -65,8 +64,8 @@ fn compare(
     at: (u32, u32),
     tablets: Vec<TabletSpec>,
     before: &TabletList,
-    has_chunks: impl Fn(&ChunkList) -> Result<bool, Fault>,
-) -> Result<Comparison, Fault> {
+    has_chunks: impl Fn(&ChunkList) -> Result<bool, Stop>,
+) -> Result<Comparison, Stop> {
     let (object, partition) = at;
     let mut reads = Vec::new();
     let mut num_matched = 0;
@@ -139,8 +138,6 @@ pub(crate) struct Planner {
     pub(crate) selection: Selection,
     /// The snapshot before, if any.
     pub(crate) parent: Parent,
-    /// Chunks of the repository.
-    pub(crate) index: Arc<Index>,
     /// Set when the job shall stop early but keep what it has.
     pub(crate) drain: Arc<AtomicBool>,
     /// The job's counters.
@@ -225,7 +222,7 @@ impl Planner {
         let (entry, before) = self.parent.partition(&spec.key, name)?;
         let has_chunks = |chunks: &ChunkList| {
             for id in chunks.iter() {
-                if self.index.locate(&id)?.is_none() {
+                if self.parent.locate(&id)?.is_none() {
                     return Ok(false);
                 }
             }

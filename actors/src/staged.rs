@@ -15,6 +15,8 @@ type OpenSegment = Box<dyn SegmentWriter>;
 /// A segment that is being restored.
 #[derive(Debug)]
 pub struct SegmentOut {
+    /// Names of its object and partition in the snapshot, for messages.
+    pub within: Arc<str>,
     /// Position of its object in the restore plan.
     pub object: u32,
     /// Position of its partition in the object.
@@ -104,9 +106,9 @@ impl SegmentOut {
         }
     }
 
-    /// Tablet and segment, for messages.
+    /// Database, object, partition, tablet and segment, for messages.
     pub(crate) fn place(&self) -> String {
-        [&*self.index, &*self.tablet, &*self.name]
+        [&*self.within, &*self.index, &*self.tablet, &*self.name]
             .into_iter()
             .filter(|level| !level.is_empty())
             .collect::<Vec<_>>()

@@ -50,10 +50,10 @@ impl Worker for PackFetcherWorker {
                 self.forward(flight.wait()?)?;
             }
             let (landing, repository) = (flight.launch(), self.repository.clone());
-            self.io.spawn(async move {
+            self.io.spawn(landing.land_from(async move {
                 let read = repository.read_pack(&pack, 0, length).await;
-                landing.land(fetched(&pack, read));
-            });
+                fetched(&pack, read)
+            }));
         }
         while !flight.is_idle() {
             self.forward(flight.wait()?)?;

@@ -156,7 +156,6 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
         source: parts.source,
         selection: parts.selection,
         parent: parts.parent,
-        index: Arc::clone(&job.index),
         drain: Arc::clone(&drain),
         progress: Arc::clone(&job.progress),
         plans,

@@ -31,7 +31,7 @@ use cairn_repository::Repository;
 use cairn_repository::pack::{ChunkKind, FinishedPack, IndexEntry, PackBuilder};
 
 use crate::edge::{Inlet, Outlet, Received};
-use crate::error::{Fault, Stop};
+use crate::error::Stop;
 use crate::failpoint::{Failpoint, hit};
 use crate::flight::Flight;
 use crate::io::IoTasks;
@@ -134,11 +134,11 @@ impl UploaderWorker {
         }
         hit(Failpoint::UploaderBeforePack);
         let (landing, repository) = (uploads.flight.launch(), self.repository.clone());
-        self.io.spawn(async move {
-            let outcome = repository.put_pack(&pack).await;
+        self.io.spawn(landing.land_from(async move {
+            repository.put_pack(&pack).await?;
             let FinishedPack { bytes, entries, .. } = pack;
-            landing.land(outcome.map(|()| PutPack { entries, bytes }).map_err(Fault::from));
-        });
+            Ok(PutPack { entries, bytes })
+        }));
         Ok(())
     }
 

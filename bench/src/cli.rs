@@ -62,7 +62,7 @@ pub struct CommonOptions {
     /// Directory for data, repositories and restores; in memory, if disks are not what is measured.
     #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
     pub scratch: PathBuf,
-    /// Folder of results; a run goes to <date>-<machine> in it.
+    /// Folder of results; a run goes to `<date>-<machine>` in it.
     #[arg(long, default_value = "bench/results", value_name = "DIR")]
     pub results: PathBuf,
     /// Name of the machine in the results; by default its host name.
@@ -86,7 +86,12 @@ pub struct RunOptions {
     #[command(flatten)]
     pub common: CommonOptions,
     /// Data sets; see below.
-    #[arg(long, value_delimiter = ',', default_value = "small,rows,segments", value_name = "SET[:SIZE],..")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "small,rows,segments",
+        value_name = "SET[:SIZE],.."
+    )]
     pub sets: Vec<SetSpec>,
     /// Folder of data sets that are not generated.
     #[arg(long, value_name = "DIR")]

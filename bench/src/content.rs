@@ -146,7 +146,8 @@ fn csv_row(text: &mut String, row: &Row) {
     let Row { id, time, zone, payment, cents, distance, driver } = row;
     let (dollars, rest) = (cents / 100, cents % 100);
     // Writing into a String does not fail.
-    let _ = writeln!(text, "{id},{time},{zone},{payment},{dollars}.{rest:02},{distance},{driver:016X}");
+    let _ =
+        writeln!(text, "{id},{time},{zone},{payment},{dollars}.{rest:02},{distance},{driver:016X}");
 }
 
 fn json_row(text: &mut String, row: &Row) {

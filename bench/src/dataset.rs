@@ -108,6 +108,8 @@ pub struct Dataset {
     pub bytes: u64,
     /// Their number.
     pub files: u64,
+    /// What they take on the file system: holes take nothing.
+    pub allocated_bytes: u64,
 }
 
 /// Tools need room for the source, its next state, a repository, a restored tree and temporary files: about
@@ -147,7 +149,8 @@ impl Dataset {
         };
         let extent = tree::extent(&today)?;
         let tomorrow = has_tomorrow.then_some(tomorrow);
-        Ok(Self { today, tomorrow, bytes: extent.bytes, files: extent.files })
+        let tree::Extent { files, bytes, allocated_bytes, .. } = extent;
+        Ok(Self { today, tomorrow, bytes, files, allocated_bytes })
     }
 }
 

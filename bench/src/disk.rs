@@ -1,7 +1,7 @@
-//! What the file system of the scratch directory is, and the times that generated files get.
+//! The file system of the scratch directory: its kind, its room, its memory, and the times of its files.
 
-use std::fs::{File, FileTimes};
-use std::io;
+use std::fs::{self, File, FileTimes};
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -19,7 +19,7 @@ pub(crate) fn set_modified(file: &File, day: u64) -> io::Result<()> {
 pub(crate) fn is_in_memory(path: &Path) -> io::Result<bool> {
     /// `TMPFS_MAGIC` of linux/magic.h.
     const TMPFS: i64 = 0x0102_1994;
-    Ok(i64::try_from(rustix::fs::statfs(path)?.f_type) == Ok(TMPFS))
+    Ok(rustix::fs::statfs(path)?.f_type == TMPFS)
 }
 
 /// Bytes that can be written below `path`: what the file system has, and for tmpfs what memory has.
@@ -29,8 +29,29 @@ pub(crate) fn available(path: &Path) -> io::Result<u64> {
     if !is_in_memory(path)? {
         return Ok(free);
     }
-    let memory = std::fs::read_to_string("/proc/meminfo")?;
+    let memory = fs::read_to_string("/proc/meminfo")?;
     Ok(free.min(available_memory(&memory).unwrap_or(u64::MAX)))
+}
+
+/// Fills `bytes` of memory through a file and gives them back. Nothing is done where `folder` is on disk.
+///
+/// A virtual machine gets a page of memory from its host when it touches it first, which costs seconds
+/// for each GiB, and may give it back while it is idle. Without this the tool that comes first pays for all.
+pub(crate) fn warm_memory(folder: &Path, bytes: u64) -> io::Result<()> {
+    if !is_in_memory(folder)? {
+        return Ok(());
+    }
+    let path = folder.join("warm");
+    let mut file = File::create(&path)?;
+    let block = vec![1; 1 << 20];
+    let mut left = bytes.min(available(folder)? / 2);
+    while left > 0 {
+        let length = left.min(block.len() as u64);
+        file.write_all(block.get(..usize::try_from(length).unwrap_or(0)).unwrap_or_default())?;
+        left -= length;
+    }
+    drop(file);
+    fs::remove_file(path)
 }
 
 /// `MemAvailable` of /proc/meminfo, in bytes.

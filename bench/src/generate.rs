@@ -92,7 +92,8 @@ fn planned(shape: Shape, at: usize, bytes: u64) -> PlannedFile {
     match shape {
         Shape::Small => {
             let content = if at.is_multiple_of(2) { Content::Pages } else { Content::Csv };
-            let path = format!("app/t{}/p{}/tablet_{}/{at:06}.dat", at % 8, at / 8 % 8, at / 64 % 64);
+            let path =
+                format!("app/t{}/p{}/tablet_{}/{at:06}.dat", at % 8, at / 8 % 8, at / 64 % 64);
             PlannedFile::new(path, one(content))
         }
         Shape::Large => {
@@ -101,7 +102,10 @@ fn planned(shape: Shape, at: usize, bytes: u64) -> PlannedFile {
                 seed: part,
                 bytes: bytes / 10 + if part == 9 { bytes % 10 } else { 0 },
             };
-            PlannedFile::new("lake/facts/p0/tablet_0/segment_0.dat".into(), (0..10).map(tenth).collect())
+            PlannedFile::new(
+                "lake/facts/p0/tablet_0/segment_0.dat".into(),
+                (0..10).map(tenth).collect(),
+            )
         }
         Shape::Rows => {
             let content = if at % 4 == 3 { Content::Json } else { Content::Csv };

@@ -24,20 +24,20 @@ impl Machine {
     pub fn here(name: Option<&str>) -> Self {
         let system = rustix::system::uname();
         let host = system.nodename().to_string_lossy();
+        let memory = rustix::system::sysinfo();
         let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         Self {
             name: file_name(name.unwrap_or(&host)),
             processor: processor(&processors).unwrap_or_default().to_owned(),
             cpus: std::thread::available_parallelism().map_or(0, usize::from),
-            memory_bytes: memory(&rustix::system::sysinfo()),
-            kernel: format!("{} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy()),
+            memory_bytes: memory.totalram.saturating_mul(memory.mem_unit.into()),
+            kernel: format!(
+                "{} {}",
+                system.sysname().to_string_lossy(),
+                system.release().to_string_lossy()
+            ),
         }
     }
-}
-
-#[allow(clippy::useless_conversion, reason = "the width of these fields depends on the target")]
-fn memory(system: &rustix::system::Sysinfo) -> u64 {
-    u64::from(system.totalram).saturating_mul(u64::from(system.mem_unit))
 }
 
 /// What can be a part of a file's name.

@@ -1,13 +1,11 @@
 //! `cairn-bench`: see `cairn-bench --help` and the crate's documentation.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
 use cairn_bench::cli::{Arguments, Verb};
 use cairn_bench::{floor, measure, plan, report, runner};
 use clap::Parser;
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Quick(options) => runner::run(&plan::quick(&options)?),
         Verb::Run(options) => runner::run(&plan::full(&options)?),
@@ -16,5 +14,4 @@ fn main() -> Result<ExitCode> {
         Verb::Floor(options) => floor::run(&options),
         Verb::Measure(options) => measure::answer(&options),
     }
-    .map(|()| ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 //! The command is started by a small process of its own, this program again as `cairn-bench measure`. The
 //! kernel counts the memory that a process shares with its parent before it executes its own program
 //! towards the peak of that process; a parent that has generated data would give every tool its own peak.
+//! So a peak below the few MiB of this program is not seen.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -97,7 +98,8 @@ pub fn answer(options: &MeasureOptions) -> Result<()> {
     let log = open_log(&options.log)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let usage = run(&mut command).with_context(|| format!("run {}", Path::new(program).display()))?;
+    let usage =
+        run(&mut command).with_context(|| format!("run {}", Path::new(program).display()))?;
     fs::write(&options.report, serde_json::to_vec(&usage)?)?;
     Ok(())
 }

@@ -98,12 +98,18 @@ fn plot(set: &str, measure: &Measure, cases: &[&Case]) -> Plot {
         escaped(&title),
         measure.unit,
     );
-    Plot { set: set.to_owned(), title, file: format!("{}-{}.svg", set.replace('@', "-"), measure.name), svg }
+    Plot {
+        set: set.to_owned(),
+        title,
+        file: format!("{}-{}.svg", set.replace('@', "-"), measure.name),
+        svg,
+    }
 }
 
 /// Draws the bars of a case from `top` down, and tells where the next may begin.
 fn group(body: &mut String, top: f64, measure: &Measure, case: &Case) -> f64 {
-    let spreads: Vec<(&Row, Spread)> = case.rows.iter().map(|row| (row, (measure.of)(row))).collect();
+    let spreads: Vec<(&Row, Spread)> =
+        case.rows.iter().map(|row| (row, (measure.of)(row))).collect();
     let longest = spreads.iter().map(|(_, spread)| spread.max).fold(f64::MIN_POSITIVE, f64::max);
     let scale = (WIDTH - LEFT - RIGHT) / longest;
     text(body, 8.0, top + GROUP_HEIGHT - 10.0, "font-weight=\"bold\"", case.scenario.name());

@@ -18,6 +18,15 @@ use crate::warning::warnings;
 
 /// Makes the report of a folder again, and prints it.
 pub fn print(folder: &Path) -> Result<()> {
+    say(format_args!("\n{}", make(folder)?))?;
+    say(folder.join(SUMMARY).display())?;
+    Ok(())
+}
+
+const SUMMARY: &str = "summary.md";
+
+/// Writes summary and plots; gives the text of the summary.
+fn make(folder: &Path) -> Result<String> {
     let recorded = Recorded::load(folder)?;
     let cases = summary::cases(&recorded.samples);
     let write = |name: &str, text: &str| {
@@ -29,10 +38,8 @@ pub fn print(folder: &Path) -> Result<()> {
         write(&plot.file, &plot.svg)?;
     }
     let text = markdown(&recorded, &cases, &plots);
-    write("summary.md", &text)?;
-    say(format_args!("\n{text}"))?;
-    say(folder.join("summary.md").display())?;
-    Ok(())
+    write(SUMMARY, &text)?;
+    Ok(text)
 }
 
 const READING: &str = "\
@@ -109,8 +116,18 @@ fn numbers(columns: &[&str]) -> Table {
 
 fn table(case: &Case) -> Table {
     let mut table = numbers(&[
-        "tool", "runs", "wall s", "min..max", "CPU s", "user", "system", "peak MiB", "stored MiB",
-        "MiB/s", "x wall", "x CPU",
+        "tool",
+        "runs",
+        "wall s",
+        "min..max",
+        "CPU s",
+        "user",
+        "system",
+        "peak MiB",
+        "stored MiB",
+        "MiB/s",
+        "x wall",
+        "x CPU",
     ]);
     for row in &case.rows {
         table.add_row(cells(row));
@@ -147,7 +164,16 @@ fn family(set: &str) -> Option<(&str, &str)> {
 /// Sets that differ in one measure, each against the first of its family: what should hold is near 1.
 fn scale(cases: &[Case]) -> String {
     let mut table = numbers(&[
-        "set", "scenario", "tool", "files", "GiB", "MiB/s", "x throughput", "CPU s/GiB", "peak MiB", "x peak",
+        "set",
+        "scenario",
+        "tool",
+        "files",
+        "GiB",
+        "MiB/s",
+        "x throughput",
+        "CPU s/GiB",
+        "peak MiB",
+        "x peak",
     ]);
     for case in cases {
         let Some((name, _)) = family(&case.set) else { continue };
@@ -160,7 +186,9 @@ fn scale(cases: &[Case]) -> String {
     if table.row_count() == 0 {
         return String::new();
     }
-    format!("\n## What holds when there is more of it\n\nRatios to the first set of the same name.\n\n{table}\n")
+    format!(
+        "\n## What holds when there is more of it\n\nRatios to the first set of the same name.\n\n{table}\n"
+    )
 }
 
 fn base_of<'a>(cases: &'a [Case], name: &str, scenario: Scenario, tool: &str) -> Option<&'a Row> {
@@ -221,9 +249,22 @@ mod tests {
         ];
         let text = text(&Recorded { header: header(), samples });
         let line = text.lines().find(|line| line.starts_with("| restic")).unwrap();
-        let cells: Vec<&str> = line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
-        let expected =
-            ["restic", "2", "5.00", "4.00..6.00", "7.50", "5.00", "2.50", "100", "512", "205", "3.50", "3.50"];
+        let cells: Vec<&str> =
+            line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let expected = [
+            "restic",
+            "2",
+            "5.00",
+            "4.00..6.00",
+            "7.50",
+            "5.00",
+            "2.50",
+            "100",
+            "512",
+            "205",
+            "3.50",
+            "3.50",
+        ];
         assert_eq!(cells, expected);
         assert!(text.contains("- `cairn`: cairn 1.2; as it comes\n"));
         assert!(text.contains("## T1: 10 files, 1024 MiB"));
@@ -232,16 +273,18 @@ mod tests {
 
     #[test]
     fn families_of_sets_are_compared() {
-        let samples = [("bytes@1x", 1.0, 1_u64), ("bytes@10x", 10.0, 10)].map(|(set, wall, times)| {
-            let mut sample = sample("cairn", Scenario::Full, 0, wall);
-            sample.set = set.into();
-            sample.data_bytes *= times;
-            sample.usage.peak_bytes += times << 20;
-            sample
-        });
+        let samples =
+            [("bytes@1x", 1.0, 1_u64), ("bytes@10x", 10.0, 10)].map(|(set, wall, times)| {
+                let mut sample = sample("cairn", Scenario::Full, 0, wall);
+                sample.set = set.into();
+                sample.data_bytes *= times;
+                sample.usage.peak_bytes += times << 20;
+                sample
+            });
         let text = text(&Recorded { header: header(), samples: samples.to_vec() });
         let line = text.lines().find(|line| line.starts_with("| bytes@10x")).unwrap();
-        let cells: Vec<&str> = line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
+        let cells: Vec<&str> =
+            line.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect();
         let expected =
             ["bytes@10x", "full", "cairn", "10", "10.00", "1024", "1.00", "1.50", "110", "1.09"];
         assert_eq!(cells, expected);
@@ -252,8 +295,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let mut results = Results::create(place.path(), &header()).unwrap();
         results.append(&Record::Sample(sample("cairn", Scenario::Full, 0, 1.0))).unwrap();
-        print(results.folder()).unwrap();
-        let summary = fs::read_to_string(results.folder().join("summary.md")).unwrap();
+        let summary = make(results.folder()).unwrap();
         assert!(summary.contains("![T1: wall time](T1-wall.svg)"), "{summary}");
         assert!(fs::read_to_string(results.folder().join("T1-wall.svg")).unwrap().contains("<svg"));
     }

@@ -107,7 +107,8 @@ impl Results {
             let folder = parent.join(format!("{name}{suffix}"));
             match fs::create_dir(&folder) {
                 Ok(()) => {
-                    let raw = File::options().create_new(true).append(true).open(folder.join(RAW))?;
+                    let raw =
+                        File::options().create_new(true).append(true).open(folder.join(RAW))?;
                     let mut results = Self { folder, raw };
                     results.append(&Record::Run(header.clone()))?;
                     return Ok(results);

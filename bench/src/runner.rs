@@ -1,7 +1,8 @@
 //! Runs a plan: for each set rounds, in each round a cycle of every tool, in each cycle the scenarios.
 //!
 //! *Order*: tools take turns, in reverse order every second round. The trees of a set are renamed to
-//! where tools see them, so a tool that knows a file by path, inode and times finds what it left.
+//! where tools see them, so a tool that knows a file by path, inode and times finds what it left. Before a
+//! step that writes, memory is warmed.
 //!
 //! *On failure*: a tool that fails is recorded and its cycle ends; the others go on. Every sample is on
 //! disk before the next step begins.
@@ -41,11 +42,8 @@ pub fn run(plan: &Plan) -> Result<()> {
     let scratch = Scratch::take(&plan.common.scratch)?;
     let header = header(plan, &tools, missing, &scratch)?;
     let results = Results::create(&plan.common.results, &header)?;
-    let measurer = Measurer {
-        helper: own,
-        answer: scratch.answer(),
-        log: results.folder().join("tools.log"),
-    };
+    let measurer =
+        Measurer { helper: own, answer: scratch.answer(), log: results.folder().join("tools.log") };
     let mut runner = Runner { plan, scratch, measurer, results, samples: Vec::new(), interrupted };
     let ran = runner.sets(&tools);
     let folder = runner.results.folder().to_owned();
@@ -209,14 +207,19 @@ impl Runner<'_> {
         let Some(invocation) = step.tool.command(step.scenario, step.label, &places) else {
             return Ok(true);
         };
+        if step.scenario.is_writing() {
+            let bytes = step.dataset.allocated_bytes;
+            disk::warm_memory(self.scratch.root(), bytes + bytes / 4)?;
+        }
         let usage = self.measurer.measure(&invocation)?;
         if self.interrupted.load(Ordering::Relaxed) {
             bail!("interrupted");
         }
         let is_restore = step.scenario == Scenario::Restore;
-        let is_same = (is_restore && usage.status == 0 && self.plan.common.verify && step.round == 0)
-            .then(|| tree::is_same(&places.source, &step.tool.tool.restored(&places)))
-            .transpose()?;
+        let is_same =
+            (is_restore && usage.status == 0 && self.plan.common.verify && step.round == 0)
+                .then(|| tree::is_same(&places.source, &step.tool.tool.restored(&places)))
+                .transpose()?;
         if is_restore {
             remove(&places.target)?;
             fs::create_dir(&places.target)?;
@@ -243,7 +246,7 @@ impl Runner<'_> {
 /// A step as it is shown while the run goes on.
 fn line(sample: &Sample) -> String {
     let Sample { set, scenario, tool, round, stored_bytes, usage, .. } = sample;
-    let Usage { wall_secs, peak_bytes, status, foreign_cpus, .. } = usage;
+    let Usage { wall_secs, peak_bytes, status, foreign_cpus, stolen_cpus, .. } = usage;
     let (cpu, round) = (usage.cpu_secs(), round + 1);
     let (peak, stored) = (ByteSize(*peak_bytes), ByteSize(*stored_bytes));
     let mut line = format!(
@@ -255,7 +258,8 @@ fn line(sample: &Sample) -> String {
     } else if sample.is_same == Some(false) {
         line += "  RESTORED BYTES DIFFER";
     } else if !warning::is_undisturbed(usage) {
-        line += &format!("  disturbed by {foreign_cpus:.2} processors");
+        let others = foreign_cpus + stolen_cpus;
+        line += &format!("  disturbed by {others:.2} processors");
     }
     line
 }

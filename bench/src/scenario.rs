@@ -38,6 +38,14 @@ impl Scenario {
         }
     }
 
+    /// Whether it writes about as many bytes as the set has.
+    pub const fn is_writing(self) -> bool {
+        match self {
+            Self::Full | Self::Restore | Self::Incremental => true,
+            Self::Unchanged | Self::Check => false,
+        }
+    }
+
     /// The question that it answers.
     pub const fn question(self) -> &'static str {
         match self {
@@ -72,7 +80,8 @@ mod tests {
 
     #[test]
     fn every_second_round_is_reversed() {
-        let rounds: Vec<char> = (0..3).flat_map(|round| round_order(&['a', 'b', 'c'], round)).collect();
+        let rounds: Vec<char> =
+            (0..3).flat_map(|round| round_order(&['a', 'b', 'c'], round)).collect();
         assert_eq!(rounds.iter().collect::<String>(), "abccbaabc");
     }
 

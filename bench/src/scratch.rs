@@ -26,8 +26,7 @@ impl Scratch {
         let root = parent.join(FOLDER);
         fs::create_dir_all(&root).with_context(|| format!("create {}", root.display()))?;
         let lock = File::options().create(true).append(true).open(root.join(LOCK))?;
-        lock.try_lock()
-            .with_context(|| format!("{} is used by another run", root.display()))?;
+        lock.try_lock().with_context(|| format!("{} is used by another run", root.display()))?;
         let scratch = Self { root, _lock: lock };
         scratch.clear()?;
         Ok(scratch)

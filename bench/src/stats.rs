@@ -45,7 +45,8 @@ pub fn modified_z_scores(samples: &[f64]) -> Vec<f64> {
     let center = median(samples).unwrap_or_default();
     let deviations: Vec<f64> = samples.iter().map(|sample| (sample - center).abs()).collect();
     let mad = median(&deviations).unwrap_or_default();
-    let score = |sample: &f64| if mad > 0.0 { MAD_OF_NORMAL * (sample - center) / mad } else { 0.0 };
+    let score =
+        |sample: &f64| if mad > 0.0 { MAD_OF_NORMAL * (sample - center) / mad } else { 0.0 };
     samples.iter().map(score).collect()
 }
 
@@ -63,7 +64,9 @@ pub fn paired_ratio(theirs: &[Paired], ours: &[Paired]) -> Option<f64> {
         .map(|(theirs, ours)| theirs / ours)
         .collect();
     median(&ratios).or_else(|| {
-        let of = |samples: &[Paired]| median(&samples.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+        let of = |samples: &[Paired]| {
+            median(&samples.iter().map(|(_, value)| *value).collect::<Vec<_>>())
+        };
         let ours = of(ours).filter(|ours| *ours > 0.0)?;
         Some(of(theirs)? / ours)
     })

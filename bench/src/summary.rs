@@ -83,9 +83,11 @@ fn usable<'a>(samples: &[&'a Sample], tool: &str) -> Vec<&'a Sample> {
 fn row(tool: &str, samples: &[&Sample], reference: &[&Sample]) -> Option<Row> {
     let used = usable(samples, tool);
     let first = used.first()?;
-    let values = |value: fn(&Sample) -> f64| used.iter().map(|sample| value(sample)).collect::<Vec<_>>();
+    let values =
+        |value: fn(&Sample) -> f64| used.iter().map(|sample| value(sample)).collect::<Vec<_>>();
     let spread = |value| Spread::of(&values(value));
-    let ratio = |value: fn(&Sample) -> f64| paired_ratio(&paired(&used, value), &paired(reference, value));
+    let ratio =
+        |value: fn(&Sample) -> f64| paired_ratio(&paired(&used, value), &paired(reference, value));
     let wall = |sample: &Sample| sample.usage.wall_secs;
     let cpu = |sample: &Sample| sample.usage.cpu_secs();
     Some(Row {

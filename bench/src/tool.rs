@@ -246,7 +246,12 @@ impl InstalledTool {
 
     /// The command of a scenario; `label` is what its backup is called, or the backup that it reads.
     /// `None` when the tool does not have it.
-    pub fn command(&self, scenario: Scenario, label: Scenario, places: &Places) -> Option<Invocation> {
+    pub fn command(
+        &self,
+        scenario: Scenario,
+        label: Scenario,
+        places: &Places,
+    ) -> Option<Invocation> {
         let line = match scenario {
             Scenario::Restore => self.tool.restore,
             Scenario::Check => self.tool.check?,
@@ -360,10 +365,11 @@ impl Finder<'_> {
 
 /// The first line that the program prints about itself.
 fn version(program: &Path, argument: &str) -> Result<String> {
-    let output = Command::new(program).arg(argument).output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => anyhow::anyhow!("not found"),
-        _ => error.into(),
-    })?;
+    let output =
+        Command::new(program).arg(argument).output().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow::anyhow!("not found"),
+            _ => error.into(),
+        })?;
     ensure!(output.status.success(), "{argument} failed");
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or_default().trim().to_owned())
@@ -385,8 +391,10 @@ mod tests {
 
     #[test]
     fn places_are_filled_in_after_the_line_is_split() {
-        let command = installed("cairn").command(Scenario::Restore, Scenario::Full, &places()).unwrap();
-        let words = ["restore", "--repo", "/my scratch/repo", "--label", "full", "/my scratch/target"];
+        let command =
+            installed("cairn").command(Scenario::Restore, Scenario::Full, &places()).unwrap();
+        let words =
+            ["restore", "--repo", "/my scratch/repo", "--label", "full", "/my scratch/target"];
         assert_eq!(command.arguments, words);
         let borg = installed("borg").command(Scenario::Full, Scenario::Full, &places()).unwrap();
         assert_eq!(borg.arguments[3], "/my scratch/repo::full");
@@ -396,9 +404,9 @@ mod tests {
     #[test]
     fn every_placeholder_is_known() {
         for tool in ALL.map(|tool| installed(tool.name)) {
-            let commands = Scenario::ALL.iter().filter_map(|scenario| {
-                tool.command(*scenario, Scenario::Full, &places())
-            });
+            let commands = Scenario::ALL
+                .iter()
+                .filter_map(|scenario| tool.command(*scenario, Scenario::Full, &places()));
             for command in commands.chain(tool.create(&places())) {
                 for word in &command.arguments {
                     assert!(!word.to_string_lossy().contains(['{', '}']), "{command:?}");

@@ -16,9 +16,14 @@ pub(crate) struct Extent {
     pub(crate) files: u64,
     /// Sum of their lengths.
     pub(crate) bytes: u64,
+    /// What they take on the file system: holes take nothing.
+    pub(crate) allocated_bytes: u64,
     /// Files that have another name somewhere.
     pub(crate) linked: u64,
 }
+
+/// The unit of `st_blocks`, whatever the file system.
+const BLOCK_BYTES: u64 = 512;
 
 /// Measures a tree. What does not exist holds nothing.
 pub(crate) fn extent(root: &Path) -> Result<Extent> {
@@ -31,6 +36,7 @@ pub(crate) fn extent(root: &Path) -> Result<Extent> {
         if metadata.is_file() {
             extent.files += 1;
             extent.bytes += metadata.len();
+            extent.allocated_bytes += metadata.blocks() * BLOCK_BYTES;
             extent.linked += u64::from(metadata.nlink() > 1);
         }
         Ok(())

@@ -83,29 +83,56 @@ impl fmt::Display for Warning {
         write!(f, "Warning: ")?;
         match self {
             Self::Missing(Missing { tool, program }) if program == "cairn" => {
-                write!(f, "{tool} is not measured: build it with `cargo build --release -p cairn`, or name it with --cairn.")
+                write!(
+                    f,
+                    "{tool} is not measured: build it with `cargo build --release -p cairn`, or name it with --cairn."
+                )
             }
             Self::Missing(Missing { tool, program }) => {
-                write!(f, "{tool} is not measured: {program} does not run. `--bin PROGRAM=FILE` says where it is.")
+                write!(
+                    f,
+                    "{tool} is not measured: {program} does not run. `--bin PROGRAM=FILE` says where it is."
+                )
             }
             Self::DebugBuild => {
-                write!(f, "this is a debug build, so the floor means nothing; use `cargo run --release`.")
+                write!(
+                    f,
+                    "this is a debug build, so the floor means nothing; use `cargo run --release`."
+                )
             }
             Self::OnDisk => {
-                write!(f, "the scratch directory is on disk, and its speed is part of every number; `--scratch /dev/shm` leaves it out.")
+                write!(
+                    f,
+                    "the scratch directory is on disk, and its speed is part of every number; `--scratch /dev/shm` leaves it out."
+                )
             }
-            Self::Failed(case, status) => write!(f, "{case} failed with status {status}; see tools.log."),
-            Self::Different(case) => write!(f, "{case}: the restored tree differs from the source. Its numbers are worthless."),
+            Self::Failed(case, status) => {
+                write!(f, "{case} failed with status {status}; see tools.log.")
+            }
+            Self::Different(case) => write!(
+                f,
+                "{case}: the restored tree differs from the source. Its numbers are worthless."
+            ),
             Self::Disturbed { steps, of, worst, cpus } => write!(
                 f,
                 "other processes ran during {steps} of {of} steps; worst: {worst}, {cpus:.2} processors. Trust CPU seconds \
                  more than wall times, close other programs, or let such rounds be repeated with --max-runs."
             ),
             Self::TooFast(case, secs) => {
-                write!(f, "{case} took {:.0} ms, too little to measure well; use a larger set.", secs * 1e3)
+                write!(
+                    f,
+                    "{case} took {:.0} ms, too little to measure well; use a larger set.",
+                    secs * 1e3
+                )
             }
-            Self::SlowFirst(case) => write!(f, "{case}: the first round was much slower than the others; was something cold?"),
-            Self::Outlier(case) => write!(f, "{case}: a round is far from the others; use more --runs on a quiet machine."),
+            Self::SlowFirst(case) => write!(
+                f,
+                "{case}: the first round was much slower than the others; was something cold?"
+            ),
+            Self::Outlier(case) => write!(
+                f,
+                "{case}: a round is far from the others; use more --runs on a quiet machine."
+            ),
         }
     }
 }
@@ -149,7 +176,10 @@ fn cases(samples: &[Sample]) -> Vec<Vec<&Sample>> {
     let mut cases: Vec<Vec<&Sample>> = Vec::new();
     for sample in samples.iter().filter(|sample| sample.usage.status == 0) {
         let case = Case::of(sample);
-        match cases.iter_mut().find(|known| known.first().is_some_and(|first| Case::of(first) == case)) {
+        match cases
+            .iter_mut()
+            .find(|known| known.first().is_some_and(|first| Case::of(first) == case))
+        {
             Some(known) => known.push(sample),
             None => cases.push(vec![sample]),
         }
@@ -241,7 +271,9 @@ mod tests {
         };
         let warnings = warnings(&Recorded { header, samples: Vec::new() });
         let text = warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-        for words in ["cargo build --release -p cairn", "borg does not run", "debug build", "on disk"] {
+        for words in
+            ["cargo build --release -p cairn", "borg does not run", "debug build", "on disk"]
+        {
             assert!(text.contains(words), "{words}: {text}");
         }
     }

@@ -1,4 +1,5 @@
 //! The program from end to end, with a shell script in the place of cairn and small data.
+#![expect(clippy::unwrap_used, reason = "what cannot be set up fails the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -60,7 +61,8 @@ impl Place {
 }
 
 fn text(output: &Output) -> String {
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (out, err) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{out}\n{err}")
 }
 
@@ -89,13 +91,20 @@ fn tools_take_turns_and_every_step_is_recorded() {
     };
     let cairn = ["full", "unchanged", "restore", "check", "incremental"];
     let (cp, floor) = (["full", "restore"], ["full", "restore", "check"]);
-    let mut expected = [cycle("cairn", &cairn, 0), cycle("cp", &cp, 0), cycle("floor", &floor, 0)].concat();
-    expected.extend([cycle("floor", &floor, 1), cycle("cp", &cp, 1), cycle("cairn", &cairn, 1)].concat());
+    let mut expected =
+        [cycle("cairn", &cairn, 0), cycle("cp", &cp, 0), cycle("floor", &floor, 0)].concat();
+    expected.extend(
+        [cycle("floor", &floor, 1), cycle("cp", &cp, 1), cycle("cairn", &cairn, 1)].concat(),
+    );
     assert_eq!(steps(&folder), expected);
     assert!(summary.contains("`cairn`: fake 1.0"), "{summary}");
     assert!(summary.contains("## small: 40 files"), "{summary}");
     assert!(folder.join("small-cpu.svg").is_file());
-    assert!(!text(&output).contains("DIFFER") && !text(&output).contains("FAILED"), "{}", text(&output));
+    assert!(
+        !text(&output).contains("DIFFER") && !text(&output).contains("FAILED"),
+        "{}",
+        text(&output)
+    );
     assert_eq!(fs::read_dir(place.path("scratch")).unwrap().count(), 0, "scratch is left clean");
     assert!(!summary.contains("failed with"), "{summary}");
 }
@@ -104,7 +113,8 @@ fn tools_take_turns_and_every_step_is_recorded() {
 fn a_tool_that_fails_is_told_and_the_others_go_on() {
     let place = Place::new();
     fs::write(place.path("fake.fail"), "restore").unwrap();
-    let output = place.run("run --sets small:5 --tools cairn,cp,borg --bin borg=/none --scenarios restore");
+    let output =
+        place.run("run --sets small:5 --tools cairn,cp,borg --bin borg=/none --scenarios restore");
     assert!(output.status.success(), "{}", text(&output));
     let (folder, summary) = place.results();
     assert!(summary.contains("small restore by cairn failed with status 7"), "{summary}");
@@ -114,7 +124,8 @@ fn a_tool_that_fails_is_told_and_the_others_go_on() {
 
     let again = place.run(&format!("report {}", folder.display()));
     assert!(!again.status.success(), "report takes no options of a run");
-    let report = Command::new(env!("CARGO_BIN_EXE_cairn-bench")).arg("report").arg(&folder).output();
+    let report =
+        Command::new(env!("CARGO_BIN_EXE_cairn-bench")).arg("report").arg(&folder).output();
     assert!(text(&report.unwrap()).contains(&summary));
 }
 

@@ -49,32 +49,27 @@ pub(crate) struct LogConfig {
     pub(crate) filter: String,
 }
 
+/// What the format allows; judged here, before a directory is made for a repository that cannot be.
+const PACK_BYTES: std::ops::RangeInclusive<u32> = 1 << 20..=512 << 20;
 /// The port of StarRocks' FE, which the same dashboards and habits know.
 const HTTP_PORT: u16 = 8030;
 
 impl Default for NewRepositoryConfig {
     fn default() -> Self {
         let settings = RepositorySettings::default();
-        Self {
-            compression: settings.compression,
-            pack_size: ByteSize(settings.pack_bytes.into()),
-        }
+        Self { compression: settings.compression, pack_size: ByteSize(settings.pack_bytes.into()) }
     }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self {
-            listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into(),
-        }
+        Self { listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into() }
     }
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            filter: "warn".to_owned(),
-        }
+        Self { filter: "warn".to_owned() }
     }
 }
 
@@ -97,8 +92,11 @@ impl HostConfig {
 impl NewRepositoryConfig {
     /// What the engine wants to be told.
     pub(crate) fn settings(&self) -> anyhow::Result<RepositorySettings> {
-        let pack_bytes = u32::try_from(self.pack_size.as_u64())
-            .map_err(|_| Refusal::usage("the pack size is 1 MiB to 512 MiB"))?;
+        let pack_bytes = u32::try_from(self.pack_size.as_u64());
+        let pack_bytes = pack_bytes.ok().filter(|bytes| PACK_BYTES.contains(bytes));
+        let pack_bytes = pack_bytes.ok_or_else(|| {
+            Refusal::usage(format!("pack size {}: must be 1 MiB to 512 MiB", self.pack_size))
+        })?;
         Ok(RepositorySettings {
             compression: self.compression,
             pack_bytes,
@@ -128,8 +126,7 @@ mod as_text {
         D: Deserializer<'de>,
     {
         let text = String::deserialize(from)?;
-        text.parse()
-            .map_err(|error: T::Err| D::Error::custom(error))
+        text.parse().map_err(|error: T::Err| D::Error::custom(error))
     }
 }
 
@@ -157,16 +154,8 @@ mod tests {
         let documented: HostConfig = toml::from_str(DOCUMENTED_DEFAULT).unwrap();
         assert_eq!(documented, HostConfig::default());
         let (mut written, mut known) = (BTreeSet::new(), BTreeSet::new());
-        names(
-            &toml::from_str(DOCUMENTED_DEFAULT).unwrap(),
-            "",
-            &mut written,
-        );
-        names(
-            &toml::Table::try_from(HostConfig::default()).unwrap(),
-            "",
-            &mut known,
-        );
+        names(&toml::from_str(DOCUMENTED_DEFAULT).unwrap(), "", &mut written);
+        names(&toml::Table::try_from(HostConfig::default()).unwrap(), "", &mut known);
         assert_eq!(written, known, "host/cairn.toml must show every setting");
     }
 
@@ -174,26 +163,16 @@ mod tests {
     fn every_setting_is_preceded_by_its_comment() {
         let lines: Vec<&str> = DOCUMENTED_DEFAULT.lines().collect();
         for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
-            assert!(
-                pair[0].starts_with('#') || pair[1].starts_with('#'),
-                "{}",
-                pair[1]
-            );
+            assert!(pair[0].starts_with('#') || pair[1].starts_with('#'), "{}", pair[1]);
         }
     }
 
     #[test]
     fn an_unknown_setting_is_an_error_that_names_it() {
         let error = toml::from_str::<HostConfig>("[engine]\nreaders = 1").unwrap_err();
-        assert!(
-            error.to_string().contains("unknown field `readers`"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("unknown field `readers`"), "{error}");
         let error =
             toml::from_str::<HostConfig>("[repository]\ncompression = \"fast\"").unwrap_err();
-        assert!(
-            error.to_string().contains("neither off nor auto"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("neither off nor auto"), "{error}");
     }
 }

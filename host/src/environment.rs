@@ -22,10 +22,7 @@ pub(crate) struct Environment {
 
 impl Environment {
     /// Reads it. A variable that is empty counts as not set.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one function that may"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one function that may")]
     pub(crate) fn read() -> Self {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let text =

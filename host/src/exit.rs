@@ -50,11 +50,7 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A request that makes no sense or names what does not exist.
     pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-        Self {
-            exit: Exit::Usage,
-            message: message.into(),
-        }
-        .into()
+        Self { exit: Exit::Usage, message: message.into() }.into()
     }
 }
 
@@ -69,10 +65,7 @@ impl std::error::Error for Refusal {}
 impl Exit {
     /// The code of an error: that of the first cause that says something about it.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        error
-            .chain()
-            .find_map(Self::of_cause)
-            .unwrap_or(Self::Failed)
+        error.chain().find_map(Self::of_cause).unwrap_or(Self::Failed)
     }
 
     fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
@@ -108,15 +101,12 @@ impl Exit {
 /// The stable code of an error, if it has one.
 pub(crate) fn code_of(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
-        let of_engine = cause
-            .downcast_ref::<cairn_pipeline::Error>()
-            .map(|error| error.code());
+        let of_engine = cause.downcast_ref::<cairn_pipeline::Error>().map(|error| error.code());
         let of_tablet = cause
             .downcast_ref::<cairn_pipeline::tablet::TabletError>()
             .map(|error| error.kind().code());
-        let of_storage = cause
-            .downcast_ref::<cairn_pipeline::storage::Error>()
-            .map(|error| error.kind().code());
+        let of_storage =
+            cause.downcast_ref::<cairn_pipeline::storage::Error>().map(|error| error.kind().code());
         of_engine.or(of_tablet).or(of_storage)
     })
 }
@@ -124,8 +114,5 @@ pub(crate) fn code_of(error: &anyhow::Error) -> Option<&'static str> {
 /// Whether an error only says that nobody reads the output any more (`cairn snapshots | head -1`).
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |cause: &std::io::Error| cause.kind() == std::io::ErrorKind::BrokenPipe;
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref())
-        .any(broken)
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(broken)
 }

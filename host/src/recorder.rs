@@ -27,17 +27,10 @@ mod tests {
     #[test]
     fn every_metric_is_described_once_and_histograms_are_seconds() {
         use cairn_pipeline::storage::metrics::MetricKind;
-        let mut names: Vec<_> = cairn_pipeline::metrics::all()
-            .map(|spec| spec.name)
-            .collect();
+        let mut names: Vec<_> = cairn_pipeline::metrics::all().map(|spec| spec.name).collect();
         for spec in cairn_pipeline::metrics::all() {
             let is_histogram = spec.kind == MetricKind::Histogram;
-            assert_eq!(
-                is_histogram,
-                spec.name.ends_with("_seconds"),
-                "{}",
-                spec.name
-            );
+            assert_eq!(is_histogram, spec.name.ends_with("_seconds"), "{}", spec.name);
         }
         let num_names = names.len();
         names.sort_unstable();

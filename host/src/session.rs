@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::board::Board;
 use crate::config::HostConfig;
-use crate::exit::Refusal;
+use crate::exit::{self, Refusal};
 use crate::http::{HttpServer, Served};
 use crate::recorder;
 use crate::signals::Signals;
@@ -63,11 +63,7 @@ impl Session {
             .context("the configuration [engine]")?;
         let http = match listen.zip(metrics) {
             Some((listen, metrics)) => {
-                let served = Served {
-                    metrics,
-                    board,
-                    repositories: Vec::new(),
-                };
+                let served = Served { metrics, board, repositories: Vec::new() };
                 Some(HttpServer::start(listen, served)?)
             }
             None => None,
@@ -75,13 +71,7 @@ impl Session {
         if let Some(http) = &http {
             ui.note(format!("serving http://{}/metrics", http.address()));
         }
-        Ok(Self {
-            ui,
-            signals,
-            engine,
-            config,
-            _http: http,
-        })
+        Ok(Self { ui, signals, engine, config, _http: http })
     }
 
     /// Sees a job through: shows its progress, cancels it on the first signal.
@@ -108,6 +98,11 @@ impl Session {
         Ok(report??)
     }
 
+    /// Opens a repository from which will only be read.
+    pub(crate) fn open(&self, location: &str) -> anyhow::Result<Repository> {
+        open_read_only(&self.engine, location)
+    }
+
     /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
     pub(crate) fn open_or_create(
         &self,
@@ -116,14 +111,19 @@ impl Session {
     ) -> anyhow::Result<Repository> {
         match self.engine.open_repository(location) {
             Err(error) if NO_REPOSITORY.contains(&error.code()) => {}
-            opened => return Ok(opened?),
+            opened => return opened.with_context(|| cannot_open(location)),
         }
-        let repository = match self.create(location, settings) {
-            Err(error) if is_already_there(&error) => self.engine.open_repository(location)?,
-            created => created?,
-        };
-        self.ui.note(format!("made a repository at {location}"));
-        Ok(repository)
+        match self.create(location, settings) {
+            // Another process made it in between.
+            Err(error) if exit::code_of(&error) == Some(ALREADY_A_REPOSITORY) => {
+                self.engine.open_repository(location).with_context(|| cannot_open(location))
+            }
+            Err(error) => Err(error.context(format!("cannot make a repository at {location}"))),
+            Ok(repository) => {
+                self.ui.note(format!("made a repository at {location}"));
+                Ok(repository)
+            }
+        }
     }
 
     /// Makes a repository at a place where there is nothing yet: a mistyped location is not littered.
@@ -139,9 +139,9 @@ impl Session {
         let is_empty = first.transpose()?.is_none();
         let opened = self.engine.open_repository_on(Arc::clone(&storage));
         match opened.map_err(|error| error.code()) {
-            Err(code) if code == NO_REPOSITORY[0] && !is_empty => Err(Refusal::usage(format!(
-                "{location} holds something else than a repository"
-            ))),
+            Err(code) if code == NO_REPOSITORY[0] && !is_empty => {
+                Err(Refusal::usage(format!("{location} holds something else than a repository")))
+            }
             _ => Ok(self.engine.create_repository_on(storage, settings)?),
         }
     }
@@ -149,17 +149,15 @@ impl Session {
 
 /// Runs a task on this thread.
 pub(crate) fn on_runtime<T>(task: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the main thread has nothing else to do"
-    )]
-    let output = runtime.block_on(task);
-    Ok(output)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    Ok(runtime.block_on(task))
 }
 
-fn is_already_there(error: &anyhow::Error) -> bool {
-    crate::exit::code_of(error) == Some(ALREADY_A_REPOSITORY)
+/// Opens a repository from which will only be read.
+pub(crate) fn open_read_only(engine: &Engine, location: &str) -> anyhow::Result<Repository> {
+    engine.open_repository_read_only(location).with_context(|| cannot_open(location))
+}
+
+fn cannot_open(location: &str) -> String {
+    format!("cannot open the repository {location}")
 }

@@ -59,9 +59,7 @@ impl Signals {
     pub(crate) fn watch(&self, tell: impl Fn() + Send + 'static) -> Watch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.watch = Some(Box::new(tell));
-        Watch {
-            signals: self.clone(),
-        }
+        Watch { signals: self.clone() }
     }
 }
 
@@ -73,11 +71,7 @@ pub(crate) struct Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let mut state = self
-            .signals
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.signals.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.watch = None;
     }
 }

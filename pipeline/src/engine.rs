@@ -1,6 +1,7 @@
 //! [`Engine`]: what an embedder starts once and asks for jobs.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,6 +10,7 @@ use cairn_actors::compute::ComputePool;
 use cairn_actors::tablet::{TabletSink, TabletSource};
 use cairn_repository::config::RepositorySettings;
 use cairn_storage::{OpenMode, Storage, StorageUrl};
+use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, SystemClock};
@@ -21,7 +23,7 @@ use crate::job::{
 use crate::observer::{NoObserver, Observer};
 use crate::repository::Repository;
 use crate::request::{BackupRequest, CheckRequest, RestoreRequest};
-use crate::runtime::IoRuntime;
+use crate::runtime::{IoRuntime, STOP_TIMEOUT};
 
 /// Builds an [`Engine`].
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl EngineBuilder {
             runtime: runtime.handle().clone(),
             observer: self.observer,
             clock: self.clock,
+            timestamps: Arc::default(),
         };
         let shared = Shared {
             jobs: Mutex::default(),
@@ -229,11 +232,13 @@ impl Engine {
         let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());
         let core = JobCore::new(id, kind, label, Arc::clone(&around.observer));
         self.remember(&core);
-        let work = job(Arc::clone(&core), around);
+        let work = AssertUnwindSafe(job(Arc::clone(&core), around)).catch_unwind();
         let (report, reported) = oneshot::channel();
         let running = Arc::clone(&core);
         self.shared.runtime.handle().spawn(async move {
-            let outcome = work.await;
+            // Stages report their panics themselves; this is one of a storage or a source before there are any.
+            let outcome =
+                work.await.unwrap_or_else(|panic| Err(Error::panicked(kind, panic.as_ref())));
             running.end(&outcome);
             // No receiver means that nobody waits for the job any more.
             let _ = report.send(outcome);
@@ -251,8 +256,16 @@ impl Engine {
 impl Drop for Shared {
     fn drop(&mut self) {
         let jobs = std::mem::take(self.jobs.get_mut().unwrap_or_else(PoisonError::into_inner));
-        for job in jobs.iter().filter_map(Weak::upgrade) {
+        let running: Vec<_> = jobs.iter().filter_map(Weak::upgrade).collect();
+        for job in &running {
             job.cancel();
         }
+        let ended = async move {
+            for job in running {
+                job.ended().await;
+            }
+        };
+        // A job that does not end is in a call of the embedder's that nobody can interrupt.
+        let _ = self.runtime.run(async { tokio::time::timeout(STOP_TIMEOUT, ended).await });
     }
 }

@@ -1,6 +1,11 @@
 //! The one error of the embedding API.
 
+use std::any::Any;
+
 use cairn_actors::Fault;
+use cairn_actors::stage::panic_message;
+
+use crate::job::JobKind;
 
 /// What the caller can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +49,12 @@ impl Error {
     pub(crate) fn cancelled() -> Self {
         let message = "the job was cancelled".to_owned();
         Self { kind: ErrorKind::Cancelled, code: "CAIRN-P003", message, source: None }
+    }
+
+    /// A job panicked outside of its stages.
+    pub(crate) fn panicked(kind: JobKind, panic: &(dyn Any + Send)) -> Self {
+        let message = format!("the {} job panicked: {}", kind.as_str(), panic_message(panic));
+        Self { kind: ErrorKind::Defect, code: "CAIRN-A002", message, source: None }
     }
 
     pub(crate) fn engine_closed() -> Self {
@@ -147,6 +158,7 @@ impl From<Fault> for Error {
                 let kind = match &fault {
                     Fault::Tablet(_) => ErrorKind::Tablets,
                     Fault::SegmentDamaged { .. } => ErrorKind::Repository,
+                    Fault::UnknownCommit { .. } => ErrorKind::Storage,
                     _ => ErrorKind::Defect,
                 };
                 let code = fault.code();

@@ -12,8 +12,9 @@ use crate::error::Error;
 /// Threads that drive network and file I/O. They wait most of the time: two keep one busy store fed
 /// while the other polls timers.
 const IO_THREADS: usize = 2;
-/// How long a stopping runtime waits for a file operation that cannot be interrupted.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a stopping engine waits for a job, and then its runtime for a file operation, that cannot be
+/// interrupted.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A runtime on threads of its own. It is built, and dropped, on a thread of its own too: dropping
 /// a runtime on a thread of an embedder's runtime would panic.

@@ -13,7 +13,7 @@ use crate::ui::{Ui, bytes, count, duration, plural, rate};
 const MAX_SHOWN: usize = 10;
 
 pub(super) fn run(session: &Session, plan: &CheckPlan) -> anyhow::Result<Exit> {
-    let repository = session.engine.open_repository_read_only(&plan.repository)?;
+    let repository = session.open(&plan.repository)?;
     let request = match plan.read_data {
         true => CheckRequest::read_data(),
         false => CheckRequest::structure(),
@@ -21,11 +21,7 @@ pub(super) fn run(session: &Session, plan: &CheckPlan) -> anyhow::Result<Exit> {
     let report = session.follow(session.engine.check(&repository, request))?;
     show(&session.ui, &plan.repository, &report)?;
     session.ui.document(&document(&plan.repository, &report))?;
-    Ok(if report.is_clean() {
-        Exit::Ok
-    } else {
-        Exit::Damaged
-    })
+    Ok(if report.is_clean() { Exit::Ok } else { Exit::Damaged })
 }
 
 fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> {
@@ -54,14 +50,8 @@ fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> 
         ))?;
     }
     if let Some(chunks) = report.good_chunks {
-        let (read, speed) = (
-            bytes(report.good_bytes),
-            rate(report.good_bytes, report.duration),
-        );
-        ui.show(format!(
-            "  {} verified, {read} ({speed})",
-            plural(chunks, "chunk")
-        ))?;
+        let (read, speed) = (bytes(report.good_bytes), rate(report.good_bytes, report.duration));
+        ui.show(format!("  {} verified, {read} ({speed})", plural(chunks, "chunk")))?;
     }
     let took = duration(report.duration);
     match (report.is_clean(), report.good_chunks) {
@@ -79,10 +69,7 @@ fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> 
 
 fn more(ui: &Ui, what: &str, total: usize) -> std::io::Result<()> {
     match total.checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-        Some(more) => ui.show(format!(
-            "{what} {} more; --json lists all",
-            count(more as u64)
-        )),
+        Some(more) => ui.show(format!("{what} {} more; --json lists all", count(more as u64))),
         None => Ok(()),
     }
 }

@@ -8,9 +8,7 @@ use crate::session::Session;
 
 pub(super) fn create(session: &Session, plan: &RepoCreatePlan) -> anyhow::Result<Exit> {
     let repository = session.create(&plan.repository, plan.settings)?;
-    session
-        .ui
-        .show(format!("made a repository at {}", plan.repository))?;
+    session.ui.show(format!("made a repository at {}", plan.repository))?;
     session.ui.document(&json!({
         "verb": "repo create",
         "repository": plan.repository,

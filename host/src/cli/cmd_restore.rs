@@ -11,7 +11,7 @@ use crate::exit::{Exit, Refusal};
 use crate::session::Session;
 
 pub(super) fn run(session: &Session, plan: RestorePlan) -> anyhow::Result<Exit> {
-    let repository = session.engine.open_repository_read_only(&plan.repository)?;
+    let repository = session.open(&plan.repository)?;
     let label = match plan.label {
         Some(label) => label,
         None => latest(session, &repository)?,
@@ -26,11 +26,7 @@ pub(super) fn run(session: &Session, plan: RestorePlan) -> anyhow::Result<Exit> 
     let report = session.follow(session.engine.restore(&repository, Arc::new(sink), request))?;
     let target = plan.target.display().to_string();
     report::show_restore(&session.ui, &target, &report)?;
-    session.ui.document(&report::restore_document(
-        &plan.repository,
-        &target,
-        &report,
-    ))?;
+    session.ui.document(&report::restore_document(&plan.repository, &target, &report))?;
     Ok(Exit::Ok)
 }
 
@@ -40,9 +36,7 @@ fn latest(session: &Session, repository: &Repository) -> anyhow::Result<String> 
     for listed in repository.snapshots()? {
         match listed.record {
             Ok(record) => newest = newest.max(Some((record.timestamp, listed.label.to_string()))),
-            Err(error) => session
-                .ui
-                .note(format!("passed over {}: {error}", listed.label)),
+            Err(error) => session.ui.note(format!("passed over {}: {error}", listed.label)),
         }
     }
     match newest {

@@ -12,6 +12,7 @@ use crate::config::HostConfig;
 use crate::exit::Exit;
 use crate::http::{HttpServer, Served};
 use crate::recorder;
+use crate::session::open_read_only;
 use crate::signals::Signals;
 use crate::ui::Ui;
 
@@ -26,34 +27,19 @@ pub(super) fn run(
     let metrics = recorder::install()?;
     let board = Arc::new(Board::default());
     let observer = Arc::<Board>::clone(&board);
-    let engine = Engine::builder()
-        .config(config.engine.clone())
-        .observer(observer)
-        .start()?;
+    let engine = Engine::builder().config(config.engine.clone()).observer(observer).start()?;
     let mut repositories = Vec::new();
     for location in &plan.repositories {
-        repositories.push((
-            location.clone(),
-            engine.open_repository_read_only(location)?,
-        ));
+        repositories.push((location.clone(), open_read_only(&engine, location)?));
     }
     // A signal is one message; a second one kills.
     let (stop, stopped) = sync_channel(1);
     let watch = signals.watch(move || {
         let _ = stop.try_send(());
     });
-    let server = HttpServer::start(
-        plan.listen,
-        Served {
-            metrics,
-            board,
-            repositories,
-        },
-    )?;
+    let server = HttpServer::start(plan.listen, Served { metrics, board, repositories })?;
     let address = server.address();
-    ui.show(format!(
-        "serving http://{address}/ (metrics at /metrics, health at /healthz)"
-    ))?;
+    ui.show(format!("serving http://{address}/ (metrics at /metrics, health at /healthz)"))?;
     ui.event(&json!({ "event": "serving", "address": address.to_string() }));
     // An error would mean that nobody can send any more.
     let _ = stopped.recv();

@@ -12,7 +12,7 @@ use crate::session::Session;
 use crate::ui::{Align, Table, Ui, bytes, count, duration, plural};
 
 pub(super) fn run(session: &Session, repository: &Location) -> anyhow::Result<Exit> {
-    let opened = session.engine.open_repository_read_only(repository)?;
+    let opened = session.open(repository)?;
     let mut listed = opened.snapshots()?;
     // Oldest first, as history is read; those that cannot be read last.
     listed.sort_by_key(|snapshot| match &snapshot.record {
@@ -47,14 +47,8 @@ fn show(ui: &Ui, repository: &str, listed: &[ListedSnapshot]) -> std::io::Result
             table.row([label, "cannot be read".to_owned()]);
             continue;
         };
-        let RecordStats {
-            objects,
-            segments,
-            raw_bytes,
-            read_bytes,
-            stored_bytes,
-            ..
-        } = record.stats;
+        let RecordStats { objects, segments, raw_bytes, read_bytes, stored_bytes, .. } =
+            record.stats;
         table.row([
             label,
             record.timestamp.to_string(),
@@ -71,16 +65,10 @@ fn show(ui: &Ui, repository: &str, listed: &[ListedSnapshot]) -> std::io::Result
     for snapshot in listed {
         if let Err(error) = &snapshot.record {
             let causes = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-            ui.show(format!(
-                "{}: {error}{}",
-                snapshot.label,
-                causes.unwrap_or_default()
-            ))?;
+            ui.show(format!("{}: {error}{}", snapshot.label, causes.unwrap_or_default()))?;
         }
     }
-    let stored = listed
-        .iter()
-        .filter_map(|snapshot| snapshot.record.as_ref().ok());
+    let stored = listed.iter().filter_map(|snapshot| snapshot.record.as_ref().ok());
     let stored: u64 = stored.map(|record| record.stats.stored_bytes).sum();
     ui.show(format!(
         "{}, {} stored for them",

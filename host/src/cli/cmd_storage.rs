@@ -1,5 +1,9 @@
 //! `cairn storage`
 
+use std::fs;
+use std::path::Path;
+
+use cairn_pipeline::Timestamp;
 use cairn_pipeline::storage::{self, ObjectPath, OpenMode, StorageUrl};
 use cairn_testkit::conformance::{CaseReport, Verdict, run_all};
 use serde_json::{Value, json};
@@ -15,15 +19,15 @@ const NUM_THREADS: usize = 2;
 pub(super) fn validate(ui: &Ui, config: &HostConfig, location: &Location) -> anyhow::Result<Exit> {
     let url = StorageUrl::parse(location)?;
     let storage = storage::open(&url, OpenMode::Existing, &config.engine.storage)?;
+    let home = ObjectPath::parse(&format!("cairn-validate-{}", Timestamp::now()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(NUM_THREADS)
         .enable_time()
         .build()?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the main thread has nothing else to do"
-    )]
-    let report = runtime.block_on(run_all(&storage, &ObjectPath::root()));
+    let report = runtime.block_on(run_all(&storage, &home));
+    if let StorageUrl::Local(directory) = &url {
+        remove_empty(&directory.join(home.as_str()));
+    }
     ui.show(report.to_string())?;
     ui.document(&json!({
         "verb": "storage validate",
@@ -31,11 +35,16 @@ pub(super) fn validate(ui: &Ui, config: &HostConfig, location: &Location) -> any
         "is_ok": report.is_ok(),
         "cases": report.cases.iter().map(case).collect::<Vec<_>>(),
     }))?;
-    Ok(if report.is_ok() {
-        Exit::Ok
-    } else {
-        Exit::Failed
-    })
+    Ok(if report.is_ok() { Exit::Ok } else { Exit::Failed })
+}
+
+/// Removes the directories that a local storage keeps after their last object; one that is not empty stays.
+fn remove_empty(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        remove_empty(&entry.path());
+    }
+    // What cannot be removed is harmless, and the report is what matters.
+    let _ = fs::remove_dir(directory);
 }
 
 fn case(case: &CaseReport) -> Value {

@@ -91,10 +91,7 @@ impl Invocation {
         let repository = |typed: low::Repository| {
             let none =
                 || Refusal::usage("which repository? give --repo <location> or set CAIRN_REPO");
-            typed
-                .repo
-                .or_else(|| from_environment.clone())
-                .ok_or_else(none)
+            typed.repo.or_else(|| from_environment.clone()).ok_or_else(none)
         };
         let mut listen = None;
         let action = match typed.verb {
@@ -122,10 +119,7 @@ impl Invocation {
             Verb::Check(typed) => {
                 listen = typed.watching.listen;
                 let repository = repository(typed.repository)?;
-                Action::Check(CheckPlan {
-                    repository,
-                    read_data: typed.read_data,
-                })
+                Action::Check(CheckPlan { repository, read_data: typed.read_data })
             }
             Verb::Quickstart(typed) => Action::Quickstart(QuickstartPlan {
                 directory: typed.dir,
@@ -139,37 +133,22 @@ impl Invocation {
                 },
                 listen: typed.listen.unwrap_or(config.http.listen),
             }),
-            Verb::Repo(low::Repo::Create {
-                repository: at,
-                new,
-            }) => {
+            Verb::Repo(low::Repo::Create { repository: at, new }) => {
                 let settings = settings(&config, &new)?;
-                Action::RepoCreate(RepoCreatePlan {
-                    repository: repository(at)?,
-                    settings,
-                })
+                Action::RepoCreate(RepoCreatePlan { repository: repository(at)?, settings })
             }
             Verb::Storage(low::Storage::Validate { location }) => Action::StorageValidate(location),
             Verb::Config(low::Config::Print) => Action::ConfigPrint,
         };
-        Ok(Self {
-            config,
-            action,
-            listen,
-        })
+        Ok(Self { config, action, listen })
     }
 }
 
 #[cfg(feature = "failpoints")]
 fn arm(text: &str) -> anyhow::Result<()> {
     let (name, nth) = text.split_once(':').unwrap_or((text, "1"));
-    let armed = nth
-        .parse()
-        .ok()
-        .and_then(|nth| cairn_pipeline::failpoint::arm(name, nth));
-    armed
-        .map(drop)
-        .ok_or_else(|| Refusal::usage(format!("there is no failpoint {text}")))
+    let armed = nth.parse().ok().and_then(|nth| cairn_pipeline::failpoint::arm(name, nth));
+    armed.map(drop).ok_or_else(|| Refusal::usage(format!("there is no failpoint {text}")))
 }
 
 /// Largest scale that the quickstart makes: some 30 GB of tables.
@@ -178,9 +157,7 @@ const MAX_SCALE: f64 = 100.0;
 fn scale(scale: f64) -> anyhow::Result<f64> {
     match scale > 0.0 && scale <= MAX_SCALE {
         true => Ok(scale),
-        false => Err(Refusal::usage(format!(
-            "the scale is above 0 and at most {MAX_SCALE}"
-        ))),
+        false => Err(Refusal::usage(format!("the scale is above 0 and at most {MAX_SCALE}"))),
     }
 }
 
@@ -193,41 +170,22 @@ fn settings(config: &HostConfig, typed: &low::NewRepository) -> anyhow::Result<R
 
 fn selection(items: &[String]) -> anyhow::Result<Selection> {
     let items = items.iter().map(|text| {
-        let Named {
-            database,
-            object,
-            partition,
-        } = Named::parse(text)?;
-        Ok(SelectedItem {
-            database,
-            object,
-            partitions: partition.map(|name| vec![name]),
-        })
+        let Named { database, object, partition } = Named::parse(text)?;
+        Ok(SelectedItem { database, object, partitions: partition.map(|name| vec![name]) })
     });
-    Ok(Selection {
-        items: items.collect::<anyhow::Result<_>>()?,
-    })
+    Ok(Selection { items: items.collect::<anyhow::Result<_>>()? })
 }
 
 fn restore_items(items: &[String], renamed: Option<&str>) -> anyhow::Result<Vec<RestoreItem>> {
     if renamed.is_some() && items.len() != 1 {
-        return Err(Refusal::usage(
-            "--as renames what one --table names; there are several",
-        ));
+        return Err(Refusal::usage("--as renames what one --table names; there are several"));
     }
     let renamed = renamed.map(Named::parse).transpose()?;
-    items
-        .iter()
-        .map(|text| restore_item(text, renamed.as_ref()))
-        .collect()
+    items.iter().map(|text| restore_item(text, renamed.as_ref())).collect()
 }
 
 fn restore_item(text: &str, renamed: Option<&Named>) -> anyhow::Result<RestoreItem> {
-    let Named {
-        database,
-        object,
-        partition,
-    } = Named::parse(text)?;
+    let Named { database, object, partition } = Named::parse(text)?;
     if let Some(renamed) = renamed {
         if renamed.partition.is_some() {
             return Err(Refusal::usage(
@@ -235,9 +193,7 @@ fn restore_item(text: &str, renamed: Option<&Named>) -> anyhow::Result<RestoreIt
             ));
         }
         if renamed.object.is_some() != object.is_some() {
-            return Err(Refusal::usage(
-                "--table and --as name both a database or both a table",
-            ));
+            return Err(Refusal::usage("--table and --as name both a database or both a table"));
         }
     }
     Ok(RestoreItem {
@@ -273,11 +229,7 @@ impl Named {
             return Err(Refusal::usage(message));
         }
         let level = |level: &str| {
-            if level == "-" {
-                String::new()
-            } else {
-                level.to_owned()
-            }
+            if level == "-" { String::new() } else { level.to_owned() }
         };
         Ok(Self {
             database: level(database),
@@ -292,11 +244,7 @@ mod tests {
     use super::*;
 
     fn named(text: &str) -> Option<[Option<String>; 3]> {
-        let Named {
-            database,
-            object,
-            partition,
-        } = Named::parse(text).ok()?;
+        let Named { database, object, partition } = Named::parse(text).ok()?;
         Some([Some(database), object, partition])
     }
 
@@ -304,18 +252,9 @@ mod tests {
     fn names_have_one_to_three_levels() {
         let levels = |levels: [Option<&str>; 3]| Some(levels.map(|level| level.map(str::to_owned)));
         assert_eq!(named("shop"), levels([Some("shop"), None, None]));
-        assert_eq!(
-            named("shop.orders"),
-            levels([Some("shop"), Some("orders"), None])
-        );
-        assert_eq!(
-            named("shop.a.b/p.1"),
-            levels([Some("shop"), Some("a.b"), Some("p.1")])
-        );
-        assert_eq!(
-            named("shop.orders:p1"),
-            levels([Some("shop"), Some("orders"), Some("p1")])
-        );
+        assert_eq!(named("shop.orders"), levels([Some("shop"), Some("orders"), None]));
+        assert_eq!(named("shop.a.b/p.1"), levels([Some("shop"), Some("a.b"), Some("p.1")]));
+        assert_eq!(named("shop.orders:p1"), levels([Some("shop"), Some("orders"), Some("p1")]));
         assert_eq!(named("-.-/-"), levels([Some(""), Some(""), Some("")]));
         for wrong in ["", ".", "shop.", ".orders", "shop.orders/", "shop/orders"] {
             assert_eq!(named(wrong), None, "{wrong}");

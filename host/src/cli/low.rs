@@ -159,8 +159,8 @@ pub(super) struct Quickstart {
     /// Where to put the tables and the repository.
     #[arg(long, default_value = "cairn-quickstart")]
     pub(super) dir: PathBuf,
-    /// TPC-H scale factor: 0.1 is 600,000 line items.
-    #[arg(long, default_value_t = 0.1)]
+    /// TPC-H scale factor: 0.05 is 300,000 line items.
+    #[arg(long, default_value_t = 0.05)]
     pub(super) scale: f64,
 }
 

@@ -28,11 +28,7 @@ pub(crate) fn main() -> Exit {
         Ok(typed) => typed,
         Err(stop) => {
             // Help and version are no errors; clap knows where each goes.
-            let exit = if stop.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Ok
-            };
+            let exit = if stop.use_stderr() { Exit::Usage } else { Exit::Ok };
             let _ = stop.print();
             return exit;
         }
@@ -52,11 +48,7 @@ pub(crate) fn main() -> Exit {
 }
 
 fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
-    let Invocation {
-        config,
-        action,
-        listen,
-    } = invocation;
+    let Invocation { config, action, listen } = invocation;
     ui::install_log(ui, &config.log.filter)?;
     let signals = Signals::install()?;
     let start = || Session::start(ui.clone(), signals.clone(), config.clone(), listen);

@@ -15,11 +15,7 @@ const MAX_SKIPPED: usize = 5;
 /// `database.table`; an empty level is shown as `-`.
 pub(super) fn object_name(database: &str, object: &str) -> String {
     let level = |level: &str| {
-        if level.is_empty() {
-            "-".to_owned()
-        } else {
-            level.to_owned()
-        }
+        if level.is_empty() { "-".to_owned() } else { level.to_owned() }
     };
     format!("{}.{}", level(database), level(object))
 }
@@ -28,9 +24,7 @@ pub(super) fn object_name(database: &str, object: &str) -> String {
 pub(super) fn show_backup(ui: &Ui, repository: &str, report: &BackupReport) -> std::io::Result<()> {
     let progress = &report.progress;
     show_objects(ui, "read", &report.objects)?;
-    let unchanged = progress
-        .segments_total
-        .saturating_sub(progress.segments_read);
+    let unchanged = progress.segments_total.saturating_sub(progress.segments_read);
     ui.show(format!(
         "\n{} {} in {repository}\n  read       {} in {} ({}), {} unchanged",
         ui.bold("snapshot"),
@@ -61,21 +55,10 @@ fn show_skipped(ui: &Ui, skipped: &[SkippedItem]) -> std::io::Result<()> {
         count(skipped.len() as u64)
     ))?;
     for SkippedItem { what, reason, .. } in skipped.iter().take(MAX_SKIPPED) {
-        ui.show(format!(
-            "    {}: {}",
-            what.escape_debug(),
-            reason.escape_debug()
-        ))?;
+        ui.show(format!("    {}: {}", what.escape_debug(), reason.escape_debug()))?;
     }
-    if let Some(more) = skipped
-        .len()
-        .checked_sub(MAX_SKIPPED)
-        .filter(|more| *more > 0)
-    {
-        ui.show(format!(
-            "    and {} more; --json lists all",
-            count(more as u64)
-        ))?;
+    if let Some(more) = skipped.len().checked_sub(MAX_SKIPPED).filter(|more| *more > 0) {
+        ui.show(format!("    and {} more; --json lists all", count(more as u64)))?;
     }
     Ok(())
 }
@@ -118,11 +101,7 @@ fn show_objects(ui: &Ui, moved: &str, objects: &[ObjectReport]) -> std::io::Resu
         ]);
     }
     ui.show(table.to_string())?;
-    match shown
-        .len()
-        .checked_sub(MAX_OBJECTS)
-        .filter(|more| *more > 0)
-    {
+    match shown.len().checked_sub(MAX_OBJECTS).filter(|more| *more > 0) {
         Some(more) => ui.show(format!("and {} more; --json lists all", count(more as u64))),
         None => Ok(()),
     }

@@ -60,14 +60,8 @@ impl HttpServer {
         let listener = TcpListener::bind(listen).with_context(about)?;
         listener.set_nonblocking(true).with_context(about)?;
         let address = listener.local_addr().with_context(about)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "serving is the job of this thread"
-        )]
         let serve = move || {
             runtime.block_on(async move {
                 if let Err(error) = accept(listener, Arc::new(served), stopped).await {
@@ -75,14 +69,8 @@ impl HttpServer {
                 }
             });
         };
-        let thread = std::thread::Builder::new()
-            .name("cairn-http".to_owned())
-            .spawn(serve)?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("cairn-http".to_owned()).spawn(serve)?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where it listens.
@@ -145,9 +133,7 @@ async fn respond(
     const HTML: &str = "text/html; charset=utf-8";
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n");
-        refused
-            .headers_mut()
-            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Ok(refused);
     }
     Ok(match request.uri().path() {
@@ -155,17 +141,9 @@ async fn respond(
         "/healthz" => response(StatusCode::OK, TEXT, "ok\n"),
         "/" => match page::render(&served).await {
             Ok(page) => response(StatusCode::OK, HTML, page),
-            Err(error) => response(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                TEXT,
-                format!("{error}\n"),
-            ),
+            Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
         },
-        _ => response(
-            StatusCode::NOT_FOUND,
-            TEXT,
-            "there are /, /metrics and /healthz\n",
-        ),
+        _ => response(StatusCode::NOT_FOUND, TEXT, "there are /, /metrics and /healthz\n"),
     })
 }
 
@@ -176,8 +154,6 @@ fn response(
 ) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }

@@ -42,10 +42,7 @@ fn jobs(served: &Served, page: &mut String) {
     for job in jobs {
         let (kind, state) = (job.kind.as_str(), job.state.as_str());
         let (label, id) = (escape(&job.label), escape(&job.id));
-        put(
-            page,
-            format_args!("<tr><td>{kind}<td>{label}<td>{state}<td>{id}\n"),
-        );
+        put(page, format_args!("<tr><td>{kind}<td>{label}<td>{state}<td>{id}\n"));
     }
     page.push_str("</table>\n");
 }
@@ -68,7 +65,7 @@ fn table(mut listed: Vec<ListedSnapshot>, page: &mut String) {
         "<table><tr><th>snapshot<th>taken (UTC)<th class=n>size<th class=n>stored<th class=n>took\n",
     );
     for snapshot in listed.iter().take(MAX_SNAPSHOTS) {
-        let label = escape(&snapshot.label.to_string());
+        let label = escape(snapshot.label.as_str());
         match &snapshot.record {
             Ok(record) => {
                 let took = std::time::Duration::from_millis(record.stats.duration_ms);
@@ -77,30 +74,18 @@ fn table(mut listed: Vec<ListedSnapshot>, page: &mut String) {
                     bytes(record.stats.stored_bytes),
                     duration(took),
                 ];
-                put(
-                    page,
-                    format_args!("<tr><td>{label}<td>{}", record.timestamp),
-                );
-                cells
-                    .iter()
-                    .for_each(|cell| put(page, format_args!("<td class=n>{cell}")));
+                put(page, format_args!("<tr><td>{label}<td>{}", record.timestamp));
+                cells.iter().for_each(|cell| put(page, format_args!("<td class=n>{cell}")));
                 page.push('\n');
             }
             Err(error) => put(
                 page,
-                format_args!(
-                    "<tr><td>{label}<td colspan=4>{}\n",
-                    escape(&error.to_string())
-                ),
+                format_args!("<tr><td>{label}<td colspan=4>{}\n", escape(&error.to_string())),
             ),
         }
     }
     page.push_str("</table>\n");
-    if let Some(more) = listed
-        .len()
-        .checked_sub(MAX_SNAPSHOTS)
-        .filter(|more| *more > 0)
-    {
+    if let Some(more) = listed.len().checked_sub(MAX_SNAPSHOTS).filter(|more| *more > 0) {
         put(page, format_args!("<p>and {more} older ones</p>\n"));
     }
 }

@@ -4,6 +4,7 @@
 //! one partition and one bucket.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::path::Path;
 
@@ -105,8 +106,8 @@ fn table(
         size.rows += batch.num_rows() as u64;
         for ((partition, bucket), rows) in divide(batch, division, &mut months)? {
             let writer = match writers.entry((partition, bucket)) {
-                std::collections::btree_map::Entry::Occupied(writer) => writer.into_mut(),
-                std::collections::btree_map::Entry::Vacant(vacant) => {
+                Entry::Occupied(writer) => writer.into_mut(),
+                Entry::Vacant(vacant) => {
                     let (partition, bucket) = vacant.key();
                     let tablet = directory.join(partition).join(format!("bucket-{bucket}"));
                     vacant.insert(SegmentWriter::create(tablet.join(FIRST_SEGMENT), rows.schema())?)
@@ -134,7 +135,8 @@ fn divide(
     let Some(division) = division else {
         return Ok(BTreeMap::from([((WHOLE.to_owned(), 0), batch)]));
     };
-    let column = |name: &str| batch.column_by_name(name).with_context(|| format!("no column {name}"));
+    let column =
+        |name: &str| batch.column_by_name(name).with_context(|| format!("no column {name}"));
     let dates = column(division.date)?.as_primitive_opt::<Date32Type>().context("no dates")?;
     let keys = column(division.key)?.as_primitive_opt::<Int64Type>().context("no keys")?;
     let mut chosen: BTreeMap<(String, i64), Vec<u32>> = BTreeMap::new();

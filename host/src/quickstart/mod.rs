@@ -91,7 +91,11 @@ impl Tour<'_> {
             duration(took),
             rate(sum.bytes, took),
         ))?;
-        self.done("generate", took, json!({ "rows": sum.rows, "segments": sum.segments, "bytes": sum.bytes }));
+        self.done(
+            "generate",
+            took,
+            json!({ "rows": sum.rows, "segments": sum.segments, "bytes": sum.bytes }),
+        );
         Ok(())
     }
 
@@ -104,7 +108,8 @@ impl Tour<'_> {
         self.begin(what)?;
         let source = Arc::new(DirectorySource::open(self.place.warehouse())?);
         let request = BackupRequest::new(label)?;
-        let report = self.session.follow(self.session.engine.backup(repository, source, request))?;
+        let report =
+            self.session.follow(self.session.engine.backup(repository, source, request))?;
         let progress = &report.progress;
         let unchanged = progress.segments_total.saturating_sub(progress.segments_read);
         self.ui().show(format!(
@@ -177,7 +182,8 @@ impl Tour<'_> {
     }
 
     fn prove(&mut self, before: &Proof) -> anyhow::Result<()> {
-        let begun = self.begin("prove it: every file by BLAKE3, every row read back from Parquet")?;
+        let begun =
+            self.begin("prove it: every file by BLAKE3, every row read back from Parquet")?;
         let after = Proof::of(&self.place.database())?;
         let took = begun.elapsed();
         let mut table = Table::new(&[
@@ -229,7 +235,9 @@ impl Tour<'_> {
             format!("cairn snapshots --repo {repository}"),
             format!("cairn check --repo {repository} --read-data"),
             format!("cairn backup --repo {repository} {warehouse}"),
-            format!("cairn restore --repo {repository} --label {FIRST} --table {DATABASE}.orders {copy}"),
+            format!(
+                "cairn restore --repo {repository} --label {FIRST} --table {DATABASE}.orders {copy}"
+            ),
             format!("cairn serve --repo {repository}"),
         ];
         self.ui().show(format!("\n{}", self.ui().bold("Try next")))?;

@@ -1,6 +1,7 @@
 //! Months of dates: the partitions of the big tables.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use anyhow::Context;
 use jiff::ToSpan;
@@ -18,11 +19,13 @@ pub(super) struct Months {
 impl Months {
     /// The name of the month of a day, such as `1996-01`.
     pub(super) fn name(&mut self, days: i32) -> anyhow::Result<&str> {
-        if !self.known.contains_key(&days) {
-            let date = EPOCH.checked_add(days.days()).context("a date beyond the calendar")?;
-            self.known.insert(days, format!("{:04}-{:02}", date.year(), date.month()));
-        }
-        Ok(&self.known[&days])
+        Ok(match self.known.entry(days) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let date = EPOCH.checked_add(days.days()).context("a date beyond the calendar")?;
+                unknown.insert(format!("{:04}-{:02}", date.year(), date.month()))
+            }
+        })
     }
 }
 

@@ -40,7 +40,8 @@ pub(super) fn mutate(database: &Path) -> anyhow::Result<Vec<String>> {
     for table in ["orders", "lineitem"] {
         let months = children(&database.join(table))?;
         let Some(oldest) = months.first() else { continue };
-        fs::remove_dir_all(oldest).with_context(|| format!("cannot remove {}", oldest.display()))?;
+        fs::remove_dir_all(oldest)
+            .with_context(|| format!("cannot remove {}", oldest.display()))?;
         changes.push(format!("{table}: month {} deleted", name_of(oldest)));
     }
     Ok(changes)
@@ -66,7 +67,8 @@ fn reprice(partitions: &[PathBuf]) -> anyhow::Result<u64> {
     for tablet in tablets(partitions)? {
         let first = tablet.join(FIRST_SEGMENT);
         let rows = mapped(&first, "o_totalprice", |column| {
-            let prices = column.as_primitive_opt::<Decimal128Type>().context("prices are decimals")?;
+            let prices =
+                column.as_primitive_opt::<Decimal128Type>().context("prices are decimals")?;
             let raised = prices.unary::<_, Decimal128Type>(|cents| cents + cents / 100);
             Ok(Arc::new(raised.with_data_type(prices.data_type().clone())) as ArrayRef)
         })?;

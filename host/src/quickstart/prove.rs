@@ -59,7 +59,9 @@ impl Proof {
         for name in self.tables.keys().chain(other.tables.keys()) {
             match (self.tables.get(name), other.tables.get(name)) {
                 (Some(before), Some(after)) if before == after => {}
-                (Some(before), Some(after)) => bail!("table {name} differs{}", before.first_difference(after)),
+                (Some(before), Some(after)) => {
+                    bail!("table {name} differs{}", before.first_difference(after))
+                }
                 (Some(_), None) => bail!("table {name} is missing"),
                 (None, _) => bail!("table {name} was not there before"),
             }
@@ -175,7 +177,10 @@ mod tests {
         let error = proof(1).assert_same(&proof(2)).unwrap_err();
         assert_eq!(error.to_string(), "table orders differs in p/0.parquet");
         let empty = Proof { tables: BTreeMap::new() };
-        assert_eq!(proof(1).assert_same(&empty).unwrap_err().to_string(), "table orders is missing");
+        assert_eq!(
+            proof(1).assert_same(&empty).unwrap_err().to_string(),
+            "table orders is missing"
+        );
         assert!(empty.assert_same(&proof(1)).is_err());
     }
 }

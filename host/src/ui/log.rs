@@ -19,10 +19,7 @@ pub(crate) fn install(ui: &Ui, filter: &str) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(ui.has_colour)
         .with_writer(BetweenBars { ui: ui.clone() });
-    let installed = tracing_subscriber::registry()
-        .with(lines)
-        .with(targets)
-        .try_init();
+    let installed = tracing_subscriber::registry().with(lines).with(targets).try_init();
     installed.context("cannot install the log")
 }
 
@@ -47,9 +44,7 @@ struct Line<'a> {
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.ui
-            .bars
-            .suspend(|| io::stderr().lock().write_all(bytes))?;
+        self.ui.bars.suspend(|| io::stderr().lock().write_all(bytes))?;
         Ok(bytes.len())
     }
 

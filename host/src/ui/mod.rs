@@ -50,11 +50,7 @@ impl Ui {
             false => Style::Lines,
         };
         let has_colour = !no_colour && !json && io::stdout().is_terminal();
-        Self {
-            style,
-            has_colour,
-            bars: MultiProgress::new(),
-        }
+        Self { style, has_colour, bars: MultiProgress::new() }
     }
 
     pub(crate) fn style(&self) -> Style {
@@ -69,9 +65,7 @@ impl Ui {
     pub(crate) fn show(&self, text: impl AsRef<str>) -> io::Result<()> {
         match self.is_json() {
             true => Ok(()),
-            false => self
-                .bars
-                .suspend(|| writeln!(io::stdout().lock(), "{}", text.as_ref())),
+            false => self.bars.suspend(|| writeln!(io::stdout().lock(), "{}", text.as_ref())),
         }
     }
 
@@ -138,9 +132,7 @@ impl Ui {
 
     /// A line on stderr that leaves bars whole. Nobody reads it is no reason to stop.
     fn line(&self, text: &str) {
-        let _ = self
-            .bars
-            .suspend(|| writeln!(io::stderr().lock(), "{text}"));
+        let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{text}"));
     }
 }
 

@@ -16,7 +16,7 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// Between two events for machines.
 const EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
-const BAR: &str = "{spinner} {msg:<24} {wide_bar:.cyan/dim} {binary_bytes:>10} / {binary_total_bytes:<10} \
+const BAR: &str = "{spinner} {msg:<20} {wide_bar:.cyan/dim} {binary_bytes:>10} / {binary_total_bytes:<10} \
                    {binary_bytes_per_sec:>12}  {eta:>4} left";
 const SPINNER: &str = "{spinner} {msg}";
 
@@ -24,6 +24,7 @@ const SPINNER: &str = "{spinner} {msg}";
 #[derive(Debug)]
 pub(crate) struct Meter {
     ui: Ui,
+    kind: JobKind,
     name: String,
     bar: ProgressBar,
     begun: Instant,
@@ -37,23 +38,17 @@ impl Meter {
             Style::Lines | Style::Json => ProgressBar::hidden(),
         };
         let name = format!("{} {label}", kind.as_str()).trim_end().to_owned();
-        Self {
-            ui: ui.clone(),
-            name,
-            bar,
-            begun: Instant::now(),
-            said: Instant::now(),
-        }
+        Self { ui: ui.clone(), kind, name, bar, begun: Instant::now(), said: Instant::now() }
     }
 
     /// Shows where the job stands.
     pub(crate) fn look(&mut self, state: JobState, progress: &ProgressSnapshot) {
+        let mut shown = *progress;
+        shown.bytes_done = bytes_moved(self.kind, progress);
         match self.ui.style() {
-            Style::Bars => self.draw(state, progress),
+            Style::Bars => self.draw(state, &shown),
             Style::Lines => self.say(LINE_INTERVAL, |meter| {
-                meter
-                    .ui
-                    .line(&line(&meter.name, state, progress, meter.begun.elapsed()));
+                meter.ui.line(&line(&meter.name, state, &shown, meter.begun.elapsed()));
             }),
             Style::Json => self.say(EVENT_INTERVAL, |meter| {
                 let state = state.as_str();
@@ -66,17 +61,12 @@ impl Meter {
 
     fn draw(&self, state: JobState, progress: &ProgressSnapshot) {
         let is_moving = matches!(state, JobState::Uploading | JobState::Downloading);
-        let template = if is_moving && progress.bytes_total > 0 {
-            BAR
-        } else {
-            SPINNER
-        };
+        let template = if is_moving && progress.bytes_total > 0 { BAR } else { SPINNER };
         // The templates are constants and one of them is always shown.
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
-        self.bar
-            .set_message(format!("{}: {}", self.name, state.as_str()));
+        self.bar.set_message(format!("{}: {}", self.kind.as_str(), state.as_str()));
         self.bar.set_length(progress.bytes_total);
         self.bar.set_position(progress.bytes_done);
         self.bar.tick();
@@ -96,15 +86,18 @@ impl Drop for Meter {
     }
 }
 
+/// How far a job is. A segment that is being backed up is done when all of it is stored; what was read of it counts
+/// before, or the bar would stand still in big ones.
+fn bytes_moved(kind: JobKind, progress: &ProgressSnapshot) -> u64 {
+    match kind {
+        JobKind::Backup => progress.bytes_done.max(progress.bytes_read),
+        _ => progress.bytes_done,
+    }
+}
+
 fn line(name: &str, state: JobState, progress: &ProgressSnapshot, took: Duration) -> String {
     let mut line = format!("{name}: {}", state.as_str());
-    let ProgressSnapshot {
-        bytes_done,
-        bytes_total,
-        segments_done,
-        segments_total,
-        ..
-    } = *progress;
+    let ProgressSnapshot { bytes_done, bytes_total, segments_done, segments_total, .. } = *progress;
     if bytes_total > 0 {
         let percent = u128::from(bytes_done) * 100 / u128::from(bytes_total);
         line.push_str(&format!(
@@ -125,10 +118,7 @@ fn line(name: &str, state: JobState, progress: &ProgressSnapshot, took: Duration
 /// As long as it takes at the rate so far.
 fn time_left(done: u64, total: u64, took: Duration) -> Option<Duration> {
     let missing = total.checked_sub(done)?;
-    let nanos = took
-        .as_nanos()
-        .checked_mul(missing.into())?
-        .checked_div(done.into())?;
+    let nanos = took.as_nanos().checked_mul(missing.into())?.checked_div(done.into())?;
     Some(Duration::from_nanos(u64::try_from(nanos).ok()?))
 }
 
@@ -143,12 +133,7 @@ mod tests {
         progress.bytes_done = 1 << 20;
         progress.segments_total = 4;
         progress.segments_done = 1;
-        let line = line(
-            "backup nightly",
-            JobState::Uploading,
-            &progress,
-            Duration::from_secs(1),
-        );
+        let line = line("backup nightly", JobState::Uploading, &progress, Duration::from_secs(1));
         assert_eq!(
             line,
             "backup nightly: uploading, 25%, 1.0 MiB of 4.0 MiB, 1 of 4 segments, 1.0 MiB/s, 3.0 s left"
@@ -158,12 +143,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_not_said() {
         let progress = ProgressSnapshot::default();
-        let line = line(
-            "check",
-            JobState::Snapshotting,
-            &progress,
-            Duration::from_secs(1),
-        );
+        let line = line("check", JobState::Snapshotting, &progress, Duration::from_secs(1));
         assert_eq!(line, "check: snapshotting");
         assert_eq!(time_left(0, 5, Duration::from_secs(1)), None);
         assert_eq!(time_left(6, 5, Duration::from_secs(1)), None);

@@ -18,10 +18,7 @@ pub(crate) fn rate(bytes: u64, took: Duration) -> String {
         return "-".to_owned();
     }
     let per_second = u128::from(bytes) * 1_000_000 / took.as_micros();
-    format!(
-        "{}/s",
-        self::bytes(u64::try_from(per_second).unwrap_or(u64::MAX))
-    )
+    format!("{}/s", self::bytes(u64::try_from(per_second).unwrap_or(u64::MAX)))
 }
 
 /// `320 ms`, `3.2 s`, `2 min 5 s`, `1 h 2 min`.
@@ -50,11 +47,7 @@ pub(crate) fn count(number: u64) -> String {
 
 /// `1 segment`, `1,200 segments`.
 pub(crate) fn plural(number: u64, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        count(number),
-        if number == 1 { "" } else { "s" }
-    )
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

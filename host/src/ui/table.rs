@@ -22,9 +22,7 @@ impl Table {
     /// A table with these columns.
     pub(crate) fn new(columns: &[(&str, Align)]) -> Self {
         let mut inner = comfy_table::Table::new();
-        inner
-            .load_style(QUIET)
-            .set_header(columns.iter().map(|(name, _)| *name));
+        inner.load_style(QUIET).set_header(columns.iter().map(|(name, _)| *name));
         for (column, (_, align)) in inner.column_iter_mut().zip(columns) {
             column.set_cell_alignment(match align {
                 Align::Left => CellAlignment::Left,
@@ -35,18 +33,14 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.inner
-            .add_row(cells.into_iter().map(|cell| printable(&cell)));
+        self.inner.add_row(cells.into_iter().map(|cell| printable(&cell)));
     }
 }
 
 impl std::fmt::Display for Table {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let lines: Vec<String> = self
-            .inner
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect();
+        let lines: Vec<String> =
+            self.inner.lines().map(|line| line.trim_end().to_owned()).collect();
         f.write_str(&lines.join("\n"))
     }
 }

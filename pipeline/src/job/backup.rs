@@ -53,7 +53,7 @@ pub(crate) async fn run(
         parent,
         head: SnapshotHead {
             label: request.label,
-            created: around.clock.now(),
+            created: around.timestamps.next(around.clock.as_ref()),
             origin,
             host: host_name(),
         },

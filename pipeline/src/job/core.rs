@@ -1,5 +1,6 @@
 //! [`JobCore`]: what every job has, whatever its kind.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use cairn_repository::index::Index;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Stopwatch, Timestamps};
 use crate::config::ValidConfig;
 use crate::engine::Plane;
 use crate::error::Error;
@@ -31,6 +32,7 @@ pub(crate) struct Surroundings {
     pub(crate) runtime: Handle,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) timestamps: Arc<Timestamps>,
 }
 
 /// A job: its name, its switch, its state.
@@ -47,6 +49,8 @@ pub(crate) struct JobCore {
     observer: Arc<dyn Observer>,
     /// The running pipeline, while there is one. Guards handing it over.
     control: Mutex<Option<JobControl>>,
+    /// Whether the job was asked to end early, before or while its pipeline runs.
+    is_draining: AtomicBool,
 }
 
 impl JobCore {
@@ -68,6 +72,7 @@ impl JobCore {
             metrics: JobMetrics::new(kind),
             observer,
             control: Mutex::new(None),
+            is_draining: AtomicBool::new(false),
         };
         core.metrics.moved(None, JobState::Pending, Duration::ZERO);
         core.observer.on_event(&core.event(JobState::Pending));
@@ -83,6 +88,22 @@ impl JobCore {
         if !self.control().is_some_and(|control| control.cancel()) {
             self.cancel.cancel();
         }
+    }
+
+    /// Drains the job, now or as soon as there is a pipeline.
+    pub(crate) fn drain(&self) {
+        // Relaxed: the lock of `control` orders it. Either this call sees the pipeline, or who starts it
+        // sees the flag.
+        self.is_draining.store(true, Ordering::Relaxed);
+        if let Some(control) = self.control() {
+            control.drain();
+        }
+    }
+
+    /// Resolves when the job is in its last state.
+    pub(crate) async fn ended(&self) {
+        // The sender is `self`: it cannot be gone.
+        let _ = self.state.subscribe().wait_for(|state| state.is_final()).await;
     }
 
     pub(crate) fn control(&self) -> Option<JobControl> {
@@ -137,8 +158,13 @@ impl JobCore {
         io: IoTasks,
     ) -> Result<(), Error> {
         let RunningJob { control, exit, .. } = around.plane.launch(topology).await?;
-        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(control);
+        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(control.clone());
+        if self.is_draining.load(Ordering::Relaxed) {
+            control.drain();
+        }
         let mut phases = self.progress.phase();
+        // Stages may have entered a phase before there was anybody to tell.
+        phases.mark_changed();
         let mut exit = std::pin::pin!(exit);
         let exit = loop {
             tokio::select! {

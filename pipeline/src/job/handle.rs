@@ -80,9 +80,7 @@ impl<R> JobHandle<R> {
     /// Asks a backup to end early but in order: what was begun becomes durable and findable, no snapshot is made, and the job
     /// ends as cancelled. Running the backup again continues from there.
     pub fn drain(&self) {
-        if let Some(control) = self.core.control() {
-            control.drain();
-        }
+        self.core.drain();
     }
 
     /// Blocks this thread until the job has ended.

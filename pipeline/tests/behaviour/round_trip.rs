@@ -1,9 +1,9 @@
 //! Backups and restores of real directories, end to end.
 
-mod place;
+use cairn_pipeline::tablet::SelectedItem;
+use cairn_pipeline::{BackupRequest, RestoreItem, RestoreRequest};
 
-use cairn_pipeline::{BackupRequest, RestoreItem, RestoreRequest, tablet::SelectedItem};
-use place::{Place, tree};
+use crate::place::{Place, tree};
 
 #[test]
 fn what_was_backed_up_comes_back_byte_for_byte() {

@@ -1,0 +1,16 @@
+//! The program as its users meet it: arguments in, status and output out.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../place/mod.rs"]
+mod place;
+
+mod backup_restore;
+mod bad_input;
+mod damage;
+mod expect;
+mod http;
+mod metrics_table;
+mod other_verbs;
+mod quickstart;
+mod signals;

@@ -1,0 +1,17 @@
+//! What a job does, whatever befalls it: a property of the topology a file.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cancel;
+mod consistency;
+mod drain;
+mod faults;
+mod identity;
+mod panic;
+mod parallel;
+mod restore_damage;
+mod round_trip;
+mod transient;
+
+#[path = "../place/mod.rs"]
+mod place;
