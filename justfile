@@ -34,6 +34,7 @@ fuzz seconds="60":
 
 # Measures: `just bench quick`.
 bench *args="quick":
+    cargo build --release -p cairn -p cairn-bench
     cargo run --release -p cairn-bench -- {{ args }}
 
 # Exactly what CI runs.

@@ -35,6 +35,7 @@ pub(crate) struct Assembly {
 #[derive(Debug)]
 struct AssembledObject {
     spec: ObjectSpec,
+    is_partial: bool,
     partitions: Vec<Partition>,
     report: ObjectReport,
 }
@@ -67,13 +68,14 @@ fn defect(what: &str) -> Fault {
 
 impl Assembly {
     /// Takes the objects of the view.
-    pub(crate) fn add_catalog(&mut self, objects: Vec<ObjectSpec>) {
+    pub(crate) fn add_catalog(&mut self, objects: Vec<(ObjectSpec, bool)>) {
         self.objects = objects
             .into_iter()
-            .map(|spec| AssembledObject {
+            .map(|(spec, is_partial)| AssembledObject {
                 partitions: Vec::with_capacity(spec.partitions.len()),
                 report: ObjectReport::new(&spec.key),
                 spec,
+                is_partial,
             })
             .collect();
     }
@@ -155,7 +157,7 @@ impl Assembly {
         let mut reports = Vec::with_capacity(self.objects.len());
         let mut objects = self.objects;
         objects.sort_by(|a, b| a.spec.key.cmp(&b.spec.key));
-        for AssembledObject { spec, partitions, report } in objects {
+        for AssembledObject { spec, is_partial, partitions, report } in objects {
             if partitions.len() != spec.partitions.len() {
                 return Err(defect("a partition is missing"));
             }
@@ -166,6 +168,7 @@ impl Assembly {
                 fingerprint: spec.fingerprint,
                 definition: spec.definition,
                 partitions,
+                is_partial,
             };
             match databases.last_mut() {
                 Some((name, list)) if **name == *spec.key.database => list.push(object),

@@ -19,10 +19,11 @@ use bytes::Bytes;
 use cairn_repository::ChunkId;
 use cairn_repository::codec::{Codec, Compressor};
 use cairn_repository::config::Compression;
-use cairn_repository::index::Index;
 
 use crate::compute::Compute;
-use crate::error::Fault;
+use crate::error::{Fault, Stop};
+use crate::holdings::Holdings;
+use crate::io::IoTasks;
 use crate::message::{ChunkBatch, RawChunk, SealedBatch, SealedChunk, SegmentCut, StoredForm};
 use crate::metrics::{ChunkMetrics, StageId};
 use crate::progress::Progress;
@@ -33,19 +34,20 @@ const TASK_BYTES: usize = 512 << 10;
 /// Tells new chunks from known ones.
 #[derive(Debug)]
 pub(crate) struct Dedupe {
-    index: Arc<Index>,
+    holdings: Arc<Holdings>,
+    io: IoTasks,
     /// New chunks of this job. Guards membership: who inserts an id stores it.
     claimed: Mutex<HashSet<ChunkId>>,
 }
 
 impl Dedupe {
-    pub(crate) fn new(index: Arc<Index>) -> Self {
-        Self { index, claimed: Mutex::default() }
+    pub(crate) fn new(holdings: Arc<Holdings>, io: IoTasks) -> Self {
+        Self { holdings, io, claimed: Mutex::default() }
     }
 
-    /// Whether the caller must store this chunk: `true` exactly once for an id that the index lacks.
-    pub(crate) fn claim(&self, id: &ChunkId) -> Result<bool, Fault> {
-        if self.index.locate(id)?.is_some() {
+    /// Whether the caller must store this chunk: `true` exactly once for an id that the repository lacks.
+    pub(crate) fn claim(&self, id: &ChunkId) -> Result<bool, Stop> {
+        if self.holdings.has(id, &self.io)? {
             return Ok(false);
         }
         Ok(self.claimed.lock().unwrap_or_else(PoisonError::into_inner).insert(*id))
@@ -78,7 +80,7 @@ impl Seal {
         Self { dedupe, compression, compressors: Mutex::default(), progress, metrics }
     }
 
-    fn seal(&self, compressor: &mut Compressor, chunk: RawChunk) -> Result<SealedChunk, Fault> {
+    fn seal(&self, compressor: &mut Compressor, chunk: RawChunk) -> Result<SealedChunk, Stop> {
         let RawChunk { slot, position, bytes } = chunk;
         let id = ChunkId::of(&bytes);
         let raw_len = u32::try_from(bytes.len())
@@ -135,7 +137,7 @@ impl Compute for Seal {
         task.chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum()
     }
 
-    fn run(&self, task: SealTask) -> Result<SealedBatch, Fault> {
+    fn run(&self, task: SealTask) -> Result<SealedBatch, Stop> {
         let mut compressor = self.take_compressor();
         let chunks: Result<Vec<_>, _> =
             task.chunks.into_iter().map(|chunk| self.seal(&mut compressor, chunk)).collect();

@@ -14,7 +14,7 @@
 //! drains plans before it looks at chunks.
 //!
 //! # Memory
-//! The plans of partitions that are being read, and 48 bytes per new chunk until the next index run.
+//! The plans of partitions that are being read, and 80 bytes per new chunk until the next index run.
 //!
 //! # Retries
 //! By the storage's layers. A repeated put of the record that meets itself is a success.
@@ -24,13 +24,12 @@
 //! has not ended then, the job fails and says that the snapshot may exist.
 //!
 //! # Crash consistency
-//! Index runs are written at checkpoints, every so many bytes or seconds: what was stored before
+//! Index runs are written at checkpoints, with the first pack after so many bytes or seconds: what was stored before
 //! the last checkpoint is found by the next backup and not stored again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_repository::index::Index;
 use cairn_repository::manifest::{Database, DocumentRef, ObjectList, Partition, Root};
 use cairn_repository::pack::IndexEntry;
 use cairn_repository::record::{Record, RecordStats};
@@ -43,6 +42,7 @@ use crate::documents::DocumentWriter;
 use crate::edge::{Inlet, Received};
 use crate::error::{Fault, Stop};
 use crate::failpoint::{Failpoint, hit};
+use crate::holdings::Holdings;
 use crate::io::IoTasks;
 use crate::message::{Plan, Stored};
 use crate::progress::{Phase, Progress};
@@ -80,8 +80,8 @@ pub struct Checkpoint {
 pub struct CommitterWorker {
     /// Where everything goes.
     pub repository: Repository,
-    /// Chunks of the repository as of the start of the job.
-    pub index: Arc<Index>,
+    /// What the repository has.
+    pub holdings: Arc<Holdings>,
     /// Where puts run.
     pub io: IoTasks,
     /// What to write into the record.
@@ -123,7 +123,7 @@ impl Worker for CommitterWorker {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
         let documents = DocumentWriter::new(
             self.repository.clone(),
-            Arc::clone(&self.index),
+            Arc::clone(&self.holdings),
             self.io.clone(),
             Arc::clone(&self.progress),
         )?;
@@ -259,6 +259,8 @@ impl CommitterWorker {
         hit(Failpoint::CommitterBeforeRecord);
         self.put_record(&record)?;
         hit(Failpoint::CommitterAfterRecord);
+        self.progress.stored_bytes(record.encode().len() as u64);
+        self.progress.stored_objects(1);
         let record = Box::new(record);
         Ok(BackupOutcome::Committed { record, objects, skipped: commit.skipped })
     }

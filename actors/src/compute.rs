@@ -4,7 +4,8 @@
 //! the next edge. Two stages are instances: [`crate::checksum`] and [`crate::verifier`].
 //!
 //! *Blocks on*: its inlet, its outlet, and results when all permits are out. A pool thread never
-//! blocks: results go into a channel with room for one per permit. So a job that waits for a slow
+//! blocks on an edge: results go into a channel with room for one per permit. (It waits for the repository
+//! where the index is too large for memory; a cancel ends that wait.) So a job that waits for a slow
 //! store holds no pool thread, and a second job of the same engine goes on.
 //!
 //! *Order*: none; items carry their place.
@@ -67,7 +68,7 @@ pub(crate) trait Compute: Send + Sync + 'static {
     fn bytes(task: &Self::Task) -> u64;
 
     /// Does one task. Runs on a pool thread and must not block on an edge.
-    fn run(&self, task: Self::Task) -> Result<Self::Out, Fault>;
+    fn run(&self, task: Self::Task) -> Result<Self::Out, Stop>;
 }
 
 /// The worker that drives a [`Compute`].
@@ -114,10 +115,8 @@ impl<C: Compute> ComputeWorker<C> {
             let bytes = C::bytes(&task);
             let result = catch_unwind(AssertUnwindSafe(|| compute.run(task)));
             let result = result.unwrap_or_else(|panic| {
-                Err(Fault::Panicked {
-                    stage: context.stage().as_str(),
-                    message: panic_message(panic.as_ref()),
-                })
+                let message = panic_message(panic.as_ref());
+                Err(Fault::Panicked { stage: context.stage().as_str(), message }.into())
             });
             context.record(1, bytes, started);
             landing.land(result);

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use cairn_repository::codec::Compressor;
-use cairn_repository::index::Index;
 use cairn_repository::manifest::{Document, DocumentRef};
 use cairn_repository::pack::{ChunkKind, IndexEntry, PackBuilder};
 use cairn_repository::{ChunkId, Repository};
 
 use crate::error::{Fault, Stop};
+use crate::holdings::Holdings;
 use crate::io::IoTasks;
 use crate::progress::Progress;
 
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub(crate) struct DocumentWriter {
     repository: Repository,
-    index: Arc<Index>,
+    holdings: Arc<Holdings>,
     io: IoTasks,
     progress: Arc<Progress>,
     compressor: Compressor,
@@ -31,7 +31,7 @@ pub(crate) struct DocumentWriter {
 impl DocumentWriter {
     pub(crate) fn new(
         repository: Repository,
-        index: Arc<Index>,
+        holdings: Arc<Holdings>,
         io: IoTasks,
         progress: Arc<Progress>,
     ) -> Result<Self, Fault> {
@@ -42,7 +42,7 @@ impl DocumentWriter {
             written: HashSet::new(),
             durable: Vec::new(),
             repository,
-            index,
+            holdings,
             io,
             progress,
         })
@@ -53,7 +53,7 @@ impl DocumentWriter {
         let bytes = document.encode();
         let reference = DocumentRef::of(&bytes);
         for (id, chunk) in reference.chunks.iter().zip(DocumentRef::chunks_of(&bytes)) {
-            if self.io.locate(&self.index, &id)?.is_none() && self.written.insert(id) {
+            if !self.holdings.has(&id, &self.io)? && self.written.insert(id) {
                 self.store(id, chunk)?;
             }
         }

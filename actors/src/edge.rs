@@ -153,9 +153,9 @@ impl Shared {
             return Ok(());
         }
         let waited = Stopwatch::start();
-        // AcqRel pairs with the load in `release`: a receiver that frees bytes after this line sees the
-        // waiter and signals; one that freed them before is seen by the next `try_reserve`.
-        self.byte_waiters.fetch_add(1, Ordering::AcqRel);
+        // SeqCst here, in `try_reserve` and in `release`: in the one order of all four, a receiver that frees bytes
+        // after this line sees the waiter and signals; one that freed them before is seen by `try_reserve`.
+        self.byte_waiters.fetch_add(1, Ordering::SeqCst);
         let outcome = loop {
             if self.try_reserve(weight) {
                 break Ok(());
@@ -165,7 +165,7 @@ impl Shared {
                 recv(self.space.1) -> _ => {}
             }
         };
-        self.byte_waiters.fetch_sub(1, Ordering::AcqRel);
+        self.byte_waiters.fetch_sub(1, Ordering::SeqCst);
         // One signal may stand for several releases: hand it on while somebody waits.
         self.signal_space();
         self.metrics.send_wait.record(waited.elapsed());
@@ -173,7 +173,6 @@ impl Shared {
     }
 
     fn try_reserve(&self, weight: u64) -> bool {
-        // SeqCst with `release`: the waiter count and the bytes must not be reordered against each other.
         self.queued_bytes
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |queued| {
                 (queued == 0 || queued + weight <= self.limits.bytes).then_some(queued + weight)

@@ -2,7 +2,7 @@
 
 use crate::edge::{RecvError, SendError};
 use crate::metrics::StageId;
-use crate::tablet::{TabletError, TabletErrorKind};
+use crate::tablet::TabletError;
 
 /// A fault of a stage, with its cause.
 #[derive(Debug, thiserror::Error)]
@@ -84,11 +84,6 @@ impl Fault {
             Self::System { .. } => "CAIRN-A004",
             Self::UnknownCommit { .. } => "CAIRN-A005",
         }
-    }
-
-    /// Whether a segment changed under the job, so that a new view may succeed.
-    pub fn is_changed_segment(&self) -> bool {
-        matches!(self, Self::Tablet(error) if error.kind() == TabletErrorKind::Changed)
     }
 }
 

@@ -160,11 +160,10 @@ impl FetcherWorker {
                 report.bytes += partition.bytes;
                 let locate = |id: &ChunkId| self.io.locate(&self.index, id);
                 let (at, within) = ((number, position), place_of(object, partition));
-                context.work(0, || lookahead.add_partition(at, &within, manifest, locate))?;
+                let request = |full: &mut Lookahead| self.request(full, flight);
+                lookahead.add_partition(at, &within, manifest, locate, request)?;
+                context.check_cancelled()?;
                 position += 1;
-                if lookahead.bytes >= LOOKAHEAD_BYTES {
-                    self.request(lookahead, flight)?;
-                }
             }
         }
         (report.read_segments, report.read_bytes) = (report.segments, report.bytes);
@@ -201,12 +200,15 @@ impl FetcherWorker {
             .collect();
         let (landing, repository) = (flight.launch(), self.repository.clone());
         self.io.spawn(landing.land_from(async move {
+            let (offset, empty) = (span.offset.into(), Vec::new());
             match repository.read_pack(&span.pack, span.offset, span.length).await {
-                Ok(bytes) => {
-                    let (offset, empty) = (span.offset.into(), Vec::new());
+                Ok(bytes) => Ok(Fetched { offset, bytes, placements, empty, damage: None }),
+                // The verifier finds each chunk missing, and the installer looks for it elsewhere.
+                Err(error) if error.damage().is_some() => {
+                    let bytes = Bytes::new();
                     Ok(Fetched { offset, bytes, placements, empty, damage: None })
                 }
-                Err(error) => Err(name_segment(&repository, &placements, error).await),
+                Err(error) => Err(error.into()),
             }
         }));
     }
@@ -218,13 +220,14 @@ impl FetcherWorker {
 }
 
 impl Lookahead {
-    /// Adds the segments of a partition. Pure but for `locate`.
+    /// Adds the segments of a partition, and calls `request` whenever enough is planned. Pure but for these.
     fn add_partition(
         &mut self,
         (object, partition): (u32, u32),
         within: &Arc<str>,
         manifest: TabletList,
         locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
+        mut request: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         for tablet in manifest.into_tablets() {
             let (index, name): (Arc<str>, Arc<str>) = (tablet.index.into(), tablet.name.into());
@@ -244,8 +247,7 @@ impl Lookahead {
                     self.empty.push(out);
                     continue;
                 }
-                self.bytes += out.len;
-                self.add_chunks(&out, segment.chunks.iter(), &locate)?;
+                self.add_chunks(&out, segment.chunks.iter(), &locate, &mut request)?;
             }
         }
         Ok(())
@@ -256,6 +258,7 @@ impl Lookahead {
         out: &Arc<SegmentOut>,
         ids: impl Iterator<Item = ChunkId>,
         locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
+        request: &mut impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut offset = 0;
         for id in ids {
@@ -265,6 +268,10 @@ impl Lookahead {
             };
             self.wanted.push(Wanted { id, location, segment: Arc::clone(out), offset });
             offset += u64::from(location.raw_len);
+            self.bytes += u64::from(location.raw_len);
+            if self.bytes >= LOOKAHEAD_BYTES {
+                request(self)?;
+            }
         }
         if offset == out.len {
             return Ok(());
@@ -281,24 +288,4 @@ fn place_of(object: &ResolvedObject, partition: &Partition) -> Arc<str> {
         "" => object.source.to_string().into(),
         name => format!("{}/{name}", object.source).into(),
     }
-}
-
-/// The fault of a span that cannot be read: a damage is told with the first segment that needs what is lost.
-async fn name_segment(
-    repository: &Repository,
-    placements: &[Placement],
-    error: cairn_repository::Error,
-) -> Fault {
-    if error.damage().is_none() {
-        return error.into();
-    }
-    for Placement { id, location, target } in placements {
-        if let Some((segment, _)) = target
-            && let Err(cairn_repository::Error::Damaged(damage)) =
-                repository.read_chunk_at(id, location).await
-        {
-            return Fault::segment_damaged(segment.place(), damage);
-        }
-    }
-    error.into()
 }

@@ -19,8 +19,8 @@ use crate::stage::{StageContext, panic_message};
 pub(crate) struct Flight<T> {
     stage: StageId,
     cancel: CancelToken,
-    done: Sender<Result<T, Fault>>,
-    results: Receiver<Result<T, Fault>>,
+    done: Sender<Result<T, Stop>>,
+    results: Receiver<Result<T, Stop>>,
     permits: usize,
     num_running: usize,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Landing<T> {
     stage: StageId,
     cancel: CancelToken,
     /// Taken by the first result.
-    done: Option<Sender<Result<T, Fault>>>,
+    done: Option<Sender<Result<T, Stop>>>,
 }
 
 impl<T> Flight<T> {
@@ -62,12 +62,12 @@ impl<T> Flight<T> {
 
     /// Where results arrive, to wait for next to an edge. Every one taken there is to be given to
     /// [`Flight::landed`].
-    pub(crate) fn results(&self) -> &Receiver<Result<T, Fault>> {
+    pub(crate) fn results(&self) -> &Receiver<Result<T, Stop>> {
         &self.results
     }
 
     /// Takes the permit of a result back.
-    pub(crate) fn landed(&mut self, result: Result<T, Fault>) -> Result<T, Fault> {
+    pub(crate) fn landed(&mut self, result: Result<T, Stop>) -> Result<T, Stop> {
         self.num_running -= 1;
         result
     }
@@ -80,7 +80,7 @@ impl<T> Flight<T> {
         };
         // This side holds a sender: the channel cannot be disconnected.
         let result = result.map_err(|_| Fault::defect(self.stage, "a result was lost"))?;
-        Ok(self.landed(result)?)
+        self.landed(result)
     }
 }
 
@@ -90,11 +90,12 @@ impl<T> Landing<T> {
         let result = AssertUnwindSafe(task).catch_unwind().await;
         let stage = self.stage.as_str();
         let panicked = |message| Err(Fault::Panicked { stage, message });
-        self.land(result.unwrap_or_else(|panic| panicked(panic_message(panic.as_ref()))));
+        let result = result.unwrap_or_else(|panic| panicked(panic_message(panic.as_ref())));
+        self.land(result.map_err(Stop::from));
     }
 
     /// Gives the result to the stage.
-    pub(crate) fn land(mut self, result: Result<T, Fault>) {
+    pub(crate) fn land(mut self, result: Result<T, Stop>) {
         if let Some(done) = self.done.take() {
             // Room for every permit: never blocks. No receiver means that the stage has stopped.
             let _ = done.send(result);
@@ -109,7 +110,8 @@ impl<T> Drop for Landing<T> {
             return;
         };
         let message = "work in flight was lost".to_owned();
-        let _ = done.send(Err(Fault::Panicked { stage: self.stage.as_str(), message }));
+        let fault = Fault::Panicked { stage: self.stage.as_str(), message };
+        let _ = done.send(Err(fault.into()));
     }
 }
 

@@ -23,9 +23,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use cairn_repository::index::Index;
+use cairn_repository::{ChunkId, Damage, Repository};
+
 use crate::edge::Inlet;
 use crate::error::{Fault, Stop};
 use crate::failpoint::{Failpoint, hit};
+use crate::io::IoTasks;
 use crate::message::{Piece, Verified};
 use crate::metrics::StageId;
 use crate::progress::{Phase, Progress};
@@ -53,6 +58,12 @@ pub(crate) struct InstallerWorker {
     pub(crate) staged: StagedCell,
     /// Shared by all workers of the job.
     pub(crate) switch: Arc<Switch>,
+    /// Where a chunk is looked for again.
+    pub(crate) repository: Repository,
+    /// All places of it.
+    pub(crate) index: Arc<Index>,
+    /// Where reads run.
+    pub(crate) io: IoTasks,
     /// The job's counters.
     pub(crate) progress: Arc<Progress>,
     /// From the verifier.
@@ -88,13 +99,25 @@ impl InstallerWorker {
         })
     }
 
-    fn write(&self, staged: &dyn StagedRestore, piece: Piece) -> Result<(), Fault> {
+    /// A damaged chunk may lie in another pack too: two writers stored it, or it was repaired.
+    fn read_elsewhere(&self, id: &ChunkId, segment: &str, damage: Damage) -> Result<Bytes, Stop> {
+        match self.io.block_on(self.repository.read_chunk(&self.index, id))? {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.damage().is_some() => {
+                Err(Fault::segment_damaged(segment.to_owned(), damage).into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn write(&self, staged: &dyn StagedRestore, piece: Piece) -> Result<(), Stop> {
         let Some((segment, offset)) = piece.target else {
             return Ok(());
         };
-        let bytes = piece
-            .bytes
-            .map_err(|damage| Fault::segment_damaged(segment.place(), damage))?;
+        let bytes = match piece.bytes {
+            Ok(bytes) => bytes,
+            Err(damage) => self.read_elsewhere(&piece.id, &segment.place(), damage)?,
+        };
         let is_whole = segment.write(staged, offset, &bytes)?;
         self.progress.bytes_done(bytes.len() as u64);
         if is_whole {

@@ -80,7 +80,11 @@ impl IoTasks {
     }
 
     /// A place of a chunk, also when pages of the index must be read for it.
-    pub(crate) fn locate(&self, index: &Index, id: &ChunkId) -> Result<Option<ChunkLocation>, Stop> {
+    pub(crate) fn locate(
+        &self,
+        index: &Index,
+        id: &ChunkId,
+    ) -> Result<Option<ChunkLocation>, Stop> {
         match index.num_paged_runs() {
             // Never blocks, and costs no visit to the runtime.
             0 => Ok(index.locate(id)?),

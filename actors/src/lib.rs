@@ -37,6 +37,7 @@ mod clock;
 mod documents;
 mod fetcher;
 mod flight;
+pub mod holdings;
 mod installer;
 mod snapshot;
 mod tally;

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use cairn_repository::index::Index;
 use cairn_repository::manifest::{DocumentRef, Object, Partition, TabletList};
-use cairn_repository::pack::ChunkLocation;
 use cairn_repository::{ChunkId, Repository};
 
 use crate::error::Stop;
+use crate::holdings::Holdings;
 use crate::io::IoTasks;
 use crate::tablet::ObjectKey;
 
@@ -19,7 +18,7 @@ const PARTITIONS_PER_READ: usize = 32;
 #[derive(Debug)]
 pub struct Parent {
     repository: Repository,
-    index: Arc<Index>,
+    holdings: Arc<Holdings>,
     io: IoTasks,
     objects: HashMap<ObjectKey, Object>,
     /// Manifests of one object that were read ahead, by partition.
@@ -30,21 +29,22 @@ impl Parent {
     /// A parent of these objects.
     pub fn new(
         repository: Repository,
-        index: Arc<Index>,
+        holdings: Arc<Holdings>,
         io: IoTasks,
         objects: HashMap<ObjectKey, Object>,
     ) -> Self {
-        Self { repository, index, io, objects, ahead: (None, HashMap::new()) }
+        Self { repository, holdings, io, objects, ahead: (None, HashMap::new()) }
     }
 
-    /// A place of a chunk in the repository as it was at the start of the job.
-    pub(crate) fn locate(&self, id: &ChunkId) -> Result<Option<ChunkLocation>, Stop> {
-        self.io.locate(&self.index, id)
+    /// Whether the repository has a chunk.
+    pub(crate) fn has(&self, id: &ChunkId) -> Result<bool, Stop> {
+        self.holdings.has(id, &self.io)
     }
 
     /// The entry and the manifest of a partition; no entry and an empty manifest when it is new.
     ///
-    /// A manifest that cannot be read counts as new: the backup reads the segments again and thereby heals it.
+    /// A manifest that cannot be read counts as new, and its chunks as lost: the backup reads the segments
+    /// again and stores the manifest again, which heals it.
     pub(crate) fn partition(
         &mut self,
         key: &ObjectKey,
@@ -67,15 +67,31 @@ impl Parent {
         let wanted = &object.partitions[at..end];
         let documents: Vec<DocumentRef> =
             wanted.iter().map(|partition| partition.tablets.clone()).collect();
-        let read = self.repository.read_documents::<TabletList>(&self.index, &documents);
+        let read = self.repository.read_documents::<TabletList>(self.holdings.index(), &documents);
         match self.io.block_on(read)? {
             Ok(manifests) => {
                 let names = wanted.iter().map(|partition| partition.name.clone());
                 self.ahead = (Some(key.clone()), names.zip(manifests).collect());
                 Ok((Some(entry), self.ahead.1.remove(name).unwrap_or_default()))
             }
+            Err(error) if error.damage().is_some() => self.partition_alone(key, entry),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same without its neighbours, one of which is damaged.
+    fn partition_alone(
+        &self,
+        key: &ObjectKey,
+        entry: Partition,
+    ) -> Result<(Option<Partition>, TabletList), Stop> {
+        let read =
+            self.repository.read_document::<TabletList>(self.holdings.index(), &entry.tablets);
+        match self.io.block_on(read)? {
+            Ok(manifest) => Ok((Some(entry), manifest)),
             Err(error) if error.damage().is_some() => {
-                tracing::warn!(object = %key, partition = name, %error, "manifest lost, reading again");
+                tracing::warn!(object = %key, partition = entry.name, %error, "manifest lost, read again");
+                self.holdings.distrust(entry.tablets.chunks.iter());
                 Ok(Default::default())
             }
             Err(error) => Err(error.into()),

@@ -1,8 +1,10 @@
 //! [`RestoreScope`]: what of a snapshot to restore and under which names; resolved against its manifest.
 
+use std::collections::HashMap;
+
 use cairn_repository::Repository;
 use cairn_repository::index::Index;
-use cairn_repository::manifest::{DocumentRef, Object, ObjectList, Partition, Root};
+use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
 
 use crate::error::Fault;
 use crate::tablet::{ObjectKey, ObjectSpec, RestoreObject, TabletError, TabletErrorKind};
@@ -10,7 +12,7 @@ use crate::tablet::{ObjectKey, ObjectSpec, RestoreObject, TabletError, TabletErr
 /// What to restore. No items means everything, under its own name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestoreScope {
-    /// The items; an object that several of them cover is restored by the first.
+    /// The items; of an object that several of them cover, everything that any of them names is restored.
     pub items: Vec<RestoreItem>,
 }
 
@@ -48,46 +50,67 @@ pub(crate) async fn resolve(
     scope: &RestoreScope,
 ) -> Result<Vec<ResolvedObject>, Fault> {
     let root: Root = repository.read_document(index, root).await?;
-    let mut resolved = Vec::new();
-    let mut databases = Vec::new();
-    for database in root.into_databases() {
-        let list: ObjectList = repository.read_document(index, &database.objects).await?;
-        databases.push((database.name, list.into_objects()));
-    }
+    let is_named = |database: &Database| {
+        scope.items.is_empty() || scope.items.iter().any(|item| item.database == database.name)
+    };
+    let named: Vec<Database> = root.into_databases().into_iter().filter(is_named).collect();
+    let lists: Vec<DocumentRef> = named.iter().map(|database| database.objects.clone()).collect();
+    let lists = repository.read_documents::<ObjectList>(index, &lists).await?;
+    let objects = lists.into_iter().map(ObjectList::into_objects);
+    let databases: Vec<_> = named.into_iter().map(|database| database.name).zip(objects).collect();
     for item in &scope.items {
         check_item(item, &databases)?;
     }
+    let mut resolved: Vec<ResolvedObject> = Vec::new();
     for (database, objects) in databases {
         for object in objects {
-            resolved.extend(select(&database, object, scope));
+            resolved.extend(select(&database, object, scope)?);
         }
     }
+    refuse_shared_targets(&resolved)?;
     Ok(order_by_dependency(resolved))
 }
 
-/// The part of an object that the scope covers.
-fn select(database: &str, object: Object, scope: &RestoreScope) -> Option<ResolvedObject> {
-    let covers = |item: &&RestoreItem| {
-        item.database == database && item.object.as_deref().is_none_or(|name| *name == *object.name)
-    };
-    let item = match scope.items.is_empty() {
-        true => None,
-        false => Some(scope.items.iter().find(covers)?),
-    };
-    let wanted = item.and_then(|item| item.partitions.as_ref());
-    let as_database = item.and_then(|item| item.as_database.as_deref()).unwrap_or(database);
-    let as_object = item.and_then(|item| item.as_object.as_deref()).unwrap_or(&object.name);
+fn invalid(what: impl ToString, problem: impl Into<String>) -> Fault {
+    TabletError::new(TabletErrorKind::Invalid, what.to_string(), problem).into()
+}
+
+/// The part of an object that the scope covers: the union of what its items ask for.
+fn select(
+    database: &str,
+    object: Object,
+    scope: &RestoreScope,
+) -> Result<Option<ResolvedObject>, Fault> {
     let key = |database: &str, name: &str| ObjectKey {
         database: database.into(),
-        kind: (*object.kind).into(),
+        kind: object.kind.as_str().into(),
         name: name.into(),
     };
     let source = key(database, &object.name);
-    let target = key(as_database, as_object);
-    let is_wanted = |partition: &Partition| {
-        wanted.is_none_or(|names| names.iter().any(|name| **name == *partition.name))
+    let covers = |item: &&RestoreItem| {
+        item.database == database && item.object.as_deref().is_none_or(|name| *name == *object.name)
     };
-    let whole = wanted.is_none();
+    let items: Vec<&RestoreItem> = scope.items.iter().filter(covers).collect();
+    if items.is_empty() && !scope.items.is_empty() {
+        return Ok(None);
+    }
+    let target_of = |item: &&RestoreItem| {
+        let database = item.as_database.as_deref().unwrap_or(database);
+        key(database, item.as_object.as_deref().unwrap_or(&object.name))
+    };
+    let mut targets = items.iter().map(target_of);
+    let target = targets.next().unwrap_or_else(|| source.clone());
+    if let Some(other) = targets.find(|other| *other != target) {
+        return Err(invalid(&source, format!("asked for as {target} and as {other}")));
+    }
+    let is_wanted = |partition: &Partition| {
+        let names = |item: &&RestoreItem| match &item.partitions {
+            Some(names) => names.contains(&partition.name),
+            None => true,
+        };
+        items.is_empty() || items.iter().any(names)
+    };
+    let whole = !object.is_partial && items.iter().all(|item| item.partitions.is_none());
     let partitions: Vec<_> = object.partitions.into_iter().filter(is_wanted).collect();
     let spec = ObjectSpec {
         key: target,
@@ -96,7 +119,20 @@ fn select(database: &str, object: Object, scope: &RestoreScope) -> Option<Resolv
         definition: object.definition,
         partitions: partitions.iter().map(|partition| partition.name.clone()).collect(),
     };
-    Some(ResolvedObject { source, target: RestoreObject { spec, whole }, partitions })
+    Ok(Some(ResolvedObject { source, target: RestoreObject { spec, whole }, partitions }))
+}
+
+/// Two objects cannot become one.
+fn refuse_shared_targets(objects: &[ResolvedObject]) -> Result<(), Fault> {
+    let mut taken = HashMap::new();
+    for object in objects {
+        let target = &object.target.spec.key;
+        if let Some(other) = taken.insert(target, &object.source) {
+            let problem = format!("both {other} and {} are to become it", object.source);
+            return Err(invalid(target, problem));
+        }
+    }
+    Ok(())
 }
 
 /// Whether everything that an item names exists.
@@ -108,6 +144,13 @@ fn check_item(item: &RestoreItem, databases: &[(String, Vec<Object>)]) -> Result
         return missing(format!("database {:?}", item.database));
     };
     let Some(name) = &item.object else {
+        if item.as_object.is_some() || item.partitions.is_some() {
+            let what = format!("database {:?}", item.database);
+            return Err(invalid(
+                what,
+                "a new name and partitions belong to one object, not to all",
+            ));
+        }
         return Ok(());
     };
     let Some(object) = objects.iter().find(|object| *object.name == **name) else {

@@ -38,8 +38,8 @@ use crate::parent::Parent;
 use crate::progress::{Phase, Progress};
 use crate::stage::{StageContext, Worker};
 use crate::tablet::{
-    ObjectSpec, SegmentAddress, SegmentSpec, Selection, TabletErrorKind, TabletSnapshot,
-    TabletSource, TabletSpec,
+    ObjectSpec, SegmentAddress, SegmentReader, SegmentSpec, Selection, TabletError,
+    TabletErrorKind, TabletSnapshot, TabletSource, TabletSpec,
 };
 
 /// Views taken before the planner gives up on a source that changes faster than it can be pinned.
@@ -161,7 +161,12 @@ impl Worker for Planner {
         let pinned = self.pin_view(context)?;
         hit(Failpoint::SnapshotPinned);
         let skipped = pinned.view.skipped().to_vec();
-        self.plans.send(Plan::Catalog { objects: pinned.view.objects().to_vec(), skipped })?;
+        let is_partial = |object: &ObjectSpec| {
+            !self.selection.has_whole_object(&object.key.database, &object.key.name)
+        };
+        let objects = pinned.view.objects().iter();
+        let objects = objects.map(|object| (object.clone(), is_partial(object))).collect();
+        self.plans.send(Plan::Catalog { objects, skipped })?;
         self.progress.enter(Phase::Moving);
         let complete = self.emit(&pinned, context)?;
         self.plans.send(if complete { Plan::Complete } else { Plan::Drained })?;
@@ -222,7 +227,7 @@ impl Planner {
         let (entry, before) = self.parent.partition(&spec.key, name)?;
         let has_chunks = |chunks: &ChunkList| {
             for id in chunks.iter() {
-                if self.parent.locate(&id)?.is_none() {
+                if !self.parent.has(&id)? {
                     return Ok(false);
                 }
             }
@@ -369,15 +374,17 @@ impl SegmentReaderWorker {
             let start = window.cursor;
             let room = window.buffer.as_ref().len() - start;
             let want = usize::try_from(left).map_or(room, |left| left.min(room));
-            let len = context.work(want as u64, || {
-                reader.read(&mut window.buffer.as_mut()[start..start + want])
-            })?;
+            let space = &mut window.buffer.as_mut()[start..start + want];
+            let len = context.work(want as u64, || fill(reader.as_mut(), space))?;
             window.cursor += len;
             left -= len as u64;
             self.progress.bytes_read(len as u64);
-            // A segment that ends early is the reader's to refuse.
-            if left == 0 || (len == 0 && want > 0) {
+            let ends_early = len < want;
+            if left == 0 || ends_early {
                 let identity = context.work(0, || reader.finish())?;
+                if ends_early {
+                    return Err(ended_early(task, left).into());
+                }
                 self.progress.segments_read(1);
                 let end = Some(identity);
                 window.parts.push(SegmentPart { slot: task.slot, start, len, end });
@@ -391,6 +398,33 @@ impl SegmentReaderWorker {
             }
         }
     }
+}
+
+/// Reads until the buffer is full or the segment ends, however small the pieces are that the source gives.
+fn fill(reader: &mut dyn SegmentReader, buffer: &mut [u8]) -> Result<usize, TabletError> {
+    let mut len = 0;
+    while len < buffer.len() {
+        match reader.read(&mut buffer[len..])? {
+            0 => break,
+            more => len += more,
+        }
+    }
+    Ok(len)
+}
+
+/// A segment that its source vouches for and that is shorter than it listed.
+fn ended_early(task: &ReadTask, left: u64) -> TabletError {
+    let SegmentAddress { object, partition, tablet, segment } = task.address;
+    let spec = task.view.objects().get(object as usize);
+    let tablets = task.view.tablets(object, partition).unwrap_or_default();
+    let segments = tablets.get(tablet as usize).map(|tablet| &tablet.segments);
+    let name = segments.and_then(|segments| segments.get(segment as usize)).map(|it| &it.name);
+    let what = match (spec, name) {
+        (Some(spec), Some(name)) => format!("segment {name} of {}", spec.key),
+        _ => "a segment".to_owned(),
+    };
+    let problem = format!("the source ended it {left} bytes before the length that it listed");
+    TabletError::new(TabletErrorKind::Invalid, what, problem)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_repository::pack::entries_of_pack;
-use cairn_repository::{ChunkId, Damage, DamagedObject, PackId, Repository};
+use cairn_repository::{Damage, DamagedObject, PackId, Repository};
 use tokio::sync::oneshot;
 
 use crate::edge::{Inlet, Outlet};
@@ -109,8 +109,6 @@ pub struct CheckTally {
     pub good_bytes: u64,
     /// Everything that is damaged.
     pub damages: Vec<Damage>,
-    /// Chunks among them.
-    pub bad_chunks: Vec<ChunkId>,
 }
 
 /// Counts what the verifier says.
@@ -143,10 +141,7 @@ impl CheckTally {
                     self.good_chunks += 1;
                     self.good_bytes += bytes.len() as u64;
                 }
-                Err(damage) => {
-                    self.bad_chunks.push(piece.id);
-                    self.damages.push(damage);
-                }
+                Err(damage) => self.damages.push(damage),
             }
         }
     }

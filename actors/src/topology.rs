@@ -25,6 +25,7 @@ use crate::committer::{Checkpoint, CommitterWorker, SnapshotHead};
 use crate::compute::{ComputePool, ComputeWorker};
 use crate::edge::{EdgeLimits, Inlet, Outlet, Weigh, edge};
 use crate::fetcher::FetcherWorker;
+use crate::holdings::Holdings;
 use crate::installer::{InstallerWorker, Switch};
 use crate::io::IoTasks;
 use crate::metrics::{EdgeId, StageId};
@@ -81,6 +82,8 @@ pub struct BackupParts {
     pub selection: Selection,
     /// The snapshot before.
     pub parent: Parent,
+    /// What the repository has.
+    pub holdings: Arc<Holdings>,
     /// What to write into the record.
     pub head: SnapshotHead,
     /// When to write index runs.
@@ -113,7 +116,9 @@ pub struct CheckParts {
     pub outcome: oneshot::Sender<CheckTally>,
 }
 
-/// Tasks and plans are small: enough that neither side ever waits for the other's last step.
+/// Segments to read: the planner runs ahead by few, since each may keep the plan of a whole partition open.
+const TASKS: EdgeLimits = EdgeLimits { items: 32, bytes: u64::MAX };
+/// Plans and news are small: enough that neither side ever waits for the other's last step.
 const SMALL_ITEMS: EdgeLimits = EdgeLimits { items: 256, bytes: u64::MAX };
 /// Windows on one lane: the buffer pool bounds them already; one waits while one is cut.
 const WINDOWS: EdgeLimits = EdgeLimits { items: 1, bytes: u64::MAX };
@@ -145,7 +150,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
     let chunking = job.repository.config().chunking;
     let drain = Arc::new(AtomicBool::new(false));
     let (plans, planned) = job.edge(EdgeId::SnapshotCommitter, SMALL_ITEMS);
-    let (tasks, to_read) = job.edge(EdgeId::SnapshotReader, SMALL_ITEMS);
+    let (tasks, to_read) = job.edge(EdgeId::SnapshotReader, TASKS);
     let cut_items = job.width.lanes * CUT_ITEMS_PER_LANE;
     let cut_limits = EdgeLimits { items: cut_items, bytes: u64::MAX };
     let (cut, to_seal) = job.edge(EdgeId::ChunkerChecksum, cut_limits);
@@ -178,7 +183,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
         }));
     }
     cut.end();
-    let dedupe = Arc::new(Dedupe::new(Arc::clone(&job.index)));
+    let dedupe = Arc::new(Dedupe::new(Arc::clone(&parts.holdings), job.io.clone()));
     let compression = job.repository.config().compression;
     let checksum = ComputeWorker {
         compute: Arc::new(Seal::new(dedupe, compression, Arc::clone(&job.progress))),
@@ -196,7 +201,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
     };
     let committer = CommitterWorker {
         repository: job.repository.clone(),
-        index: Arc::clone(&job.index),
+        holdings: parts.holdings,
         io: job.io.clone(),
         head: parts.head,
         checkpoint: parts.checkpoint,
@@ -243,8 +248,16 @@ pub fn restore(job: JobParts, parts: RestoreParts) -> Topology {
     let installers = (0..job.width.installers)
         .map(|_| {
             let (staged, switch) = (Arc::clone(&staged), Arc::clone(&switch));
-            let (progress, inlet) = (Arc::clone(&job.progress), to_install.clone());
-            Box::new(InstallerWorker { staged, switch, progress, inlet }) as Box<dyn Worker>
+            let worker = InstallerWorker {
+                staged,
+                switch,
+                repository: job.repository.clone(),
+                index: Arc::clone(&job.index),
+                io: job.io.clone(),
+                progress: Arc::clone(&job.progress),
+                inlet: to_install.clone(),
+            };
+            Box::new(worker) as Box<dyn Worker>
         })
         .collect();
     job.topology(vec![

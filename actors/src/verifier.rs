@@ -18,7 +18,7 @@ use cairn_repository::codec::{Decompressor, open_chunk};
 use cairn_repository::{Damage, DamagedObject, Fault as ChunkFault};
 
 use crate::compute::Compute;
-use crate::error::Fault;
+use crate::error::Stop;
 use crate::message::{Fetched, Piece, Placement, Verified};
 use crate::staged::SegmentOut;
 
@@ -96,7 +96,7 @@ impl Compute for Verify {
         task.placements.iter().map(|placement| u64::from(placement.location.raw_len)).sum()
     }
 
-    fn run(&self, task: VerifyTask) -> Result<Verified, Fault> {
+    fn run(&self, task: VerifyTask) -> Result<Verified, Stop> {
         let idle = self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut decompressor = idle.unwrap_or_default();
         let span = (task.offset, &task.bytes);

@@ -1,4 +1,4 @@
-//! [`Environment`]: the only place that reads environment variables.
+//! [`Environment`]: the only place that looks at what surrounds the process.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ pub(crate) struct Environment {
     pub(crate) config: Option<PathBuf>,
     pub(crate) log: Option<String>,
     pub(crate) no_color: bool,
+    /// How this program was called.
+    pub(crate) program: String,
 }
 
 impl Environment {
@@ -32,6 +34,10 @@ impl Environment {
             config: set("CAIRN_CONFIG").map(PathBuf::from),
             log: text("CAIRN_LOG"),
             no_color: set("NO_COLOR").is_some(),
+            program: match std::env::args_os().next() {
+                Some(program) => program.to_string_lossy().into_owned(),
+                None => "cairn".to_owned(),
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The `cairn` program: the reference host process of the engine.
 //!
-//! [`cli::low`] is what was typed, [`cli::high`] what it means, and one file per verb does it.
+//! `cli::low` is what was typed, `cli::high` what it means, and one file per verb does it.
 
 mod board;
 mod cli;

@@ -1,8 +1,10 @@
 //! Embedding in a plain `main`: back a directory up, restore it elsewhere, check every byte.
 //!
 //! ```sh
-//! cargo run --example embed_minimal -- WAREHOUSE REPOSITORY TARGET
+//! cargo run -p cairn-pipeline --example embed_minimal -- WAREHOUSE REPOSITORY TARGET
 //! ```
+
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
 use std::path::Path;

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn timestamps_differ_while_the_clock_stands_and_follow_it_when_it_moves() {
         let (clock, timestamps) = (Standing(AtomicU64::new(50_000)), Timestamps::default());
-        let mut next = || timestamps.next(&clock).as_unix_millis();
+        let next = || timestamps.next(&clock).as_unix_millis();
         assert_eq!([next(), next(), next()], [50_000, 50_001, 50_002]);
         clock.0.store(60_000, Ordering::Relaxed);
         assert_eq!([next(), next()], [60_000, 60_001]);

@@ -4,6 +4,7 @@ use std::any::Any;
 
 use cairn_actors::Fault;
 use cairn_actors::stage::panic_message;
+use cairn_actors::tablet::TabletErrorKind;
 
 use crate::job::JobKind;
 
@@ -156,6 +157,9 @@ impl From<Fault> for Error {
             Fault::Repository(error) => (*error).into(),
             fault => {
                 let kind = match &fault {
+                    Fault::Tablet(error) if error.kind() == TabletErrorKind::NotFound => {
+                        ErrorKind::Request
+                    }
                     Fault::Tablet(_) => ErrorKind::Tablets,
                     Fault::SegmentDamaged { .. } => ErrorKind::Repository,
                     Fault::UnknownCommit { .. } => ErrorKind::Storage,

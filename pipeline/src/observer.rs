@@ -20,7 +20,7 @@ pub struct JobEvent {
 
 /// Hears of every state of every job of an engine.
 pub trait Observer: Debug + Send + Sync + 'static {
-    /// Called on a thread of the engine; must not block.
+    /// Called on the thread that starts the job, then on threads of the engine; must not block.
     fn on_event(&self, event: &JobEvent) {
         let _ = event;
     }

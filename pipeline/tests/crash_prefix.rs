@@ -183,9 +183,8 @@ fn runs_follow_their_packs_and_the_record_is_last() {
     for backup in &Story::tell().backups {
         let recording = &backup.recording;
         let mutations = recording.mutations();
-        let is_created = |mutation: &Mutation| {
-            matches!(mutation, Mutation::Put { mode: PutMode::Create, .. })
-        };
+        let is_created =
+            |mutation: &Mutation| matches!(mutation, Mutation::Put { mode: PutMode::Create, .. });
         assert!(mutations.iter().all(is_created), "a backup changes nothing that is there");
 
         // R3: the put of a run begins when the puts of all packs that it names have ended.
@@ -205,7 +204,10 @@ fn runs_follow_their_packs_and_the_record_is_last() {
                     assert!(before.contains(&pack), "R3: {pack} is not there yet");
                     continue;
                 };
-                assert!(!recording.in_flight(*put_at).contains(mutation), "R3: {pack} is not durable");
+                assert!(
+                    !recording.in_flight(*put_at).contains(mutation),
+                    "R3: {pack} is not durable"
+                );
             }
         }
         assert!(num_runs > 1, "no checkpoint was written: the test says little");
@@ -215,7 +217,10 @@ fn runs_follow_their_packs_and_the_record_is_last() {
         let record = layout::parse_snapshot_path(mutations[last].path()).unwrap();
         assert_eq!(record.as_str(), backup.label);
         for count in 0..last {
-            assert!(!recording.in_flight(count).contains(&mutations[last]), "R5: {count} of {last}");
+            assert!(
+                !recording.in_flight(count).contains(&mutations[last]),
+                "R5: {count} of {last}"
+            );
         }
     }
 }
@@ -239,7 +244,8 @@ fn a_record_reaches_only_what_runs_list() {
                 let list = repository.read_document::<ObjectList>(&index, &database.objects);
                 let list = list.await.unwrap();
                 for partition in list.objects().iter().flat_map(|object| &object.partitions) {
-                    let tablets = repository.read_document::<TabletList>(&index, &partition.tablets);
+                    let tablets =
+                        repository.read_document::<TabletList>(&index, &partition.tablets);
                     let tablets = tablets.await.unwrap();
                     let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
                     for id in segments.flat_map(|segment| segment.chunks.iter()) {

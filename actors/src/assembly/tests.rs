@@ -2,14 +2,15 @@ use super::*;
 use crate::message::PlannedTablet;
 use crate::tablet::ObjectKey;
 
-fn catalog() -> Vec<ObjectSpec> {
-    vec![ObjectSpec {
+fn catalog() -> Vec<(ObjectSpec, bool)> {
+    let spec = ObjectSpec {
         key: ObjectKey::table("shop", "orders"),
         depends_on: Vec::new(),
         fingerprint: Vec::new(),
         definition: Vec::new(),
         partitions: vec!["p1".into()],
-    }]
+    };
+    vec![(spec, false)]
 }
 
 fn entry(name: &str, len: u64) -> Segment {

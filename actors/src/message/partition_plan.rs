@@ -10,8 +10,9 @@ use crate::tablet::{ObjectSpec, Skipped};
 pub enum Plan {
     /// The objects of the view.
     Catalog {
-        /// The objects; others refer to them by position.
-        objects: Vec<ObjectSpec>,
+        /// The objects, each with whether only some of its partitions are selected; others refer to them by
+        /// position.
+        objects: Vec<(ObjectSpec, bool)>,
         /// What the source left out.
         skipped: Vec<Skipped>,
     },

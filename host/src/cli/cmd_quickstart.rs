@@ -2,10 +2,16 @@
 
 use super::high::QuickstartPlan;
 use crate::exit::Exit;
-use crate::quickstart;
+use crate::quickstart::{self, Wishes};
 use crate::session::Session;
 
 pub(super) fn run(session: &Session, plan: &QuickstartPlan) -> anyhow::Result<Exit> {
-    quickstart::run(session, &plan.directory, plan.scale, plan.settings)?;
+    let wishes = Wishes {
+        directory: &plan.directory,
+        scale: plan.scale,
+        settings: plan.settings,
+        program: &plan.program,
+    };
+    quickstart::run(session, &wishes)?;
     Ok(Exit::Ok)
 }

@@ -68,10 +68,12 @@ pub(super) struct RepoCreatePlan {
 }
 
 #[derive(Debug)]
-pub(crate) struct QuickstartPlan {
-    pub(crate) directory: PathBuf,
-    pub(crate) scale: f64,
-    pub(crate) settings: RepositorySettings,
+pub(super) struct QuickstartPlan {
+    pub(super) directory: PathBuf,
+    pub(super) scale: f64,
+    pub(super) settings: RepositorySettings,
+    /// How this program was called.
+    pub(super) program: String,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ impl Invocation {
                 directory: typed.dir,
                 scale: scale(typed.scale)?,
                 settings: config.repository.settings()?,
+                program: environment.program,
             }),
             Verb::Serve(typed) => Action::Serve(ServePlan {
                 repositories: match typed.repo.is_empty() {

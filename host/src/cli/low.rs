@@ -9,6 +9,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{environment, exit};
 
+const WAREHOUSE: &str = "\
+A warehouse is a directory tree <database>/<table>/<partition>/<tablet>/<segment files>.
+Shallower trees work too.";
+
 const EXAMPLES: &str = "\
 Examples:
   cairn quickstart                                     see everything work on generated tables
@@ -19,12 +23,10 @@ Examples:
   cairn check --repo /backup --read-data               verify every byte";
 
 fn epilogue() -> String {
-    [EXAMPLES, exit::HELP, environment::HELP].join("\n\n")
+    [WAREHOUSE, EXAMPLES, exit::HELP, environment::HELP].join("\n\n")
 }
 
 /// Back up and restore databases that keep their data in tablets.
-///
-/// A warehouse is a directory tree <database>/<table>/<partition>/<tablet>/<segment files>; other trees work too.
 #[derive(Debug, Parser)]
 #[command(name = "cairn", version, after_help = epilogue(), max_term_width = 110)]
 pub(super) struct Arguments {

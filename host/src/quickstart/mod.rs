@@ -35,19 +35,23 @@ const LOST: &str = "lineitem";
 const FIRST: &str = "first";
 const SECOND: &str = "second";
 
+/// What the user wishes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wishes<'a> {
+    pub(crate) directory: &'a Path,
+    pub(crate) scale: f64,
+    pub(crate) settings: RepositorySettings,
+    /// How this program is called.
+    pub(crate) program: &'a str,
+}
+
 /// Runs it in a directory. Everything stays there, to be tried on.
-pub(crate) fn run(
-    session: &Session,
-    directory: &Path,
-    scale: f64,
-    settings: RepositorySettings,
-) -> anyhow::Result<()> {
-    let place = Place::prepare(directory)?;
+pub(crate) fn run(session: &Session, wishes: &Wishes<'_>) -> anyhow::Result<()> {
+    let place = Place::prepare(wishes.directory)?;
     let mut tour = Tour { session, place: &place, steps: Vec::new() };
-    let repository = tour.generate(scale).and_then(|()| {
-        let location = place.repository().display().to_string();
-        session.create(&location, settings)
-    })?;
+    tour.generate(wishes.scale)?;
+    let location = place.repository().display().to_string();
+    let repository = session.create(&location, wishes.settings)?;
     let first = tour.back_up(&repository, FIRST, "back up the warehouse")?;
     tour.change()?;
     let second = tour.back_up(&repository, SECOND, "back up again: only what is new")?;
@@ -55,7 +59,7 @@ pub(crate) fn run(
     let before = tour.lose()?;
     tour.restore(&repository)?;
     tour.prove(&before)?;
-    tour.end()
+    tour.end(wishes.program)
 }
 
 /// The steps so far.
@@ -227,18 +231,19 @@ impl Tour<'_> {
     }
 
     /// What to try next.
-    fn end(self) -> anyhow::Result<()> {
+    fn end(self, program: &str) -> anyhow::Result<()> {
         let warehouse = quoted(self.place.warehouse());
         let repository = quoted(self.place.repository());
+        let cairn = quoted(Path::new(program));
         let copy = quoted(&self.place.directory().join("copy"));
         let next = [
-            format!("cairn snapshots --repo {repository}"),
-            format!("cairn check --repo {repository} --read-data"),
-            format!("cairn backup --repo {repository} {warehouse}"),
+            format!("{cairn} snapshots --repo {repository}"),
+            format!("{cairn} check --repo {repository} --read-data"),
+            format!("{cairn} backup --repo {repository} {warehouse}"),
             format!(
-                "cairn restore --repo {repository} --label {FIRST} --table {DATABASE}.orders {copy}"
+                "{cairn} restore --repo {repository} --label {FIRST} --table {DATABASE}.orders {copy}"
             ),
-            format!("cairn serve --repo {repository}"),
+            format!("{cairn} serve --repo {repository}"),
         ];
         self.ui().show(format!("\n{}", self.ui().bold("Try next")))?;
         for command in &next {

@@ -62,13 +62,13 @@ impl Meter {
     fn draw(&self, state: JobState, progress: &ProgressSnapshot) {
         let is_moving = matches!(state, JobState::Uploading | JobState::Downloading);
         let template = if is_moving && progress.bytes_total > 0 { BAR } else { SPINNER };
+        self.bar.set_message(format!("{}: {}", self.kind.as_str(), state.as_str()));
+        self.bar.set_length(progress.bytes_total);
+        self.bar.set_position(progress.bytes_done);
         // The templates are constants and one of them is always shown.
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
-        self.bar.set_message(format!("{}: {}", self.kind.as_str(), state.as_str()));
-        self.bar.set_length(progress.bytes_total);
-        self.bar.set_position(progress.bytes_done);
         self.bar.tick();
     }
 

@@ -269,7 +269,10 @@ impl Staging {
         if let Err(error) = durable {
             return Err(self.fall_back(&switch, error));
         }
-        switch.erase()?;
+        if let Err(error) = switch.erase() {
+            // The new data serves; the next open finds every move done and only tidies up.
+            tracing::warn!(%error, "the record of a finished switch stays until the next open");
+        }
         self.hit(SwitchPoint::AfterSwitchFileRemoved);
         Ok(())
     }

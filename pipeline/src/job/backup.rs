@@ -1,15 +1,18 @@
 //! Backup jobs: what comes before and after the pipeline.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use cairn_actors::BackupOutcome;
 use cairn_actors::committer::{Checkpoint, SnapshotHead};
+use cairn_actors::holdings::Holdings;
 use cairn_actors::parent::Parent;
 use cairn_actors::tablet::{ObjectKey, TabletSource};
 use cairn_actors::topology::{self, BackupParts};
 use cairn_repository::index::Index;
-use cairn_repository::manifest::{Object, ObjectList, Root};
+use cairn_repository::manifest::{Document, DocumentRef, Object, ObjectList, Partition, Root};
 use cairn_repository::record::Record;
 use cairn_repository::{ErrorKind, Repository};
 use futures::StreamExt;
@@ -38,19 +41,26 @@ pub(crate) async fn run(
     let budget = around.config.index_memory_bytes;
     let index = repository.load_index(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);
-    let origin = source.origin();
-    let objects = match request.rescan {
-        true => HashMap::new(),
-        false => core.cancellable(latest_objects(&repository, &index, &origin)).await?,
+    let (source, origin) = origin_of(around, source).await?;
+    let (holdings, objects) = match request.rescan {
+        true => (present_packs(core, &repository, index).await?, HashMap::new()),
+        false => {
+            let holdings = Holdings::new(index, None);
+            let objects = latest_objects(&repository, &holdings, &origin);
+            let objects = core.cancellable(objects).await?;
+            (holdings, objects)
+        }
     };
-    let job = core.parts(around, &repository, &index);
+    let holdings = Arc::new(holdings);
+    let job = core.parts(around, &repository, holdings.index());
     let io = job.io.clone();
-    let parent = Parent::new(repository, index, io.clone(), objects);
+    let parent = Parent::new(repository, Arc::clone(&holdings), io.clone(), objects);
     let (outcome, committed) = oneshot::channel();
     let parts = BackupParts {
         source,
         selection: request.selection,
         parent,
+        holdings,
         head: SnapshotHead {
             label: request.label,
             created: around.timestamps.next(around.clock.as_ref()),
@@ -87,30 +97,52 @@ async fn refuse_taken_label(repository: &Repository, request: &BackupRequest) ->
     }
 }
 
-/// The latest entry of each object among the snapshots of an origin.
+/// The origin of a source, asked on a thread that may block.
+async fn origin_of(
+    around: &Surroundings,
+    source: Arc<dyn TabletSource>,
+) -> Result<(Arc<dyn TabletSource>, String), Error> {
+    let asked = around.runtime.spawn_blocking(move || {
+        let origin = source.origin();
+        (source, origin)
+    });
+    match asked.await {
+        Ok(answer) => Ok(answer),
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::engine_closed()),
+    }
+}
+
+/// A rescan trusts nobody: what the index lists counts only as far as its pack is there.
+async fn present_packs(
+    core: &JobCore,
+    repository: &Repository,
+    index: Arc<Index>,
+) -> Result<Holdings, Error> {
+    let packs = core.cancellable(repository.packs()).await?;
+    Ok(Holdings::new(index, Some(packs.into_iter().map(|(pack, _)| pack).collect())))
+}
+
+/// The latest entry of each partition of each object among the snapshots of an origin.
 async fn latest_objects(
     repository: &Repository,
-    index: &Index,
+    holdings: &Holdings,
     origin: &str,
 ) -> Result<HashMap<ObjectKey, Object>, Error> {
     let mut objects = HashMap::new();
     let mut num_parents = 0;
     let mut records = std::pin::pin!(repository.recent_records(MAX_RECORDS).await?);
     while let Some(listed) = records.next().await {
-        // A damaged record is the check's business; here it only costs time.
-        let Ok(record) = listed.record else { continue };
-        if record.origin != origin {
-            continue;
-        }
-        match add_objects(repository, index, &record, &mut objects).await {
-            Ok(added) if added == 0 && num_parents > 0 => break,
-            Ok(_) => {}
-            Err(error) if error.damage().is_some() => {
-                tracing::warn!(label = %record.label, %error, "not used as a parent");
-            }
+        let record = match listed.record {
+            Ok(record) if record.origin == origin => record,
+            Ok(_) => continue,
+            // A damaged record is the check's business; here it only costs time.
+            Err(error) if error.damage().is_some() => continue,
             Err(error) => return Err(error.into()),
+        };
+        if add_objects(repository, holdings, &record, &mut objects).await? {
+            num_parents += 1;
         }
-        num_parents += 1;
         if num_parents == MAX_PARENTS {
             break;
         }
@@ -118,29 +150,70 @@ async fn latest_objects(
     Ok(objects)
 }
 
-/// Adds the objects of a snapshot that are not known yet; says how many.
+/// Adds what a snapshot has and no later one had; says whether that was anything. Documents that cannot be read count as
+/// lost, so that this backup stores them again.
 async fn add_objects(
     repository: &Repository,
-    index: &Index,
+    holdings: &Holdings,
     record: &Record,
     objects: &mut HashMap<ObjectKey, Object>,
-) -> Result<usize, cairn_repository::Error> {
-    let num_before = objects.len();
-    let root: Root = repository.read_document(index, &record.root).await?;
-    let references: Vec<_> =
-        root.databases().iter().map(|database| database.objects.clone()).collect();
-    let lists = repository.read_documents::<ObjectList>(index, &references).await?;
-    for (database, list) in root.databases().iter().zip(lists) {
+) -> Result<bool, Error> {
+    let mut has_added = false;
+    let Some(root) = read_or_distrust::<Root>(repository, holdings, &record.root).await? else {
+        return Ok(false);
+    };
+    for database in root.into_databases() {
+        let reference = &database.objects;
+        let Some(list) = read_or_distrust::<ObjectList>(repository, holdings, reference).await?
+        else {
+            continue;
+        };
         for object in list.into_objects() {
             let key = ObjectKey {
                 database: database.name.as_str().into(),
                 kind: object.kind.as_str().into(),
                 name: object.name.as_str().into(),
             };
-            objects.entry(key).or_insert(object);
+            has_added |= merge(objects, key, object);
         }
     }
-    Ok(objects.len() - num_before)
+    Ok(has_added)
+}
+
+/// Adds the partitions that are not there yet; says whether there were any.
+fn merge(objects: &mut HashMap<ObjectKey, Object>, key: ObjectKey, older: Object) -> bool {
+    match objects.entry(key) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(older);
+            true
+        }
+        Entry::Occupied(mut newer) => {
+            let partitions = &mut newer.get_mut().partitions;
+            let num_before = partitions.len();
+            let known: HashSet<String> =
+                partitions.iter().map(|partition| partition.name.clone()).collect();
+            let is_new = |partition: &Partition| !known.contains(&partition.name);
+            partitions.extend(older.partitions.into_iter().filter(is_new));
+            partitions.sort_by(|a, b| a.name.cmp(&b.name));
+            partitions.len() > num_before
+        }
+    }
+}
+
+async fn read_or_distrust<D: Document>(
+    repository: &Repository,
+    holdings: &Holdings,
+    reference: &DocumentRef,
+) -> Result<Option<D>, Error> {
+    match repository.read_document::<D>(holdings.index(), reference).await {
+        Ok(document) => Ok(Some(document)),
+        Err(error) if error.damage().is_some() => {
+            tracing::warn!(%error, "a manifest is lost and will be stored again");
+            holdings.distrust(reference.chunks.iter());
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn host_name() -> String {

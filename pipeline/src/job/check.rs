@@ -1,6 +1,6 @@
 //! Check jobs: structure first, then, on request, every byte.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cairn_actors::topology::{self, CheckParts};
@@ -58,15 +58,19 @@ async fn read_data(
     let tally = tally.await.map_err(|_| Error::cancelled())?;
     report.good_chunks = Some(tally.good_chunks);
     report.good_bytes = tally.good_bytes;
-    let known: HashSet<DamagedObject> =
-        report.structure.findings.iter().map(|finding| finding.damage.object.clone()).collect();
-    for damage in tally.damages {
-        let lost = match damage.chunk {
-            // A pack whose directory is damaged was found by the structure check, with what it touches.
-            None if known.contains(&damage.object) => continue,
-            None => HashSet::new(),
-            Some(chunk) => lost_chunks(&index, chunk, &damage).await?,
-        };
+    // What the structure check found, with what it touches, is not told twice.
+    let known: HashSet<(DamagedObject, Option<ChunkId>)> = report
+        .structure
+        .findings
+        .iter()
+        .map(|finding| (finding.damage.object.clone(), finding.damage.chunk))
+        .collect();
+    let is_news = |damage: &Damage| !known.contains(&(damage.object.clone(), damage.chunk));
+    let damages: Vec<Damage> = tally.damages.into_iter().filter(is_news).collect();
+    let mut lost = core.cancellable(lost_chunks(&index, &damages)).await?;
+    for damage in damages {
+        // One walk over the manifests per damaged pack: its first damage carries what all of them touch.
+        let lost = lost.remove(&damage.object).unwrap_or_default();
         let affected = match lost.is_empty() {
             true => Vec::new(),
             false => core.cancellable(affected_by(repository, &index, &lost)).await?,
@@ -76,13 +80,19 @@ async fn read_data(
     Ok(())
 }
 
-/// The chunk, unless it lies in another pack too.
+/// The chunks that have no good place left, by the object whose damage they are told with.
 async fn lost_chunks(
     index: &Index,
-    chunk: ChunkId,
-    damage: &Damage,
-) -> Result<HashSet<ChunkId>, Error> {
-    let places = index.find_all(&chunk).await?;
-    let is_elsewhere = places.iter().any(|place| damage.object != DamagedObject::Pack(place.pack));
-    Ok(if is_elsewhere { HashSet::new() } else { HashSet::from([chunk]) })
+    damages: &[Damage],
+) -> Result<HashMap<DamagedObject, HashSet<ChunkId>>, Error> {
+    let bad: HashSet<(ChunkId, &DamagedObject)> =
+        damages.iter().filter_map(|damage| Some((damage.chunk?, &damage.object))).collect();
+    let mut lost: HashMap<DamagedObject, HashSet<ChunkId>> = HashMap::new();
+    for (chunk, object) in &bad {
+        let places = index.find_all(chunk).await?;
+        if places.iter().all(|place| bad.contains(&(*chunk, &DamagedObject::Pack(place.pack)))) {
+            lost.entry((*object).clone()).or_default().insert(*chunk);
+        }
+    }
+    Ok(lost)
 }

@@ -1,5 +1,6 @@
 //! [`JobCore`]: what every job has, whatever its kind.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl JobCore {
             is_draining: AtomicBool::new(false),
         };
         core.metrics.moved(None, JobState::Pending, Duration::ZERO);
-        core.observer.on_event(&core.event(JobState::Pending));
+        core.tell(JobState::Pending);
         Arc::new(core)
     }
 
@@ -90,10 +91,10 @@ impl JobCore {
         }
     }
 
-    /// Drains the job, now or as soon as there is a pipeline.
+    /// Drains the job, also one that has no pipeline yet.
     pub(crate) fn drain(&self) {
         // Relaxed: the lock of `control` orders it. Either this call sees the pipeline, or who starts it
-        // sees the flag.
+        // sees the flag behind that lock.
         self.is_draining.store(true, Ordering::Relaxed);
         if let Some(control) = self.control() {
             control.drain();
@@ -118,11 +119,16 @@ impl JobCore {
         }
         self.state.send_replace(next);
         self.metrics.moved(Some(from), next, self.started.elapsed());
-        self.observer.on_event(&self.event(next));
+        self.tell(next);
     }
 
-    fn event(&self, state: JobState) -> JobEvent {
-        JobEvent { id: self.id.clone(), kind: self.kind, label: self.label.clone(), state }
+    /// Tells the observer. Its panic is its own affair: the job goes on.
+    fn tell(&self, state: JobState) {
+        let (id, label) = (self.id.clone(), self.label.clone());
+        let event = JobEvent { id, kind: self.kind, label, state };
+        if catch_unwind(AssertUnwindSafe(|| self.observer.on_event(&event))).is_err() {
+            tracing::error!(job = event.id, "the observer panicked");
+        }
     }
 
     /// What the stages of this job are given.
@@ -157,6 +163,10 @@ impl JobCore {
         topology: Topology,
         io: IoTasks,
     ) -> Result<(), Error> {
+        if self.kind == JobKind::Backup && self.is_draining.load(Ordering::Relaxed) {
+            // Nothing was begun that could be kept.
+            return Err(Error::cancelled());
+        }
         let RunningJob { control, exit, .. } = around.plane.launch(topology).await?;
         *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(control.clone());
         if self.is_draining.load(Ordering::Relaxed) {

@@ -78,7 +78,7 @@ impl<R> JobHandle<R> {
     }
 
     /// Asks a backup to end early but in order: what was begun becomes durable and findable, no snapshot is made, and the job
-    /// ends as cancelled. Running the backup again continues from there.
+    /// ends as cancelled. Running the backup again stores nothing of it again.
     pub fn drain(&self) {
         self.core.drain();
     }

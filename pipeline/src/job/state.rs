@@ -7,7 +7,7 @@ use cairn_actors::Phase;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum JobState {
-    /// Accepted, nothing done yet.
+    /// Accepted; the repository is being looked at. A check of the structure stays here until it ends.
     Pending,
     /// Listing and pinning (backup), or reading manifests (restore, check).
     Snapshotting,
@@ -21,7 +21,7 @@ pub enum JobState {
     Finished,
     /// Cancelled; nothing visible was changed.
     Cancelled,
-    /// Failed; nothing visible was changed.
+    /// Failed; nothing visible was changed, unless the error says that the snapshot may exist (CAIRN-A005).
     Failed,
 }
 

@@ -3,12 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_pipeline::storage::{ObjectPath, Operation};
-use cairn_pipeline::{CheckRequest, Error, ErrorKind, JobHandle, JobState};
+use cairn_pipeline::storage::{MemoryStorage, ObjectPath, Operation};
+use cairn_pipeline::{
+    BackupRequest, CheckRequest, EngineConfig, Error, ErrorKind, JobHandle, JobState,
+};
 use cairn_testkit::Fault;
+use tokio::sync::watch;
 
 use crate::place::content::Content;
-use crate::place::rig::Rig;
+use crate::place::hooked::{Halt, HookedStorage};
+use crate::place::rig::{Rig, small_config};
 use crate::place::script::{Deed, Gate, Point};
 use crate::place::source::{Ends, ToySink};
 use crate::place::{ends_within, observe, wait_until};
@@ -61,6 +65,31 @@ fn while_the_planner_reads_the_snapshot_before() {
 }
 
 #[test]
+fn while_the_planner_looks_chunks_up_in_an_index_that_is_not_in_memory() {
+    let config = EngineConfig { index_memory_bytes: 0, ..small_config() };
+    let mut hooked = None;
+    let rig = Rig::with_config(config, MemoryStorage::new(), |memory| {
+        Arc::clone(hooked.insert(HookedStorage::new(memory))) as _
+    });
+    // More chunks than the pages that are read for the manifests can list.
+    for number in 0..20_000_u64 {
+        rig.source.put(&format!("wide/table/p/t/{number}"), Content::noise(number, 100));
+    }
+    rig.backup("before").unwrap();
+    let (release, told) = watch::channel(false);
+    let script = Arc::clone(&rig.source.script);
+    let num_views = script.calls(Point::Snapshot);
+    hooked.unwrap().set(move |operation, path| {
+        let is_planning = script.calls(Point::Snapshot) > num_views;
+        let waits = is_planning && operation == Operation::Get && below("indexes")(path);
+        waits.then(|| Halt::Wait(told.clone()))
+    });
+    let job = rig.start("a");
+    wait_until("a lookup waits", || release.receiver_count() > 1);
+    assert_cancelled(cancel(job));
+}
+
+#[test]
 fn while_segments_without_end_are_read() {
     let rig = Rig::new();
     rig.source.put("shop/orders/p9/t1/endless.dat", Content::noise(9, 1 << 40));
@@ -105,10 +134,7 @@ fn during_the_put_of_the_record_the_answer_is_that_nobody_knows() {
         wait_until("the record stalls", || fault.hits() == 1);
         let error = cancel(job).unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Storage, "CAIRN-A005"));
-        assert_eq!(
-            error.to_string(),
-            "cancelled during the commit: snapshot a may exist or not"
-        );
+        assert_eq!(error.to_string(), "cancelled during the commit: snapshot a may exist or not");
         for label in rig.labels() {
             assert_eq!(rig.restored(&label), rig.source.contents());
         }
@@ -194,7 +220,7 @@ fn an_engine_that_is_dropped_ends_its_jobs() {
     let rig = Rig::new();
     rig.source.put("shop/orders/p9/t1/endless.dat", Content::noise(9, 1 << 40));
     let Rig { source, repository, engine, memory } = rig;
-    let request = cairn_pipeline::BackupRequest::new("a").unwrap();
+    let request = BackupRequest::new("a").unwrap();
     let job = engine.backup(&repository, Arc::clone(&source) as _, request);
     wait_until("much was read", || source.bytes_read() > 4 << 20);
     let (tell, told) = std::sync::mpsc::sync_channel(1);

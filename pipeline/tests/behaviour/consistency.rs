@@ -135,7 +135,7 @@ fn backup(
     deed: impl FnOnce() + Send + 'static,
 ) -> Result<BackupReport, Error> {
     let meddling = Meddling { moment, deed: Mutex::new(Some(Box::new(deed))) };
-    let inner = DirectorySource::open(&place.warehouse()).unwrap();
+    let inner = DirectorySource::open(place.warehouse()).unwrap();
     let source = MeddledSource { inner, meddling: Arc::new(meddling) };
     let request = BackupRequest::new("a").unwrap();
     ends_within(DEADLINE, place.engine.backup(&place.repository, Arc::new(source), request))

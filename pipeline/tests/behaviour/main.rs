@@ -6,11 +6,13 @@ mod cancel;
 mod consistency;
 mod drain;
 mod faults;
+mod healing;
 mod identity;
 mod panic;
 mod parallel;
 mod restore_damage;
 mod round_trip;
+mod scope;
 mod transient;
 
 #[path = "../place/mod.rs"]

@@ -32,7 +32,10 @@ fn of_sixteen_backups_of_one_label_exactly_one_wins() {
         assert_eq!((error.kind(), error.code()), (ErrorKind::Request, "CAIRN-R004"), "{error}");
     }
     assert_eq!(rig.labels(), ["a"]);
-    assert_eq!(rig.repository.snapshot("a").unwrap(), won.into_iter().next().unwrap().unwrap().record);
+    assert_eq!(
+        rig.repository.snapshot("a").unwrap(),
+        won.into_iter().next().unwrap().unwrap().record
+    );
     rig.works();
 }
 

@@ -1,6 +1,5 @@
 //! Damage in the repository: a restore refuses and names what it cannot restore, a check names what is affected.
 
-use bytes::Bytes;
 use cairn_pipeline::storage::ObjectPath;
 use cairn_pipeline::{BackupReport, Error, ErrorKind};
 use cairn_repository::PackId;
@@ -11,33 +10,35 @@ use crate::place::source::{Ends, ToySink};
 
 const VICTIM: &str = "shop/orders/p2/t7/victim.dat";
 
-/// A repository whose last two packs hold one segment and the manifests.
+/// A repository of two snapshots, the second of which added one pack with one segment and one with manifests.
 struct Damaged {
     rig: Rig,
+    packs_before: Vec<ObjectPath>,
 }
 
 impl Damaged {
     fn new() -> Self {
         let rig = Rig::new();
         rig.backup("before").unwrap();
+        let packs_before = rig.paths_below("packs");
         rig.source.put(VICTIM, "rows that matter");
         let _: BackupReport = rig.backup("after").unwrap();
-        Self { rig }
+        Self { rig, packs_before }
     }
 
-    /// The pack that holds the victim alone, or the documents of the second backup.
+    /// The pack that the second backup added for this kind.
     fn pack(&self, kind: ChunkKind) -> ObjectPath {
         let objects = self.rig.memory.objects();
-        let packs = objects.into_iter().filter(|(path, _)| path.as_str().starts_with("packs"));
-        let wanted = |(path, bytes): (ObjectPath, Bytes)| {
+        let added = self.rig.paths_below("packs");
+        let added = added.into_iter().filter(|path| !self.packs_before.contains(path));
+        let is_of_kind = |path: &ObjectPath| {
             let id: PackId = path.name().parse().unwrap();
-            let entries = entries_of_pack(&id, &bytes).unwrap();
-            let victim = entries.len() == 1 && entries[0].location.kind == ChunkKind::Segment;
-            let documents = entries[0].location.kind == ChunkKind::Document;
-            let fits = if kind == ChunkKind::Segment { victim } else { documents };
-            fits.then_some(path)
+            let entries = entries_of_pack(&id, &objects[path]).unwrap();
+            entries.iter().all(|entry| entry.location.kind == kind)
         };
-        packs.filter_map(wanted).next_back().unwrap()
+        let found: Vec<_> = added.filter(is_of_kind).collect();
+        assert_eq!(found.len(), 1);
+        found[0].clone()
     }
 
     fn object(&self, prefix: &str) -> ObjectPath {
@@ -110,15 +111,19 @@ fn other_snapshots_and_what_is_intact_stay_restorable() {
 fn a_flipped_manifest() {
     let damaged = Damaged::new();
     damaged.flip(&damaged.pack(ChunkKind::Document), 30);
-    // Which document it hits decides how far the restore comes: at most until the reservation.
+    // Which document it hits decides whether the restore comes to a reservation.
     let sink = ToySink::new();
-    let outcome = ["before", "after"].map(|label| damaged.rig.restore_into(label, &sink));
-    let errors: Vec<Error> = outcome.into_iter().filter_map(Result::err).collect();
-    assert_eq!(errors.len(), 1, "the manifests of one snapshot are damaged");
-    assert_eq!((errors[0].kind(), errors[0].code()), (ErrorKind::Repository, "CAIRN-R007"));
-    assert!(chain(&errors[0]).contains("packs/"), "{}", chain(&errors[0]));
+    let error = damaged.rig.restore_into("after", &sink).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Repository, "CAIRN-R007"), "{error}");
+    assert!(chain(&error).contains("packs/"), "{}", chain(&error));
+    assert_eq!((sink.ends().installed, sink.contents().len()), (0, 0));
+    damaged.rig.restore_into("before", &sink).unwrap();
     let findings = damaged.rig.check();
-    assert!(findings.iter().any(|finding| finding.contains("[snapshot ")), "{findings:?}");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert!(findings[0].contains("[snapshot after"), "{findings:?}");
+    // The next backup does not need what is lost, and writes its own manifests.
+    damaged.rig.backup("healed").unwrap();
+    assert_eq!(damaged.rig.restored("healed"), damaged.rig.source.contents());
 }
 
 #[test]

@@ -36,9 +36,8 @@ fn every_kind_of_object_survives_passing_faults() {
     for kind in [ErrorKind::Transient, ErrorKind::UnknownOutcome] {
         let (rig, faults) = layered_rig();
         for prefix in ["packs", "indexes", "snapshots"] {
-            let is_below = move |path: &cairn_pipeline::storage::ObjectPath| {
-                path.as_str().starts_with(prefix)
-            };
+            let is_below =
+                move |path: &cairn_pipeline::storage::ObjectPath| path.as_str().starts_with(prefix);
             faults.plan(Fault::fail(kind).on(Operation::Put).at(is_below).times(2));
             faults.plan(Fault::fail_after_effect(kind).on(Operation::Put).at(is_below));
             faults.plan(Fault::fail(kind).on(Operation::Get).at(is_below).times(2));

@@ -19,8 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use cairn_pipeline::directory::{DirectorySink, DirectorySource};
 use cairn_pipeline::{
-    BackupReport, BackupRequest, CheckRequest, Engine, Error, JobHandle, Repository, RepositorySettings,
-    RestoreReport, RestoreRequest, StageObservation,
+    BackupReport, BackupRequest, CheckRequest, Engine, Error, JobHandle, Repository,
+    RepositorySettings, RestoreReport, RestoreRequest, StageObservation,
 };
 use tempfile::TempDir;
 
@@ -115,7 +115,7 @@ impl Place {
     }
 
     pub(crate) fn source(&self) -> Arc<DirectorySource> {
-        Arc::new(DirectorySource::open(&self.warehouse()).unwrap())
+        Arc::new(DirectorySource::open(self.warehouse()).unwrap())
     }
 
     pub(crate) fn try_backup(&self, request: BackupRequest) -> Result<BackupReport, Error> {
@@ -130,8 +130,12 @@ impl Place {
         self.backup_with(BackupRequest::new(label).unwrap())
     }
 
-    pub(crate) fn try_restore(&self, request: RestoreRequest, to: &str) -> Result<RestoreReport, Error> {
-        let sink = Arc::new(DirectorySink::open(&self.path(to)).unwrap());
+    pub(crate) fn try_restore(
+        &self,
+        request: RestoreRequest,
+        to: &str,
+    ) -> Result<RestoreReport, Error> {
+        let sink = Arc::new(DirectorySink::open(self.path(to)).unwrap());
         self.engine.restore(&self.repository, sink, request).wait()
     }
 
@@ -164,4 +168,3 @@ pub(crate) fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
     }
     files
 }
-

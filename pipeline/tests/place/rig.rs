@@ -61,7 +61,15 @@ impl Rig {
         memory: MemoryStorage,
         wrap: impl FnOnce(Arc<dyn Storage>) -> Arc<dyn Storage>,
     ) -> Self {
-        let engine = Engine::builder().config(small_config()).start().unwrap();
+        Self::with_config(small_config(), memory, wrap)
+    }
+
+    pub(crate) fn with_config(
+        config: EngineConfig,
+        memory: MemoryStorage,
+        wrap: impl FnOnce(Arc<dyn Storage>) -> Arc<dyn Storage>,
+    ) -> Self {
+        let engine = Engine::builder().config(config).start().unwrap();
         let storage = wrap(Arc::new(memory.clone()));
         let repository = engine.create_repository_on(storage, small_settings()).unwrap();
         Self { source: ToySource::filled(), repository, engine, memory }

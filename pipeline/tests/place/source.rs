@@ -154,7 +154,7 @@ impl TabletSource for ToySource {
             held: Mutex::default(),
             script: Arc::clone(&self.script),
             bytes_read: Arc::clone(&self.bytes_read),
-            alive: Arc::new(Arc::clone(&self.views)),
+            alive: Arc::new(Alive(Arc::clone(&self.views))),
         }))
     }
 }
@@ -171,8 +171,12 @@ struct ToyView {
     held: Mutex<BTreeSet<SegmentAddress>>,
     script: Arc<Script>,
     bytes_read: Arc<AtomicU64>,
-    alive: Arc<Arc<()>>,
+    alive: Arc<Alive>,
 }
+
+/// A view that is alive. Its readers hold it weakly: they must not outlive it.
+#[derive(Debug)]
+struct Alive(#[expect(dead_code, reason = "held to be counted")] Arc<()>);
 
 impl ToyView {
     fn tablets_at(&self, object: u32, partition: u32) -> &ToyPartition {
@@ -232,7 +236,7 @@ struct ToyReader {
     position: u64,
     script: Arc<Script>,
     bytes_read: Arc<AtomicU64>,
-    view: Weak<Arc<()>>,
+    view: Weak<Alive>,
 }
 
 impl SegmentReader for ToyReader {

@@ -23,6 +23,11 @@ impl Writer {
         self
     }
 
+    pub(crate) fn bool(&mut self, value: bool) -> &mut Self {
+        let _ = self.0.bool(value);
+        self
+    }
+
     pub(crate) fn text(&mut self, text: &str) -> &mut Self {
         let _ = self.0.str(text);
         self
@@ -99,6 +104,15 @@ impl<'a> Reader<'a> {
         Ok(elements)
     }
 
+    /// `true`: its opposite is written by leaving it out, so that one value has one encoding.
+    pub(crate) fn truth(&mut self) -> Result<bool, Malformed> {
+        let at = self.0.position();
+        match self.0.bool() {
+            Ok(true) => Ok(true),
+            _ => Err(Malformed::at("not the truth value true", at)),
+        }
+    }
+
     /// An array of at least `known` elements, of which `fields` reads exactly that many; others, which a
     /// newer version wrote behind them, are skipped.
     pub(crate) fn tuple<T>(
@@ -106,12 +120,23 @@ impl<'a> Reader<'a> {
         known: u64,
         fields: impl FnOnce(&mut Self) -> Result<T, Malformed>,
     ) -> Result<T, Malformed> {
+        self.growing_tuple(known, known, |reader, _| fields(reader))
+    }
+
+    /// The same, but of the elements behind the first `least` up to `known` may be absent: `fields` is told how
+    /// many there are, and reads those.
+    pub(crate) fn growing_tuple<T>(
+        &mut self,
+        least: u64,
+        known: u64,
+        fields: impl FnOnce(&mut Self, u64) -> Result<T, Malformed>,
+    ) -> Result<T, Malformed> {
         let at = self.0.position();
         let length = self.array()?;
-        if length < known {
+        if length < least {
             return Err(Malformed::at("an array is too short", at));
         }
-        let value = fields(self)?;
+        let value = fields(self, length.min(known))?;
         for _ in known..length {
             let at = self.0.position();
             self.0.skip().map_err(|_| Malformed::at("an unknown element is damaged", at))?;

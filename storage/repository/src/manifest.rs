@@ -88,6 +88,8 @@ pub struct Object {
     pub definition: Vec<u8>,
     /// Its stored parts, ascending by name; none for an object without data.
     pub partitions: Vec<Partition>,
+    /// Whether the snapshot holds only some of its partitions: a restore must leave the others alone.
+    pub is_partial: bool,
 }
 
 /// A partition of an object.

@@ -114,16 +114,16 @@ impl Repository {
         Ok(run.id)
     }
 
-    /// An object whose name says what it holds is there already or is not; one of another length than it
-    /// must have is damaged, and this heals it.
+    /// An object whose name says what it holds is there already or is not. One that is there is read: it is rare (a
+    /// repeated put, a healed damage), and a damaged one is replaced.
     async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
         refuse_read_only(&self.storage)?;
         let payload = Payload::from(bytes);
         match self.storage.put(path, payload.clone(), PutMode::Create).await {
             Ok(()) => Ok(()),
             Err(error) if is_already_there(&error) => {
-                if self.storage.head(path).await?.size != payload.len() {
-                    tracing::warn!(%path, "an object of wrong length is replaced");
+                if self.storage.get(path, ByteRange::Full).await? != payload.to_bytes() {
+                    tracing::warn!(%path, "an object with other bytes than its name says is replaced");
                     self.storage.put(path, payload, PutMode::Overwrite).await?;
                 }
                 Ok(())

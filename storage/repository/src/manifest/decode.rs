@@ -78,7 +78,7 @@ fn database(reader: &mut Reader<'_>) -> Result<Database, Malformed> {
 }
 
 fn object(reader: &mut Reader<'_>) -> Result<Object, Malformed> {
-    let object = reader.tuple(6, |reader| {
+    let object = reader.growing_tuple(6, 7, |reader, length| {
         Ok(Object {
             kind: reader.text()?.to_owned(),
             name: reader.text()?.to_owned(),
@@ -86,6 +86,7 @@ fn object(reader: &mut Reader<'_>) -> Result<Object, Malformed> {
             fingerprint: reader.bytes()?.to_vec(),
             definition: reader.bytes()?.to_vec(),
             partitions: reader.list(partition)?,
+            is_partial: length > 6 && reader.truth()?,
         })
     })?;
     ordered(is_strictly_ascending(&object.partitions, |partition| &partition.name))?;

@@ -43,12 +43,15 @@ fn database(writer: &mut Writer, database: &Database) {
 }
 
 fn object(writer: &mut Writer, object: &Object) {
-    writer.array(6).text(&object.kind).text(&object.name);
+    writer.array(if object.is_partial { 7 } else { 6 }).text(&object.kind).text(&object.name);
     list(writer, &object.depends_on, |writer, name| {
         writer.text(name);
     });
     writer.bytes(&object.fingerprint).bytes(&object.definition);
     list(writer, &object.partitions, partition);
+    if object.is_partial {
+        writer.bool(true);
+    }
 }
 
 fn partition(writer: &mut Writer, partition: &Partition) {

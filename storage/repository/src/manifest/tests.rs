@@ -56,10 +56,10 @@ fn object_list() -> impl Strategy<Value = ObjectList> {
     );
     let names = || prop::collection::vec(name(), 0..3);
     let partitions = prop::collection::vec(partition, 0..4);
-    let object = (name(), name(), names(), opaque(), opaque(), partitions).prop_map(
-        |(kind, name, depends_on, fingerprint, definition, partitions)| {
+    let object = (name(), name(), names(), opaque(), opaque(), partitions, any::<bool>()).prop_map(
+        |(kind, name, depends_on, fingerprint, definition, partitions, is_partial)| {
             let partitions = unique(partitions, |partition| partition.name.clone());
-            Object { kind, name, depends_on, fingerprint, definition, partitions }
+            Object { kind, name, depends_on, fingerprint, definition, partitions, is_partial }
         },
     );
     prop::collection::vec(object, 0..4).prop_map(|objects| {
