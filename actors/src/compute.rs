@@ -1,7 +1,7 @@
 //! CPU work of a stage on a rayon pool of our own.
 //!
 //! *Does*: takes items from an edge, splits them into tasks, runs the tasks on the pool, gives the results to
-//! the next edge. Two stages are instances: [`crate::checksum`] and [`crate::verifier`].
+//! the next edge. Two stages are instances: `checksum` and `verifier`.
 //!
 //! *Blocks on*: its inlet, its outlet, and results when all permits are out. A pool thread never
 //! blocks on an edge: results go into a channel with room for one per permit. (It waits for the repository

@@ -1,7 +1,7 @@
 //! Named points at which a crash test ends the process.
 //!
 //! Only under the feature `failpoints`, which no shipped build has. A point is armed with
-//! [`arm`]; when the process reaches it for the n-th time it aborts, without unwinding and without
+//! `arm`; when the process reaches it for the n-th time it aborts, without unwinding and without
 //! flushing anything: as close to `kill -9` as a process can do to itself.
 
 /// Every point, in the order in which a backup and then a restore passes them.

@@ -2,7 +2,7 @@
 //!
 //! # Overview
 //! A [`Worker`] is the blocking body of a stage: it owns its ends of the edges, takes, works, gives, and returns
-//! when its input has ended. It knows no actor and no thread. [`spawn`] gives it a named thread of its
+//! when its input has ended. It knows no actor and no thread. `spawn` gives it a named thread of its
 //! own; the stage's actor ([`crate::actor`]) owns the thread's handle and hears of its exit.
 //!
 //! # Ownership
