@@ -293,7 +293,7 @@ mod tests {
                 "created": "2026-11-23-08-00-00-000",
                 "chunking": { "algorithm": "fastcdc-v2020", "min_bytes": 262144,
                               "avg_bytes": 1048576, "max_bytes": 4194304 },
-                "compression": "auto", "pack_bytes": 33554432, "features": []
+                "compression": "auto", "pack_bytes": 16777216, "features": []
             })
         );
         assert_eq!(RepositoryConfig::decode(&config().encode()), Ok(config()));
