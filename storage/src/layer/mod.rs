@@ -42,7 +42,7 @@ pub struct LayerConfig {
 }
 
 impl LayerConfig {
-    /// Enough to hide the latency of a cloud service at 32 MiB a pack, few enough for a disk.
+    /// Enough to hide the latency of a cloud service at 16 MiB a pack, few enough for a disk.
     const MAX_IN_FLIGHT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 }
 
