@@ -26,7 +26,7 @@ deny:
 
 # Aborts the host at every failpoint, restarts it, checks.
 crash:
-    cargo test -p cairn --features failpoints --test crash
+    cargo test -p cairn --features failpoints --test crash -- --nocapture
 
 # Every decoder, `seconds` each. Needs cargo-fuzz; stable rust will do.
 fuzz seconds="60":
