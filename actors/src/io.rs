@@ -26,11 +26,6 @@ impl IoTasks {
         Self { runtime, cancel, tracker: TaskTracker::new() }
     }
 
-    /// The runtime.
-    pub fn runtime(&self) -> &Handle {
-        &self.runtime
-    }
-
     /// Runs `task` until it ends or the job is cancelled; then it is dropped where it waits.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.cancel.clone();

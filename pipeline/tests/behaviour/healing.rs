@@ -2,8 +2,9 @@
 
 use cairn_pipeline::BackupRequest;
 use cairn_pipeline::storage::ObjectPath;
-use cairn_repository::PackId;
-use cairn_repository::pack::{ChunkKind, entries_of_pack};
+use cairn_repository::index::encode_run;
+use cairn_repository::pack::{ChunkKind, PackBuilder, entries_of_pack};
+use cairn_repository::{PackId, layout};
 
 use crate::place::rig::Rig;
 
@@ -62,4 +63,58 @@ fn a_rescan_stores_again_what_lay_in_a_lost_pack() {
     rig.start_with(BackupRequest::new("second").unwrap().rescan()).wait().unwrap();
     assert_eq!(rig.restored("second"), rig.source.contents());
     assert_eq!(rig.restored("first"), rig.source.contents(), "the older snapshot is healed too");
+}
+
+/// Stores the chunks of a pack a second time, in another order, as a second writer would have.
+fn store_twice(rig: &Rig, path: &ObjectPath) -> ObjectPath {
+    let bytes = rig.memory.objects()[path].clone();
+    let id: PackId = path.name().parse().unwrap();
+    let mut copy = PackBuilder::new(1 << 20);
+    for entry in entries_of_pack(&id, &bytes).unwrap().iter().rev() {
+        let at = entry.location;
+        let stored = &bytes[at.offset as usize..][..at.stored_len as usize];
+        copy.push(entry.id, at.kind, at.codec, at.raw_len, stored).unwrap();
+    }
+    let copy = copy.finish().unwrap();
+    let (copied, run) = (layout::pack_path(&copy.id), encode_run(copy.entries));
+    rig.memory.insert(copied.clone(), copy.bytes);
+    rig.memory.insert(layout::index_path(&run.id), run.bytes);
+    copied
+}
+
+#[test]
+fn a_restore_takes_the_good_one_of_two_copies_and_a_check_knows_when_there_is_none() {
+    let rig = filled();
+    let first = packs(&rig, ChunkKind::Segment);
+    let second: Vec<_> = first.iter().map(|path| store_twice(&rig, path)).collect();
+    assert!(first.iter().any(|path| !second.contains(path)), "some pack has a real copy");
+    let damage = |path: &ObjectPath| {
+        let mut bytes = rig.memory.remove(path).unwrap().to_vec();
+        let id: PackId = path.name().parse().unwrap();
+        for entry in entries_of_pack(&id, &bytes).unwrap() {
+            bytes[entry.location.offset as usize] ^= 0xff;
+        }
+        rig.memory.insert(path.clone(), bytes.into());
+    };
+    // A pack of one chunk is its own copy under the same name.
+    let copied = first.iter().zip(&second).filter(|(one, other)| one != other);
+    let objects = rig.memory.objects();
+    for (one, other) in copied {
+        for only in [one, other] {
+            damage(only);
+            assert_eq!(rig.restored("first"), rig.source.contents());
+            let is_about_data = |finding: &String| finding.contains("snapshot first");
+            assert!(!rig.check().iter().any(is_about_data), "nothing is lost");
+            rig.memory.insert(only.clone(), objects[only].clone());
+        }
+        damage(one);
+        damage(other);
+        assert!(
+            rig.check().iter().any(|finding| finding.contains("snapshot first")),
+            "all is lost"
+        );
+        for path in [one, other] {
+            rig.memory.insert(path.clone(), objects[path].clone());
+        }
+    }
 }
