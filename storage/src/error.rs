@@ -28,8 +28,11 @@ pub enum ErrorKind {
     Unsupported,
     /// No space, quota used up, object too large.
     NoSpace,
-    /// A passing fault (network, throttling, overload): the same call may succeed later.
+    /// A passing fault (network, a server that restarts): the same call may succeed later.
     Transient,
+    /// The storage pushes back (SlowDown, too many requests, overload): the same call may succeed later, and
+    /// fewer calls at once help.
+    Throttled,
     /// The call was given up; a put may or may not have happened.
     UnknownOutcome,
     /// Anything else: a person must look.
@@ -37,6 +40,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Transient | Self::Throttled | Self::UnknownOutcome)
+    }
+
     /// Stable code for operators and logs.
     pub fn code(self) -> &'static str {
         match self {
@@ -49,6 +57,7 @@ impl ErrorKind {
             Self::Transient => "CAIRN-S007",
             Self::UnknownOutcome => "CAIRN-S008",
             Self::Other => "CAIRN-S009",
+            Self::Throttled => "CAIRN-S010",
         }
     }
 }
@@ -118,6 +127,7 @@ fn kind_text(kind: &ErrorKind) -> &'static str {
         ErrorKind::Unsupported => "not supported here",
         ErrorKind::NoSpace => "no space left",
         ErrorKind::Transient => "a passing fault",
+        ErrorKind::Throttled => "the storage asks for fewer requests",
         ErrorKind::UnknownOutcome => "given up, the outcome is unknown",
         ErrorKind::Other => "the storage reported an error",
     }
@@ -170,7 +180,12 @@ impl Error {
 
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self.kind, ErrorKind::Transient | ErrorKind::UnknownOutcome)
+        self.kind.is_retryable()
+    }
+
+    /// Whether the storage asks for fewer calls at once: it says so, or says when to come back.
+    pub fn is_pushback(&self) -> bool {
+        self.kind == ErrorKind::Throttled || self.retry_after.is_some()
     }
 
     /// How long the service asked to wait, if it did.

@@ -1,7 +1,7 @@
 //! The names of all metrics of this crate.
 //!
-//! They are recorded through the `metrics` facade by [`crate::layer::Metered`] and
-//! [`crate::layer::Retry`]; the host installs the recorder and calls [`describe`].
+//! They are recorded through the `metrics` facade by [`crate::layer::Metered`], [`crate::layer::Retry`] and
+//! [`crate::layer::Limit`]; the host installs the recorder and calls [`describe`].
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -15,6 +15,8 @@ pub const BYTES_TOTAL: &str = "cairn_storage_bytes_total";
 pub const RETRIES_TOTAL: &str = "cairn_storage_retries_total";
 /// Operations that have begun and not ended.
 pub const IN_FLIGHT: &str = "cairn_storage_in_flight";
+/// Most operations that may be in flight just now.
+pub const IN_FLIGHT_LIMIT: &str = "cairn_storage_in_flight_limit";
 
 /// The kind of backend: `local`, `memory`.
 pub const LABEL_BACKEND: &str = "backend";
@@ -78,6 +80,12 @@ pub const ALL: &[MetricSpec] = &[
         kind: MetricKind::Gauge,
         labels: &[LABEL_BACKEND],
         help: "Storage operations that have begun and not ended.",
+    },
+    MetricSpec {
+        name: IN_FLIGHT_LIMIT,
+        kind: MetricKind::Gauge,
+        labels: &[LABEL_BACKEND],
+        help: "Most storage operations that may be in flight; less than configured while a storage pushes back.",
     },
 ];
 

@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use cairn_storage::layer::{
-    self, LayerConfig, Limit, Metered, Prefix, ReadOnly, Retry, RetryConfig, Timeout, TimeoutConfig,
+    self, Bandwidth, LayerConfig, Limit, Metered, Paced, Prefix, ReadOnly, Retry, RetryConfig,
+    SpeedLimits, Timeout, TimeoutConfig,
 };
 use cairn_storage::{LocalStorage, MemoryStorage, ObjectPath, Storage};
 use cairn_testkit::conformance::{CASES, Fixture, Verdict, run_all};
@@ -31,6 +32,16 @@ fn inside() -> Prefix {
 
 storage_conformance!(memory_backend, memory());
 storage_conformance!(local_backend, local());
+/// A limit that every call meets and none feels.
+fn fast() -> Bandwidth {
+    let max_upload_speed_kbps = 100 << 20;
+    Bandwidth::new(SpeedLimits {
+        max_upload_speed_kbps,
+        max_download_speed_kbps: max_upload_speed_kbps,
+    })
+}
+
+storage_conformance!(paced_layer, of(Paced::new(memory(), fast())));
 storage_conformance!(retry_layer, of(Retry::new(memory(), RetryConfig::default())));
 storage_conformance!(limit_layer, of(Limit::new(memory(), NonZeroUsize::MIN)));
 storage_conformance!(timeout_layer, of(Timeout::new(memory(), TimeoutConfig::default())));

@@ -30,8 +30,12 @@ pub struct ChunkingError {
 }
 
 impl ChunkingParams {
-    /// The default for segments: 256 KiB / 1 MiB / 4 MiB.
-    pub const SEGMENTS: Self = Self { min: 256 << 10, avg: 1 << 20, max: 4 << 20 };
+    /// The default for segments: 512 KiB / 512 KiB / 2 MiB, a little under 800 KiB in the mean.
+    ///
+    /// A minimum as long as the average means that two thirds of the bytes are passed over unseen: the search
+    /// begins where a cut may be and ends, a quarter of a MiB later on average, at the first place that looks like one.
+    /// That halves the cost of cutting against 256 KiB / 1 MiB / 4 MiB and finds more of what is the same.
+    pub const SEGMENTS: Self = Self { min: 512 << 10, avg: 512 << 10, max: 2 << 20 };
 
     /// For documents, always: 16 KiB / 64 KiB / 256 KiB, so that a changed entry of a large document
     /// costs one small chunk.

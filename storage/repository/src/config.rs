@@ -11,8 +11,11 @@ use crate::{Error, Malformed, RepositoryId, Result, Timestamp};
 /// The format version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The feature of repositories whose commits are arbitrated.
+const ARBITRATED_COMMIT: &str = "arbitrated-commit";
+
 /// Names in `features` that this crate knows.
-const KNOWN_FEATURES: [&str; 0] = [];
+const KNOWN_FEATURES: [&str; 1] = [ARBITRATED_COMMIT];
 
 /// Smallest size a segment chunk may be configured to, in bytes.
 const MIN_CHUNK_BYTES: u32 = 64 << 10;
@@ -89,6 +92,15 @@ impl FromStr for Compression {
     }
 }
 
+/// How a label gets its one record; see `DESIGN.md`, section 8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommitMode {
+    /// The store decides: put-if-absent.
+    Conditional,
+    /// The writers decide among themselves, on a store that cannot.
+    Arbitrated,
+}
+
 /// What the creator of a repository chooses. The default suits segments of a megabyte and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepositorySettings {
@@ -139,6 +151,24 @@ impl RepositoryConfig {
         let config = Self { id, created, chunking, compression, pack_bytes, features: Vec::new() };
         config.validate().map_err(Error::invalid)?;
         Ok(config)
+    }
+
+    /// The same repository in a place where commits are made like this.
+    #[must_use]
+    pub fn with_commit_mode(mut self, mode: CommitMode) -> Self {
+        self.features.retain(|name| name != ARBITRATED_COMMIT);
+        if mode == CommitMode::Arbitrated {
+            self.features.push(ARBITRATED_COMMIT.to_owned());
+        }
+        self
+    }
+
+    /// How every writer of this repository commits.
+    pub fn commit_mode(&self) -> CommitMode {
+        match self.features.iter().any(|name| name == ARBITRATED_COMMIT) {
+            true => CommitMode::Arbitrated,
+            false => CommitMode::Conditional,
+        }
     }
 
     /// The bytes of `cairn.json`.
@@ -291,8 +321,8 @@ mod tests {
             serde_json::json!({
                 "format": "cairn", "version": 1, "id": "abababababababababababababababab",
                 "created": "2026-11-23-08-00-00-000",
-                "chunking": { "algorithm": "fastcdc-v2020", "min_bytes": 262144,
-                              "avg_bytes": 1048576, "max_bytes": 4194304 },
+                "chunking": { "algorithm": "fastcdc-v2020", "min_bytes": 524288,
+                              "avg_bytes": 524288, "max_bytes": 2097152 },
                 "compression": "auto", "pack_bytes": 16777216, "features": []
             })
         );
@@ -313,6 +343,17 @@ mod tests {
             RepositoryConfig::decode(&with("features", serde_json::json!(["encryption"]))),
             Err(ConfigError::Newer { needs })
         );
+    }
+
+    #[test]
+    fn the_commit_mode_is_a_feature_and_conditional_without_it() {
+        assert_eq!(config().commit_mode(), CommitMode::Conditional);
+        let arbitrated = config().with_commit_mode(CommitMode::Arbitrated);
+        assert_eq!(arbitrated.features, ["arbitrated-commit"]);
+        let decoded = RepositoryConfig::decode(&arbitrated.encode()).unwrap();
+        assert_eq!(decoded.commit_mode(), CommitMode::Arbitrated);
+        assert_eq!(decoded.clone().with_commit_mode(CommitMode::Arbitrated), decoded);
+        assert_eq!(decoded.with_commit_mode(CommitMode::Conditional), config());
     }
 
     #[test]

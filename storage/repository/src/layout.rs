@@ -8,6 +8,7 @@ const CONFIG: &str = "cairn.json";
 const PACKS: &str = "packs";
 const INDEXES: &str = "indexes";
 const SNAPSHOTS: &str = "snapshots";
+const ARBITRATION: &str = "arbitration";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -27,6 +28,16 @@ pub fn indexes_prefix() -> ObjectPath {
 /// The prefix of all records.
 pub fn snapshots_prefix() -> ObjectPath {
     path(SNAPSHOTS)
+}
+
+/// Whether what lies at a path is a trace of a probe or of an arbitration: nothing refers to it.
+pub fn is_trace(path: &ObjectPath) -> bool {
+    path.starts_with(&self::path(ARBITRATION)) || cairn_storage::is_trace_of_probe(path)
+}
+
+/// The prefix of the traces of the arbitration about one object.
+pub(crate) fn arbitration_of(object: &ObjectPath) -> ObjectPath {
+    path(&format!("{ARBITRATION}/{object}"))
 }
 
 /// A pack.

@@ -3,7 +3,8 @@
 //! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`pack`], [`index`],
 //! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`]) turns values into bytes and back and
 //! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
-//! publishes records; [`check`] proves that what snapshots need is there.
+//! publishes records; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
+//! elsewhere.
 
 mod cbor;
 pub mod check;
@@ -11,6 +12,7 @@ pub mod chunking;
 pub mod codec;
 mod compressor;
 pub mod config;
+pub mod copy;
 mod error;
 mod id;
 pub mod index;

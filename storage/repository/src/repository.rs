@@ -7,23 +7,26 @@
 //!
 //! # Concurrency
 //! Any number of hosts may do any of this at once. Objects named by content cannot conflict, labels are
-//! decided by put-if-absent.
+//! decided by put-if-absent or, where the storage has none, by arbitration.
 //!
 //! # Cancellation
 //! Dropping a future leaves at worst an object that nothing refers to.
 
+mod arbitration;
+mod publish;
 mod read;
 mod snapshots;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage};
+use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage, probe_atomic_create};
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
+use self::publish::{Published, publish};
 pub use self::snapshots::ListedSnapshot;
-use crate::config::{ConfigError, RepositoryConfig, RepositorySettings};
+use crate::config::{CommitMode, ConfigError, RepositoryConfig, RepositorySettings};
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, encode_run};
 use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
@@ -38,22 +41,39 @@ pub struct Repository {
 
 impl Repository {
     /// Makes a repository. [`crate::ErrorKind::AlreadyARepository`] when there is one.
+    ///
+    /// Whether the storage decides between two commits is tried here, once ([`probe_atomic_create`]); how commits
+    /// are made is then part of the repository.
     pub async fn create(storage: Arc<dyn Storage>, settings: &RepositorySettings) -> Result<Self> {
         let config = RepositoryConfig::new(RepositoryId::random(), Timestamp::now(), settings)?;
+        Self::create_as(storage, config).await
+    }
+
+    /// Makes a repository with this config, but for the way it commits.
+    pub(crate) async fn create_as(
+        storage: Arc<dyn Storage>,
+        config: RepositoryConfig,
+    ) -> Result<Self> {
         refuse_read_only(&storage)?;
-        let bytes = Bytes::from(config.encode());
-        let (path, payload) = (layout::config_path(), Payload::from(bytes.clone()));
-        match storage.put(&path, payload, PutMode::Create).await {
-            Ok(()) => {}
-            // A retry of ours may meet what its first try stored; the random id tells.
-            Err(error) if is_already_there(&error) => {
-                if storage.get(&path, ByteRange::Full).await? != bytes {
-                    return Err(Error::AlreadyARepository { location: storage.to_string() });
-                }
-            }
-            Err(error) => return Err(error.into()),
+        let already = || Error::AlreadyARepository { location: storage.to_string() };
+        match Self::open(Arc::clone(&storage)).await {
+            Err(Error::NotARepository { .. }) => {}
+            // A damaged or a newer one is one.
+            Ok(_) | Err(Error::Damaged(_) | Error::NewerFormat { .. }) => return Err(already()),
+            Err(error) => return Err(error),
         }
-        Ok(Self { storage, config: Arc::new(config) })
+        let mode = match probe_atomic_create(storage.as_ref()).await? {
+            true => CommitMode::Conditional,
+            false => CommitMode::Arbitrated,
+        };
+        let config = config.with_commit_mode(mode);
+        let (path, bytes) = (layout::config_path(), Bytes::from(config.encode()));
+        let judge = |bytes: &[u8]| decode_config(bytes).map(drop);
+        // The random id tells ours from another's.
+        match publish(&storage, mode, &path, bytes, &judge).await? {
+            Published::Ours => Ok(Self { storage, config: Arc::new(config) }),
+            Published::Theirs(_) => Err(already()),
+        }
     }
 
     /// Opens a repository. [`crate::ErrorKind::NotARepository`] when there is none,
@@ -66,13 +86,7 @@ impl Repository {
             }
             Err(error) => return Err(error.into()),
         };
-        let config = RepositoryConfig::decode(&bytes).map_err(|error| match error {
-            ConfigError::Newer { needs } => Error::NewerFormat { needs },
-            ConfigError::Malformed(malformed) => {
-                Damage::new(DamagedObject::Config, malformed).into()
-            }
-        })?;
-        Ok(Self { storage, config: Arc::new(config) })
+        Ok(Self { storage, config: Arc::new(decode_config(&bytes)?) })
     }
 
     /// Opens the repository, or makes one when there is none. `settings` matter only then.
@@ -89,6 +103,15 @@ impl Repository {
             Err(Error::AlreadyARepository { .. }) => Self::open(storage).await,
             result => result,
         }
+    }
+
+    /// Whether a storage holds nothing, or only what a creation that was interrupted left.
+    pub async fn is_vacant(storage: &dyn Storage) -> Result<bool> {
+        let everything = ObjectPath::root();
+        let foreign = storage
+            .list(&everything)
+            .try_filter(|meta| std::future::ready(!layout::is_trace(&meta.path)));
+        Ok(std::pin::pin!(foreign).try_next().await?.is_none())
     }
 
     /// What it was created with.
@@ -116,7 +139,7 @@ impl Repository {
 
     /// An object whose name says what it holds is there already or is not. One that is there is read: it is rare (a
     /// repeated put, a healed damage), and a damaged one is replaced.
-    async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
+    pub(crate) async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
         refuse_read_only(&self.storage)?;
         let payload = Payload::from(bytes);
         match self.storage.put(path, payload.clone(), PutMode::Create).await {
@@ -158,6 +181,13 @@ impl Repository {
         });
         Ok(objects.try_collect().await?)
     }
+}
+
+fn decode_config(bytes: &[u8]) -> Result<RepositoryConfig> {
+    RepositoryConfig::decode(bytes).map_err(|error| match error {
+        ConfigError::Newer { needs } => Error::NewerFormat { needs },
+        ConfigError::Malformed(malformed) => Damage::new(DamagedObject::Config, malformed).into(),
+    })
 }
 
 fn is_already_there(error: &cairn_storage::Error) -> bool {

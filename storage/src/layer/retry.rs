@@ -2,7 +2,10 @@
 //!
 //! - *Does*: repeats a call whose error is [`Error::is_retryable`], with exponential backoff and full
 //!   jitter, until the budget is spent; then the last error is returned as it is.
-//! - *Waits* at least as long as the service asked for ([`Error::retry_after`]).
+//! - *Waits* as long as the service asked for ([`Error::retry_after`]) and the jitter on top, so that calls
+//!   that were told the same do not come back at the same instant.
+//! - *Shares* one budget of attempts among all its calls ([`RetryConfig::per_second`]): failures of many
+//!   calls do not multiply the load on a store that has too much of it.
 //! - *Put-if-absent*: an earlier attempt may have stored the object although it reported a fault. When a
 //!   later attempt meets [`ErrorKind::AlreadyExists`], the stored bytes are read and compared: equal bytes
 //!   are a success, others are the error. Two writers that race with equal bytes may therefore both be
@@ -13,7 +16,8 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -25,6 +29,7 @@ use tokio::time::Instant;
 
 use crate::layer::by_operation::ByOperation;
 use crate::layer::duration_text;
+use crate::layer::retry_budget::RetryBudget;
 use crate::metrics::{LABEL_BACKEND, LABEL_OPERATION, RETRIES_TOTAL};
 use crate::{
     ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
@@ -45,6 +50,9 @@ pub struct RetryConfig {
     /// How long after its first failure a call is still tried again. Zero turns retry off.
     #[serde(with = "duration_text")]
     pub budget: Duration,
+    /// Attempts after the first that all calls together make in a second while nothing succeeds. Each call
+    /// that succeeds allows a fifth of one more.
+    pub per_second: NonZeroU32,
 }
 
 impl RetryConfig {
@@ -54,6 +62,8 @@ impl RetryConfig {
     const MAX_BACKOFF: Duration = Duration::from_secs(10);
     /// Outlasts the restart of a server and the throttling of a cloud service.
     const BUDGET: Duration = Duration::from_secs(120);
+    /// What a store that comes back under load can take from one client.
+    const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 }
 
 impl Default for RetryConfig {
@@ -62,6 +72,7 @@ impl Default for RetryConfig {
             first_backoff: Self::FIRST_BACKOFF,
             max_backoff: Self::MAX_BACKOFF,
             budget: Self::BUDGET,
+            per_second: Self::PER_SECOND,
         }
     }
 }
@@ -74,7 +85,7 @@ struct Backoff {
 }
 
 impl Backoff {
-    /// How long to wait before the next attempt; `None` when there is none.
+    /// The pause before the next attempt; `None` when there is none.
     ///
     /// `draw` is a random number of `0.0..=1.0`.
     fn next(
@@ -83,7 +94,7 @@ impl Backoff {
         error: &Error,
         now: Instant,
         draw: f64,
-    ) -> Option<Duration> {
+    ) -> Option<Pause> {
         if !error.is_retryable() || config.budget.is_zero() {
             return None;
         }
@@ -92,9 +103,9 @@ impl Backoff {
         let ceiling = config.first_backoff.saturating_mul(doubled).min(config.max_backoff);
         self.failures = self.failures.saturating_add(1);
         let jittered = Duration::try_from_secs_f64(ceiling.as_secs_f64() * draw).unwrap_or(ceiling);
-        let wait = jittered.max(error.retry_after().unwrap_or_default());
-        let spent = now.duration_since(first_failure).saturating_add(wait);
-        (spent <= config.budget).then_some(wait)
+        let wait = jittered.saturating_add(error.retry_after().unwrap_or_default());
+        let left = config.budget.checked_sub(now.duration_since(first_failure))?;
+        (wait <= left).then_some(Pause { wait, left })
     }
 
     fn has_failed(&self) -> bool {
@@ -102,10 +113,21 @@ impl Backoff {
     }
 }
 
+/// What lies between two attempts of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pause {
+    /// It is at least so long,
+    wait: Duration,
+    /// and at most so long: then the time of the call is over.
+    left: Duration,
+}
+
 /// A storage that tries passing faults again.
 pub struct Retry {
     inner: Arc<dyn Storage>,
     config: RetryConfig,
+    /// Guards the turns; held for one step of arithmetic.
+    budget: Mutex<RetryBudget>,
     retries: ByOperation<Counter>,
 }
 
@@ -116,7 +138,13 @@ impl Retry {
         let retries = ByOperation::new(
             |operation| counter!(RETRIES_TOTAL, LABEL_BACKEND => backend, LABEL_OPERATION => operation.as_str()),
         );
-        Self { inner, config, retries }
+        let budget = Mutex::new(RetryBudget::new(config.per_second));
+        Self { inner, config, budget, retries }
+    }
+
+    fn budget(&self) -> MutexGuard<'_, RetryBudget> {
+        // A panic cannot leave the turns half counted.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn persist<T, F>(&self, retries: &Counter, call: impl Fn() -> F + Send) -> Result<T>
@@ -126,7 +154,10 @@ impl Retry {
         let mut backoff = Backoff::default();
         loop {
             match call().await {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    self.budget().earn();
+                    return Ok(value);
+                }
                 Err(error) => self.wait(&mut backoff, retries, error).await?,
             }
         }
@@ -134,10 +165,12 @@ impl Retry {
 
     /// Waits until the next attempt, or returns `error` when there is none.
     async fn wait(&self, backoff: &mut Backoff, retries: &Counter, error: Error) -> Result<()> {
-        let draw = rand::random_range(0.0..=1.0);
-        let Some(wait) = backoff.next(&self.config, &error, Instant::now(), draw) else {
+        let (now, draw) = (Instant::now(), rand::random_range(0.0..=1.0));
+        let Some(Pause { wait, left }) = backoff.next(&self.config, &error, now, draw) else {
             return Err(error);
         };
+        let Some(turn) = self.budget().take(now, left) else { return Err(error) };
+        let wait = wait.max(turn);
         retries.increment(1);
         log_retry(&error, wait, backoff.failures);
         tokio::time::sleep(wait).await;
@@ -229,6 +262,7 @@ impl Storage for Retry {
         let mut backoff = Backoff::default();
         loop {
             let Err(error) = self.inner.put(path, payload.clone(), mode).await else {
+                self.budget().earn();
                 return Ok(());
             };
             if error.kind() == ErrorKind::AlreadyExists && backoff.has_failed() {
@@ -282,7 +316,7 @@ mod tests {
         let config = config(Duration::from_secs(3600));
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         let waits: Vec<u128> = (0..9)
-            .map(|_| backoff.next(&config, &transient(), now, 1.0).unwrap().as_millis())
+            .map(|_| backoff.next(&config, &transient(), now, 1.0).unwrap().wait.as_millis())
             .collect();
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
     }
@@ -290,7 +324,8 @@ mod tests {
     #[test]
     fn jitter_is_full() {
         let config = config(Duration::from_secs(60));
-        let wait = |draw| Backoff::default().next(&config, &transient(), Instant::now(), draw);
+        let next = |draw| Backoff::default().next(&config, &transient(), Instant::now(), draw);
+        let wait = |draw| next(draw).map(|pause| pause.wait);
         assert_eq!(wait(0.0), Some(Duration::ZERO));
         assert_eq!(wait(0.5), Some(Duration::from_millis(50)));
     }
@@ -299,10 +334,13 @@ mod tests {
     fn the_service_may_ask_for_more_but_not_beyond_the_budget() {
         let config = config(Duration::from_secs(60));
         let ask = |secs| transient().with_retry_after(Duration::from_secs(secs));
-        let wait = |error| Backoff::default().next(&config, &error, Instant::now(), 1.0);
-        assert_eq!(wait(ask(30)), Some(Duration::from_secs(30)));
-        assert_eq!(wait(ask(61)), None);
-        assert_eq!(wait(ask(u64::MAX)), None);
+        let next = |error, draw| Backoff::default().next(&config, &error, Instant::now(), draw);
+        let wait = |error, draw| next(error, draw).map(|pause| pause.wait.as_millis());
+        assert_eq!(wait(ask(30), 0.0), Some(30_000));
+        assert_eq!(wait(ask(30), 1.0), Some(30_100), "the jitter keeps calls apart");
+        assert_eq!(wait(ask(60), 0.0), Some(60_000));
+        assert_eq!(wait(ask(61), 0.0), None);
+        assert_eq!(wait(ask(u64::MAX), 1.0), None);
     }
 
     #[test]

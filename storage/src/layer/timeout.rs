@@ -3,7 +3,14 @@
 //! - *Does*: drops the inner future when its time is over.
 //! - *On failure*: a read or a list that is given up is [`ErrorKind::Transient`]; a put or a delete is
 //!   [`ErrorKind::UnknownOutcome`], for it may have happened.
+//! - *Long objects* have more time: what is known to be long is not given up while it moves.
 //! - *List*: each wait for an object has the whole time, not the listing as a whole.
+//!
+//! It is the last resort, which holds for every backend and knows nothing of connections. What can be told sooner
+//! belongs to the backend, which sees it happen: a connection that is not answered, a first byte that does not
+//! come, bytes that stop. A backend gives up each of those within a few seconds, well before this layer does, as
+//! [`ErrorKind::Transient`] (or [`ErrorKind::UnknownOutcome`] once a put was sent whole), so that the next
+//! attempt begins early and on another connection.
 
 use std::fmt;
 use std::future::Future;
@@ -21,12 +28,14 @@ use crate::{
     Payload, PutMode, Result, Storage,
 };
 
-/// How long one attempt may take.
+/// How long one attempt may take, whatever it waits for: name resolution, connection, answer, bytes. Waits of
+/// other layers (for a permit, for bandwidth, between attempts) do not count.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TimeoutConfig {
-    /// For a put or a get, which move bytes.
+    /// For a put or a get, which move bytes, of up to 16 MiB; longer ones have as much more as they are longer. A get of
+    /// a whole object, whose length is not known before, counts as short.
     #[serde(with = "duration_text")]
     pub transfer: Duration,
     /// For a head, a delete or the next page of a list.
@@ -35,7 +44,7 @@ pub struct TimeoutConfig {
 }
 
 impl TimeoutConfig {
-    /// 32 MiB over a link of 4 Mbit/s.
+    /// [`LONG_BYTES`] over a link of 2.3 Mbit/s.
     const TRANSFER: Duration = Duration::from_secs(60);
     /// Far beyond the slowest healthy answer of a cloud service.
     const REQUEST: Duration = Duration::from_secs(20);
@@ -46,6 +55,9 @@ impl Default for TimeoutConfig {
         Self { transfer: Self::TRANSFER, request: Self::REQUEST }
     }
 }
+
+/// What moves within [`TimeoutConfig::transfer`]: a pack of the default size.
+const LONG_BYTES: u64 = 16 << 20;
 
 /// A storage whose calls end in time.
 #[derive(Debug)]
@@ -64,22 +76,19 @@ impl Timeout {
         &self,
         operation: Operation,
         path: &ObjectPath,
+        limit: Duration,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let limit = self.limit(operation);
         match tokio::time::timeout(limit, call).await {
             Ok(result) => result,
             Err(_elapsed) => Err(self.given_up(operation, path, limit)),
         }
     }
 
-    fn limit(&self, operation: Operation) -> Duration {
-        match operation {
-            Operation::Put | Operation::Get => self.config.transfer,
-            Operation::Head | Operation::List | Operation::Delete | Operation::Open => {
-                self.config.request
-            }
-        }
+    /// For a transfer of so many bytes.
+    fn transfer(&self, bytes: u64) -> Duration {
+        let lengths = bytes.div_ceil(LONG_BYTES).max(1);
+        self.config.transfer.saturating_mul(u32::try_from(lengths).unwrap_or(u32::MAX))
     }
 
     fn given_up(&self, operation: Operation, path: &ObjectPath, limit: Duration) -> Error {
@@ -113,28 +122,34 @@ impl Storage for Timeout {
     }
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
-        self.bounded(Operation::Put, path, self.inner.put(path, payload, mode)).await
+        let limit = self.transfer(payload.len());
+        self.bounded(Operation::Put, path, limit, self.inner.put(path, payload, mode)).await
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
-        self.bounded(Operation::Get, path, self.inner.get(path, range)).await
+        let limit = self.transfer(match range {
+            ByteRange::Span { length, .. } | ByteRange::Suffix { length } => length,
+            ByteRange::Full => 0,
+        });
+        self.bounded(Operation::Get, path, limit, self.inner.get(path, range)).await
     }
 
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
-        self.bounded(Operation::Head, path, self.inner.head(path)).await
+        self.bounded(Operation::Head, path, self.config.request, self.inner.head(path)).await
     }
 
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
         let start = (self.inner.list(prefix), prefix.clone());
         stream::try_unfold(start, move |(mut listing, prefix)| async move {
             let next = async { listing.next().await.transpose() };
-            let meta = self.bounded(Operation::List, &prefix, next).await?;
+            let limit = self.config.request;
+            let meta = self.bounded(Operation::List, &prefix, limit, next).await?;
             Ok(meta.map(|meta| (meta, (listing, prefix))))
         })
         .boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
-        self.bounded(Operation::Delete, path, self.inner.delete(path)).await
+        self.bounded(Operation::Delete, path, self.config.request, self.inner.delete(path)).await
     }
 }

@@ -191,14 +191,20 @@ pub struct FaultHandle {
 }
 
 impl FaultHandle {
+    /// A counter of hits and its reader.
+    pub(crate) fn new() -> (watch::Sender<u32>, Self) {
+        let (sender, hits) = watch::channel(0);
+        (sender, Self { hits })
+    }
+
     /// How often it happened.
     pub fn hits(&self) -> u32 {
         *self.hits.borrow()
     }
 
-    /// Waits until it has happened `count` times, or the storage is gone.
+    /// Waits until it has happened `count` times, or what it was planned on is gone.
     pub async fn wait_for_hits(&mut self, count: u32) {
-        // An error says that the storage is gone: nothing will happen any more.
+        // An error says that it is gone: nothing will happen any more.
         drop(self.hits.wait_for(|hits| *hits >= count).await);
     }
 }
@@ -258,9 +264,9 @@ impl FaultStorage {
 
     /// Plans a fault. Where several fit a call, the one planned first happens.
     pub fn plan(&self, fault: Fault) -> FaultHandle {
-        let (sender, receiver) = watch::channel(0);
-        self.lock().faults.push(Planned { fault: Arc::new(fault), seen: 0, hits: sender });
-        FaultHandle { hits: receiver }
+        let (hits, handle) = FaultHandle::new();
+        self.lock().faults.push(Planned { fault: Arc::new(fault), seen: 0, hits });
+        handle
     }
 
     /// How many calls of `operation` began.

@@ -17,6 +17,7 @@ max_in_flight = 32
 first_backoff = \"100ms\"
 max_backoff = \"10s\"
 budget = \"2m\"
+per_second = 10
 
 [timeout]
 transfer = \"1m\"

@@ -6,6 +6,7 @@
 mod config;
 mod limit;
 mod metered;
+mod paced;
 mod prefix;
 mod read_only;
 mod retry;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cairn_storage::layer::{Metered, Retry, RetryConfig};
+use cairn_storage::layer::{self, LayerConfig, Metered, Retry, RetryConfig};
 use cairn_storage::metrics::{
     ALL, BYTES_TOTAL, IN_FLIGHT, MetricKind, REQUEST_SECONDS, REQUESTS_TOTAL, RETRIES_TOTAL,
 };
@@ -21,6 +21,16 @@ fn metered(faulty: &Arc<FaultStorage>) -> (Arc<dyn Storage>, Snapshotter) {
         Metered::new(Arc::new(Retry::new(inner, RetryConfig::default())))
     });
     (Arc::new(storage), snapshotter)
+}
+
+/// The same with every layer that records anything.
+fn all_recording(faulty: &Arc<FaultStorage>) -> (Arc<dyn Storage>, Snapshotter) {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let inner: Arc<dyn Storage> = Arc::clone(faulty) as _;
+    let storage =
+        metrics::with_local_recorder(&recorder, || layer::stack(inner, &LayerConfig::default()));
+    (storage, snapshotter)
 }
 
 /// All series as text, such as `name{memory,put}`, with what they hold; zeros are left out.
@@ -101,7 +111,7 @@ async fn a_dropped_call_counts_as_cancelled_and_is_in_flight_until_then() {
 #[test]
 fn what_is_recorded_is_what_is_announced() {
     let (faulty, _) = faulty();
-    let (storage, snapshotter) = metered(&faulty);
+    let (storage, snapshotter) = all_recording(&faulty);
     let mut recorded = BTreeMap::new();
     for (key, _, _, value) in snapshotter.snapshot().into_vec() {
         let kind = match value {

@@ -68,6 +68,35 @@ async fn the_wait_is_what_the_service_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_calls_that_fail_do_not_multiply_the_load() {
+    const CALLS: usize = 500;
+    let (faulty, _) = faulty();
+    let fault = faulty.plan(Fault::fail(ErrorKind::Transient).always());
+    let storage = retrying(&faulty);
+    let a = path("a");
+    let heads = futures::future::join_all((0..CALLS).map(|_| storage.head(&a)));
+    let minute = tokio::time::timeout(Duration::from_secs(60), heads).await;
+    assert!(minute.is_err(), "all of them go on trying");
+    let retries = fault.hits() as usize - CALLS;
+    // 32 that were saved up, and ten a second.
+    assert!((600..=633).contains(&retries), "{retries}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_pay_for_retries() {
+    const CALLS: u32 = 2000;
+    let (faulty, memory) = faulty();
+    fill(&memory, &["a"]);
+    faulty.plan(Fault::fail(ErrorKind::Transient).with_chance(0.1));
+    let (storage, began) = (retrying(&faulty), Instant::now());
+    for _ in 0..CALLS {
+        storage.head(&path("a")).await.unwrap();
+    }
+    // Some 220 retries that wait 50 ms each on average; turns alone would take 19 seconds.
+    assert!(began.elapsed() < Duration::from_secs(16), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_create_that_meets_its_own_object_succeeded() {
     for kind in [ErrorKind::UnknownOutcome, ErrorKind::Transient] {
         let (faulty, memory) = faulty();

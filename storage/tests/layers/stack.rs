@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use cairn_storage::layer::{self, LayerConfig};
-use cairn_storage::{ErrorKind, LocalStorage, OpenMode, Operation, PutMode, StorageUrl, open};
+use cairn_storage::{
+    ErrorKind, LocalStorage, OpenMode, Operation, Properties, PutMode, StorageUrl, open,
+};
 use cairn_testkit::Fault;
 
 use super::*;
@@ -14,7 +16,8 @@ fn the_order_is_fixed_and_shows() {
     config.max_in_flight = 4.try_into().unwrap();
     let storage = layer::stack(local, &config);
     let root = root.path().display();
-    assert_eq!(storage.to_string(), format!("metered(retry(limit(4, timeout(file://{root}))))"));
+    let shown = format!("metered(retry(paced(limit(4, timeout(file://{root})))))");
+    assert_eq!(storage.to_string(), shown);
     assert_eq!(storage.backend(), "local");
 }
 
@@ -54,7 +57,7 @@ async fn a_call_that_waits_to_try_again_holds_no_permit() {
 async fn a_url_opens_in_each_mode() {
     let root = tempfile::tempdir().unwrap();
     let url = StorageUrl::parse(&format!("file://{}/new", root.path().display())).unwrap();
-    let open = |mode| open(&url, mode, &LayerConfig::default());
+    let open = |mode| open(&url, mode, &Properties::default(), &LayerConfig::default());
     for mode in [OpenMode::Existing, OpenMode::ReadOnly] {
         assert_eq!(open(mode).unwrap_err().kind(), ErrorKind::NotFound);
     }

@@ -44,6 +44,29 @@ async fn a_slow_call_within_its_time_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn long_objects_have_more_time() {
+    const PACK: u64 = 16 << 20;
+    let (faulty, memory) = faulty();
+    memory.insert(path("a"), vec![0; 40 << 20].into());
+    let storage = timed(&faulty);
+    // 40 MiB are two and a half packs: three minutes.
+    for (length, seconds) in [(PACK, 60), (PACK + 1, 120), (40 << 20, 180)] {
+        let span = ByteRange::Span { offset: 0, length };
+        faulty.plan(Fault::slow(Duration::from_secs(seconds - 1)));
+        assert_eq!(storage.get(&path("a"), span).await.unwrap().len() as u64, length);
+        faulty.plan(Fault::slow(Duration::from_secs(seconds + 1)));
+        let error = storage.get(&path("a"), span).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Transient);
+    }
+    let long = memory.objects()[&path("a")].clone();
+    faulty.plan(Fault::slow(Duration::from_secs(179)));
+    storage.put(&path("b"), long.clone().into(), PutMode::Create).await.unwrap();
+    faulty.plan(Fault::slow(Duration::from_secs(181)));
+    let error = storage.put(&path("c"), long.into(), PutMode::Create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnknownOutcome);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_consumer_may_take_its_time_with_a_list() {
     let (faulty, memory) = faulty();
     fill(&memory, &["a", "b"]);

@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectMeta, Payload, PutMode};
+use cairn_storage::{ByteRange, ObjectMeta};
 use futures::{Stream, StreamExt, TryStreamExt};
 
-use super::{Repository, is_already_there, refuse_read_only};
+use super::{Published, Repository, publish, refuse_read_only};
 use crate::error::DamagedObject;
 use crate::record::{MAX_RECORD_BYTES, Record};
 use crate::{Damage, Error, Label, Malformed, Result, layout};
@@ -34,33 +34,40 @@ impl Repository {
     /// Publishes a snapshot: when this returns `Ok` it exists, and it did not before. Packs and runs with
     /// everything it refers to must be durable (R3, R4).
     ///
-    /// Exactly one of any number of commits of a label succeeds. Repeating a commit whose outcome is
-    /// unknown is safe: it meets its own record and succeeds. [`crate::ErrorKind::LabelExists`] when
-    /// the label belongs to another snapshot; [`crate::ErrorKind::Invalid`] when the record is
-    /// too long, or the storage cannot decide between two commits.
+    /// Exactly one of any number of commits of a label succeeds, whether the storage decides or the writers do
+    /// among themselves ([`crate::config::CommitMode`]). Repeating a commit whose outcome is unknown is safe: it
+    /// meets its own record and succeeds. [`crate::ErrorKind::LabelExists`] when the label belongs to another
+    /// snapshot; [`crate::ErrorKind::Invalid`] when the record is too long, or the repository was moved to a
+    /// storage that cannot decide.
     pub async fn commit(&self, record: &Record) -> Result<()> {
         refuse_read_only(&self.storage)?;
-        if !self.storage.capabilities().atomic_create {
-            return Err(Error::invalid("a commit on a storage without put-if-absent"));
-        }
         let bytes = Bytes::from(record.encode());
         if bytes.len() as u64 > MAX_RECORD_BYTES {
             return Err(Error::invalid("a record of more than 1 MiB"));
         }
-        let path = layout::snapshot_path(&record.label);
-        let payload = Payload::from(bytes.clone());
-        match self.storage.put(&path, payload, PutMode::Create).await {
-            Ok(()) => Ok(()),
-            Err(error) if is_already_there(&error) => {
-                let holder = self.storage.get(&path, ByteRange::Full).await?;
-                if holder == bytes {
-                    return Ok(());
-                }
-                let timestamp = Record::decode(&holder).ok().map(|holder| holder.timestamp);
-                Err(Error::LabelExists { label: record.label.clone(), timestamp })
-            }
-            Err(error) => Err(error.into()),
+        self.commit_bytes(&record.label, bytes).await
+    }
+
+    /// Publishes a record that was read elsewhere.
+    pub(crate) async fn commit_bytes(&self, label: &Label, bytes: Bytes) -> Result<()> {
+        let (path, mode) = (layout::snapshot_path(label), self.config.commit_mode());
+        let judge = |bytes: &[u8]| Ok(Self::judge_record(label, bytes)?);
+        match publish(&self.storage, mode, &path, bytes, &judge).await? {
+            Published::Ours => Ok(()),
+            Published::Theirs(holder) => Err(Self::label_exists(label, &holder)),
         }
+    }
+
+    /// Whether bytes are the record of a label.
+    pub(crate) fn judge_record(label: &Label, bytes: &[u8]) -> Result<(), Damage> {
+        let judged = decode_named(label, bytes);
+        judged.map(drop).map_err(|malformed| damaged(label, malformed))
+    }
+
+    /// The label belongs to the snapshot with this record.
+    pub(crate) fn label_exists(label: &Label, holder: &[u8]) -> Error {
+        let timestamp = Record::decode(holder).ok().map(|holder| holder.timestamp);
+        Error::LabelExists { label: label.clone(), timestamp }
     }
 
     /// The record of a snapshot. [`crate::ErrorKind::NoSuchSnapshot`] when there is none.
@@ -121,6 +128,12 @@ impl Repository {
         let mut labels: Vec<Label> = records.into_iter().map(|(label, _)| label).collect();
         labels.sort_unstable();
         Ok(labels)
+    }
+
+    /// The labels of all snapshots with the lengths of their records, in any order.
+    pub(crate) async fn record_sizes(&self) -> Result<Vec<(Label, u64)>> {
+        let records = self.list_records().await?;
+        Ok(records.into_iter().map(|(label, meta)| (label, meta.size)).collect())
     }
 
     async fn list_records(&self) -> Result<Vec<(Label, ObjectMeta)>> {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod arbitrated;
 mod check;
+mod copy;
 mod damage;
 mod golden;
 mod operations;
