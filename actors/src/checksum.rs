@@ -29,7 +29,7 @@ use crate::metrics::{ChunkMetrics, StageId};
 use crate::progress::Progress;
 
 /// Plaintext bytes of a task: small chunks travel together, so that a task costs far more than its hand-over.
-const TASK_BYTES: usize = 512 << 10;
+const TASK_BYTES: usize = 2 << 20;
 
 /// Tells new chunks from known ones.
 #[derive(Debug)]

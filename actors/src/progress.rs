@@ -47,7 +47,8 @@ macro_rules! counters {
                 self.phase.send_replace(phase);
             }
 
-            $(pub(crate) fn $name(&self, more: u64) {
+            $(/// Counts more of it.
+            pub fn $name(&self, more: u64) {
                 self.$name.fetch_add(more, Ordering::Relaxed);
             })*
         }

@@ -31,8 +31,8 @@ use crate::edge::{Inlet, Outlet};
 use crate::error::{Fault, Stop};
 use crate::failpoint::{Failpoint, hit};
 use crate::message::{
-    PartitionPlan, Plan, PlannedSegment, PlannedTablet, ReadTask, SegmentPart, SegmentRead,
-    SegmentSlot,
+    PartitionPlan, Plan, PlannedSegment, PlannedTablet, ReadBatch, ReadTask, SegmentPart,
+    SegmentRead, SegmentSlot,
 };
 use crate::parent::Parent;
 use crate::progress::{Phase, Progress};
@@ -44,6 +44,10 @@ use crate::tablet::{
 
 /// Views taken before the planner gives up on a source that changes faster than it can be pinned.
 const MAX_VIEWS: usize = 5;
+/// A batch of segments goes to a reader with so many bytes: about a window, so that lanes end together ...
+const BATCH_BYTES: u64 = 4 << 20;
+/// ... or so many segments.
+const BATCH_SEGMENTS: usize = 128;
 
 // ---------------------------------------------------------------- pure core
 
@@ -145,7 +149,25 @@ pub(crate) struct Planner {
     /// To the committer.
     pub(crate) plans: Outlet<Plan>,
     /// To the readers.
-    pub(crate) tasks: Outlet<ReadTask>,
+    pub(crate) tasks: Outlet<ReadBatch>,
+}
+
+/// Segments that go to a reader together; they may be of several partitions.
+#[derive(Debug, Default)]
+struct OpenBatch {
+    tasks: Vec<ReadTask>,
+    bytes: u64,
+}
+
+impl OpenBatch {
+    fn push(&mut self, task: ReadTask) {
+        self.bytes += task.len;
+        self.tasks.push(task);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.tasks.len() >= BATCH_SEGMENTS
+    }
 }
 
 /// A view with every segment that must be read pinned.
@@ -251,6 +273,18 @@ impl Planner {
 
     /// Tells plans and tasks, partition by partition; `false` when drained.
     fn emit(&mut self, pinned: &PinnedView, context: &StageContext) -> Result<bool, Stop> {
+        let mut batch = OpenBatch::default();
+        let complete = self.emit_partitions(pinned, &mut batch, context)?;
+        self.send(&mut batch, pinned)?;
+        Ok(complete)
+    }
+
+    fn emit_partitions(
+        &mut self,
+        pinned: &PinnedView,
+        batch: &mut OpenBatch,
+        context: &StageContext,
+    ) -> Result<bool, Stop> {
         let mut number = 0;
         for (object, spec) in (0..).zip(pinned.view.objects()) {
             for (partition, name) in (0..).zip(&spec.partitions) {
@@ -284,13 +318,23 @@ impl Planner {
                 self.plans.send(Plan::Changed(plan))?;
                 for (position, (address, len)) in (0..).zip(reads) {
                     let slot = SegmentSlot { plan: number, position };
-                    let view = Arc::clone(&pinned.view);
-                    self.tasks.send(ReadTask { slot, address, len, view })?;
+                    batch.push(ReadTask { slot, address, len });
+                    if batch.is_full() {
+                        self.send(batch, pinned)?;
+                    }
                 }
                 number += 1;
             }
         }
         Ok(true)
+    }
+
+    fn send(&self, batch: &mut OpenBatch, pinned: &PinnedView) -> Result<(), Stop> {
+        let OpenBatch { tasks, .. } = std::mem::take(batch);
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        Ok(self.tasks.send(ReadBatch { tasks, view: Arc::clone(&pinned.view) })?)
     }
 
     fn count(&self, segments: u64, bytes: u64) {
@@ -318,7 +362,7 @@ impl Planner {
 #[derive(Debug)]
 pub(crate) struct SegmentReaderWorker {
     /// Segments to read, shared by all lanes.
-    pub(crate) tasks: Inlet<ReadTask>,
+    pub(crate) tasks: Inlet<ReadBatch>,
     /// To the chunker of this lane.
     pub(crate) windows: Outlet<SegmentRead>,
     /// Bytes at the start of each buffer that the chunker may fill: the longest chunk.
@@ -343,8 +387,11 @@ impl Worker for SegmentReaderWorker {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
         let pool = BufferPool::new(BUFFERS_PER_LANE, self.headroom + self.window_bytes);
         let mut window = self.open_window(&pool, context)?;
-        while let Some(task) = self.tasks.recv()? {
-            window = self.read_segment(&task, window, &pool, context)?;
+        while let Some(ReadBatch { tasks, view }) = self.tasks.recv()? {
+            for task in tasks {
+                context.check_cancelled()?;
+                window = self.read_segment(&task, view.as_ref(), window, &pool, context)?;
+            }
         }
         if !window.parts.is_empty() {
             self.windows.send(SegmentRead { buffer: window.buffer, parts: window.parts })?;
@@ -364,11 +411,12 @@ impl SegmentReaderWorker {
     fn read_segment(
         &self,
         task: &ReadTask,
+        view: &dyn TabletSnapshot,
         mut window: OpenWindow,
         pool: &BufferPool,
         context: &StageContext,
     ) -> Result<OpenWindow, Stop> {
-        let mut reader = context.work(0, || task.view.open(task.address))?;
+        let mut reader = context.work(0, || view.open(task.address))?;
         let mut left = task.len;
         loop {
             let start = window.cursor;
@@ -383,7 +431,7 @@ impl SegmentReaderWorker {
             if left == 0 || ends_early {
                 let identity = context.work(0, || reader.finish())?;
                 if ends_early {
-                    return Err(ended_early(task, left).into());
+                    return Err(ended_early(task, view, left).into());
                 }
                 self.progress.segments_read(1);
                 let end = Some(identity);
@@ -413,10 +461,10 @@ fn fill(reader: &mut dyn SegmentReader, buffer: &mut [u8]) -> Result<usize, Tabl
 }
 
 /// A segment that its source vouches for and that is shorter than it listed.
-fn ended_early(task: &ReadTask, left: u64) -> TabletError {
+fn ended_early(task: &ReadTask, view: &dyn TabletSnapshot, left: u64) -> TabletError {
     let SegmentAddress { object, partition, tablet, segment } = task.address;
-    let spec = task.view.objects().get(object as usize);
-    let tablets = task.view.tablets(object, partition).unwrap_or_default();
+    let spec = view.objects().get(object as usize);
+    let tablets = view.tablets(object, partition).unwrap_or_default();
     let segments = tablets.get(tablet as usize).map(|tablet| &tablet.segments);
     let name = segments.and_then(|segments| segments.get(segment as usize)).map(|it| &it.name);
     let what = match (spec, name) {

@@ -116,8 +116,8 @@ pub struct CheckParts {
     pub outcome: oneshot::Sender<CheckTally>,
 }
 
-/// Segments to read: the planner runs ahead by few, since each may keep the plan of a whole partition open.
-const TASKS: EdgeLimits = EdgeLimits { items: 32, bytes: u64::MAX };
+/// Batches of segments to read: the planner runs ahead by few, since each may keep the plans of whole partitions open.
+const TASKS: EdgeLimits = EdgeLimits { items: 4, bytes: u64::MAX };
 /// Plans and news are small: enough that neither side ever waits for the other's last step.
 const SMALL_ITEMS: EdgeLimits = EdgeLimits { items: 256, bytes: u64::MAX };
 /// Windows on one lane: the buffer pool bounds them already; one waits while one is cut.

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use bytesize::ByteSize;
+use cairn_pipeline::storage::Properties;
 use cairn_pipeline::{Compression, EngineConfig, RepositorySettings};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub(crate) struct HostConfig {
     pub(crate) repository: NewRepositoryConfig,
     pub(crate) http: HttpConfig,
     pub(crate) log: LogConfig,
+    #[serde(with = "dotted")]
+    pub(crate) properties: Properties,
 }
 
 /// Settings of repositories that are made.
@@ -130,6 +133,39 @@ mod as_text {
     }
 }
 
+mod dotted {
+    //! Properties: TOML reads a key with dots as tables in tables, users mean one key. Switches and numbers need no quotes.
+
+    use cairn_pipeline::storage::Properties;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use toml::{Table, Value};
+
+    pub(super) fn serialize<S: Serializer>(value: &Properties, to: S) -> Result<S::Ok, S::Error> {
+        value.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Properties, D::Error> {
+        let mut properties = Properties::default();
+        flatten("", Table::deserialize(from)?, &mut properties).map_err(D::Error::custom)?;
+        Ok(properties)
+    }
+
+    fn flatten(prefix: &str, table: Table, into: &mut Properties) -> Result<(), String> {
+        for (name, value) in table {
+            let key = format!("{prefix}{name}");
+            match value {
+                Value::Table(inner) => flatten(&format!("{key}."), inner, into)?,
+                Value::String(text) => into.insert(key, text),
+                Value::Boolean(switch) => into.insert(key, switch.to_string()),
+                Value::Integer(number) => into.insert(key, number.to_string()),
+                // The value itself may be a secret.
+                _ => return Err(format!("property {key} must be a text, a number, true or false")),
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -165,6 +201,23 @@ mod tests {
         for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
             assert!(pair[0].starts_with('#') || pair[1].starts_with('#'), "{}", pair[1]);
         }
+    }
+
+    #[test]
+    fn properties_are_written_with_quotes_or_without() {
+        let written = "[properties]\naws.s3.endpoint = \"e\"\n\"aws.s3.region\" = \"r\"\n\
+                       aws.s3.enable_ssl = false\ndfs.replication = 2\n";
+        let config: HostConfig = toml::from_str(written).unwrap();
+        let pairs = [
+            ("aws.s3.endpoint", "e"),
+            ("aws.s3.region", "r"),
+            ("aws.s3.enable_ssl", "false"),
+            ("dfs.replication", "2"),
+        ];
+        assert_eq!(config.properties, pairs.into_iter().collect());
+        let wrong = toml::from_str::<HostConfig>("[properties]\na.secret = [\"HIDDEN\"]");
+        let error = wrong.unwrap_err().to_string();
+        assert!(error.contains("property a.secret must be a text"), "{error}");
     }
 
     #[test]

@@ -3,21 +3,27 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use cairn_pipeline::storage;
+
 /// The table of `--help`.
 pub(crate) const HELP: &str = "\
 Environment:
   CAIRN_REPO    the repository, where --repo is not given
   CAIRN_CONFIG  the configuration file, where --config is not given
   CAIRN_LOG     what to log to stderr, such as info or warn,cairn_storage=debug
-  NO_COLOR      no colours when it is set";
+  NO_COLOR      no colours when it is set
+  AWS_...       keys, region, profile and files as Amazon's tools know them, where [properties]
+                of the configuration file says nothing";
 
 /// What the environment says.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Environment {
     pub(crate) repository: Option<String>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) log: Option<String>,
     pub(crate) no_color: bool,
+    /// What storages may want to know: it holds secrets.
+    pub(crate) of_storages: Vec<(&'static str, String)>,
     /// How this program was called.
     pub(crate) program: String,
 }
@@ -34,6 +40,10 @@ impl Environment {
             config: set("CAIRN_CONFIG").map(PathBuf::from),
             log: text("CAIRN_LOG"),
             no_color: set("NO_COLOR").is_some(),
+            of_storages: storage::ENVIRONMENT
+                .iter()
+                .filter_map(|name| Some((*name, text(name)?)))
+                .collect(),
             program: match std::env::args_os().next() {
                 Some(program) => program.to_string_lossy().into_owned(),
                 None => "cairn".to_owned(),

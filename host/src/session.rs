@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
-use cairn_pipeline::storage::{self, ObjectPath, OpenMode, StorageUrl};
+use cairn_pipeline::storage::{Location, OpenMode, Properties, Storage};
 use cairn_pipeline::{Engine, JobEvent, JobHandle, Observer, Repository, RepositorySettings};
-use futures::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::board::Board;
@@ -27,7 +26,8 @@ pub(crate) struct Session {
     pub(crate) ui: Ui,
     pub(crate) signals: Signals,
     pub(crate) engine: Engine,
-    pub(crate) config: HostConfig,
+    /// What is said of storages.
+    properties: Properties,
     /// Serves `/metrics` while a job runs, when that was asked for.
     _http: Option<HttpServer>,
 }
@@ -48,7 +48,7 @@ impl Session {
     pub(crate) fn start(
         ui: Ui,
         signals: Signals,
-        config: HostConfig,
+        config: &HostConfig,
         listen: Option<SocketAddr>,
     ) -> anyhow::Result<Self> {
         let board = Arc::new(Board::default());
@@ -71,7 +71,7 @@ impl Session {
         if let Some(http) = &http {
             ui.note(format!("serving http://{}/metrics", http.address()));
         }
-        Ok(Self { ui, signals, engine, config, _http: http })
+        Ok(Self { ui, signals, engine, properties: config.properties.clone(), _http: http })
     }
 
     /// Sees a job through: shows its progress, cancels it on the first signal.
@@ -98,9 +98,14 @@ impl Session {
         Ok(report??)
     }
 
+    /// A place with what is said of storages.
+    fn at(&self, location: &str) -> Location {
+        at(location, &self.properties)
+    }
+
     /// Opens a repository from which will only be read.
     pub(crate) fn open(&self, location: &str) -> anyhow::Result<Repository> {
-        open_read_only(&self.engine, location)
+        open_read_only(&self.engine, self.at(location))
     }
 
     /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
@@ -109,16 +114,20 @@ impl Session {
         location: &str,
         settings: RepositorySettings,
     ) -> anyhow::Result<Repository> {
-        match self.engine.open_repository(location) {
+        match self.engine.open_repository(self.at(location)) {
             Err(error) if NO_REPOSITORY.contains(&error.code()) => {}
-            opened => return opened.with_context(|| cannot_open(location)),
+            opened => return opened.with_context(|| cannot_open(&self.at(location))),
         }
         match self.create(location, settings) {
             // Another process made it in between.
             Err(error) if exit::code_of(&error) == Some(ALREADY_A_REPOSITORY) => {
-                self.engine.open_repository(location).with_context(|| cannot_open(location))
+                let opened = self.engine.open_repository(self.at(location));
+                opened.with_context(|| cannot_open(&self.at(location)))
             }
-            Err(error) => Err(error.context(format!("cannot make a repository at {location}"))),
+            Err(error) => {
+                let at = self.at(location);
+                Err(error.context(format!("cannot make a repository at {at}")))
+            }
             Ok(repository) => {
                 self.ui.note(format!("made a repository at {location}"));
                 Ok(repository)
@@ -126,38 +135,47 @@ impl Session {
         }
     }
 
-    /// Makes a repository at a place where there is nothing yet: a mistyped location is not littered.
+    /// Makes a repository at a place where there is nothing yet.
     pub(crate) fn create(
         &self,
         location: &str,
         settings: RepositorySettings,
     ) -> anyhow::Result<Repository> {
-        let url = StorageUrl::parse(location)?;
-        let storage = storage::open(&url, OpenMode::Create, &self.config.engine.storage)?;
-        let mut first = None;
-        on_runtime(async { first = storage.list(&ObjectPath::root()).next().await })?;
-        let is_empty = first.transpose()?.is_none();
+        let storage = self.open_for_repository(location)?;
+        Ok(self.engine.create_repository_on(storage, settings)?)
+    }
+
+    /// Opens a storage that holds a repository or nothing yet: a mistyped location is not littered.
+    pub(crate) fn open_for_repository(&self, location: &str) -> anyhow::Result<Arc<dyn Storage>> {
+        let storage = self.engine.open_storage(self.at(location), OpenMode::Create)?;
+        let is_vacant = self.engine.is_vacant(&storage)?;
         let opened = self.engine.open_repository_on(Arc::clone(&storage));
         match opened.map_err(|error| error.code()) {
-            Err(code) if code == NO_REPOSITORY[0] && !is_empty => {
+            Err(code) if code == NO_REPOSITORY[0] && !is_vacant => {
                 Err(Refusal::usage(format!("{location} holds something else than a repository")))
             }
-            _ => Ok(self.engine.create_repository_on(storage, settings)?),
+            _ => Ok(storage),
         }
     }
 }
 
 /// Runs a task on this thread.
 pub(crate) fn on_runtime<T>(task: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(task))
 }
 
 /// Opens a repository from which will only be read.
-pub(crate) fn open_read_only(engine: &Engine, location: &str) -> anyhow::Result<Repository> {
-    engine.open_repository_read_only(location).with_context(|| cannot_open(location))
+pub(crate) fn open_read_only(engine: &Engine, location: Location) -> anyhow::Result<Repository> {
+    let about = cannot_open(&location);
+    engine.open_repository_read_only(location).context(about)
 }
 
-fn cannot_open(location: &str) -> String {
+/// A place with what is said of storages.
+pub(crate) fn at(location: &str, properties: &Properties) -> Location {
+    Location::new(location).with_properties(properties.clone())
+}
+
+fn cannot_open(location: &Location) -> String {
     format!("cannot open the repository {location}")
 }

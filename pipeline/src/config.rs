@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use cairn_storage::layer::LayerConfig;
+use cairn_storage::layer::{Bandwidth, LayerConfig, SpeedLimits};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -22,6 +22,11 @@ pub struct EngineConfig {
     pub upload_worker_count: usize,
     /// Reads from the repository that may be on their way at once.
     pub download_worker_count: usize,
+    /// Most bytes a second that all jobs together put into repositories, in units of 1024; 0 is no limit. Changeable at
+    /// any time: [`crate::Engine::set_speed_limits`].
+    pub max_upload_speed_kbps: u64,
+    /// The same for what they get from repositories.
+    pub max_download_speed_kbps: u64,
     /// Writers of restored segments; 0 chooses by the number of cores.
     pub install_worker_count: usize,
     /// Bytes of one read window of a reader.
@@ -42,8 +47,10 @@ impl Default for EngineConfig {
         Self {
             compute_threads: 0,
             reader_count: 0,
-            upload_worker_count: 3,
-            download_worker_count: 4,
+            upload_worker_count: 6,
+            download_worker_count: 8,
+            max_upload_speed_kbps: 0,
+            max_download_speed_kbps: 0,
             install_worker_count: 0,
             window_bytes: 4 << 20,
             index_memory_bytes: 96 << 20,
@@ -90,6 +97,13 @@ impl EngineConfig {
         if self.checkpoint_bytes == 0 {
             return Err(Error::config("checkpoint_bytes = 0: must be at least 1".to_owned()));
         }
+        let limits = SpeedLimits {
+            max_upload_speed_kbps: self.max_upload_speed_kbps,
+            max_download_speed_kbps: self.max_download_speed_kbps,
+        };
+        let mut storage = self.storage;
+        // A live one of its own: two engines of one configuration share nothing.
+        storage.bandwidth = Bandwidth::new(limits);
         Ok(ValidConfig {
             compute_threads: workers("compute_threads", choose(self.compute_threads, cores))?,
             // A lane cuts about 2.8 GiB/s, several times what one core compresses.
@@ -101,7 +115,7 @@ impl EngineConfig {
             index_memory_bytes: self.index_memory_bytes,
             checkpoint_bytes: self.checkpoint_bytes,
             checkpoint_interval: self.checkpoint_interval,
-            storage: self.storage,
+            storage,
         })
     }
 }
@@ -130,6 +144,14 @@ mod tests {
     #[test]
     fn the_default_is_valid() {
         assert!(EngineConfig::default().validate().unwrap().readers > 0);
+    }
+
+    #[test]
+    fn engines_of_one_configuration_share_no_bandwidth() {
+        let config = EngineConfig { max_upload_speed_kbps: 7, ..EngineConfig::default() };
+        let [one, two] = [config.clone(), config].map(|config| config.validate().unwrap().storage);
+        one.bandwidth.set(SpeedLimits::default());
+        assert_eq!(two.bandwidth.limits().max_upload_speed_kbps, 7);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
 use cairn_actors::compute::ComputePool;
 use cairn_actors::tablet::{TabletSink, TabletSource};
 use cairn_repository::config::RepositorySettings;
-use cairn_storage::{OpenMode, Storage, StorageUrl};
+use cairn_storage::layer::SpeedLimits;
+use cairn_storage::{Location, OpenMode, Storage};
 use futures::FutureExt;
 use tokio::sync::oneshot;
 
@@ -17,8 +18,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{EngineConfig, ValidConfig};
 use crate::error::Error;
 use crate::job::{
-    BackupReport, CheckReport, JobCore, JobHandle, JobKind, RestoreReport, Surroundings,
-    run_backup, run_check, run_restore,
+    BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, RestoreReport,
+    Surroundings, run_backup, run_check, run_copy, run_restore,
 };
 use crate::observer::{NoObserver, Observer};
 use crate::repository::Repository;
@@ -127,10 +128,42 @@ impl Engine {
         &self.shared.around.config
     }
 
-    /// Makes a repository at a location, such as `/backup` or `file:///backup`.
+    /// How fast the jobs of this engine may put and get.
+    pub fn speed_limits(&self) -> SpeedLimits {
+        self.shared.around.config.storage.bandwidth.limits()
+    }
+
+    /// Changes how fast the jobs of this engine may put and get, those that run too: all of them together, on every
+    /// storage that this engine opened.
+    pub fn set_speed_limits(&self, limits: SpeedLimits) {
+        self.shared.around.config.storage.bandwidth.set(limits);
+    }
+
+    /// Opens a storage in the layers of this engine: its retry, its limits, its timeouts.
+    pub fn open_storage(
+        &self,
+        location: impl Into<Location>,
+        mode: OpenMode,
+    ) -> Result<Arc<dyn Storage>, Error> {
+        let at = location.into();
+        let layers = &self.shared.around.config.storage;
+        Ok(cairn_storage::open(&at.url()?, mode, at.properties(), layers)?)
+    }
+
+    /// Whether a storage holds nothing: making a repository there litters nobody's place.
+    pub fn is_vacant(&self, storage: &Arc<dyn Storage>) -> Result<bool, Error> {
+        let storage = Arc::clone(storage);
+        let looked = self.block_on(async move {
+            cairn_repository::Repository::is_vacant(storage.as_ref()).await
+        })?;
+        Ok(looked?)
+    }
+
+    /// Makes a repository at a location, such as `/backup`, `file:///backup`, `s3://bucket/backup` or
+    /// `hdfs://namenode:8020/backup`. What is said of the place beside its name is in the [`Location`].
     pub fn create_repository(
         &self,
-        location: &str,
+        location: impl Into<Location>,
         settings: RepositorySettings,
     ) -> Result<Repository, Error> {
         let storage = self.open_storage(location, OpenMode::Create)?;
@@ -150,13 +183,16 @@ impl Engine {
     }
 
     /// Opens a repository.
-    pub fn open_repository(&self, location: &str) -> Result<Repository, Error> {
+    pub fn open_repository(&self, location: impl Into<Location>) -> Result<Repository, Error> {
         let storage = self.open_storage(location, OpenMode::Existing)?;
         self.open_repository_on(storage)
     }
 
     /// Opens a repository on which nothing may be changed.
-    pub fn open_repository_read_only(&self, location: &str) -> Result<Repository, Error> {
+    pub fn open_repository_read_only(
+        &self,
+        location: impl Into<Location>,
+    ) -> Result<Repository, Error> {
         let storage = self.open_storage(location, OpenMode::ReadOnly)?;
         self.open_repository_on(storage)
     }
@@ -203,17 +239,21 @@ impl Engine {
         })
     }
 
+    /// Starts a copy of a repository to a storage that holds nothing, or an unfinished or older copy of it. What is
+    /// there is not copied again.
+    pub fn copy(&self, from: &Repository, to: Arc<dyn Storage>) -> JobHandle<CopyReport> {
+        let from = from.inner().clone();
+        self.run(JobKind::Copy, String::new(), move |core, around| async move {
+            run_copy(&core, &around, from, to).await
+        })
+    }
+
     /// Runs a task on the engine's runtime and blocks this thread until it has ended.
     pub(crate) fn block_on<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
         self.shared.runtime.run(task)
-    }
-
-    fn open_storage(&self, location: &str, mode: OpenMode) -> Result<Arc<dyn Storage>, Error> {
-        let url = StorageUrl::parse(location)?;
-        Ok(cairn_storage::open(&url, mode, &self.shared.around.config.storage)?)
     }
 
     fn run<R, F>(

@@ -12,7 +12,7 @@
 //! # std::fs::write(warehouse.join("shop/orders/p1/t1/segment.dat"), "rows")?;
 //! let engine = Engine::start()?;
 //! let repository =
-//!     engine.create_repository(&backup.to_string_lossy(), RepositorySettings::default())?;
+//!     engine.create_repository(backup.display().to_string(), RepositorySettings::default())?;
 //!
 //! let source = Arc::new(DirectorySource::open(&warehouse)?);
 //! let report = engine.backup(&repository, source, BackupRequest::new("monday")?).wait()?;
@@ -51,15 +51,18 @@ pub use cairn_actors::tablet::{Selection, TabletSink, TabletSnapshot, TabletSour
 pub use cairn_actors::{ObjectReport, ProgressSnapshot, RestoreItem};
 pub use cairn_repository::check::{Affected, Finding};
 pub use cairn_repository::config::{Compression, RepositorySettings};
+pub use cairn_repository::copy::{CopyProgress, CopyStage};
 pub use cairn_repository::record::{Record, RecordStats};
 pub use cairn_repository::{ListedSnapshot, Timestamp};
 pub use cairn_storage as storage;
+pub use cairn_storage::layer::SpeedLimits;
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, ValidConfig};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use job::{
-    BackupReport, Canceller, CheckReport, JobHandle, JobKind, JobState, RestoreReport, SkippedItem,
+    BackupReport, Canceller, CheckReport, CopyReport, JobHandle, JobKind, JobState, RestoreReport,
+    SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::Repository;

@@ -12,7 +12,7 @@ pub struct JobEvent {
     pub id: String,
     /// What kind of job.
     pub kind: JobKind,
-    /// Label of its snapshot; empty for a check.
+    /// Label of its snapshot; empty for a check or a copy.
     pub label: String,
     /// The state.
     pub state: JobState,

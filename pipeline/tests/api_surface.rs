@@ -56,7 +56,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rayon", &["cairn-actors"]),
     ("rusoto_core", &["cairn-storage"]),
     ("rusoto_s3", &["cairn-storage"]),
-    ("rusoto_sts", &["cairn-storage"]),
     ("tracing-subscriber", &["cairn", "cairn-bench"]),
     ("zstd", &["cairn-repository", "cairn-bench"]),
 ];

@@ -15,7 +15,7 @@ pub use chunk_batch::{ChunkBatch, RawChunk, SegmentCut};
 pub use fetched::{Fetched, Placement};
 pub use partition_plan::{PartitionPlan, Plan, PlannedSegment, PlannedTablet};
 pub use sealed_batch::{SealedBatch, SealedChunk, StoredForm};
-pub use segment_read::{ReadTask, SegmentPart, SegmentRead};
+pub use segment_read::{ReadBatch, ReadTask, SegmentPart, SegmentRead};
 pub use stored::{PlacedChunk, Stored};
 pub use verified::{Piece, Verified};
 

@@ -7,6 +7,15 @@ use crate::edge::Weigh;
 use crate::message::SegmentSlot;
 use crate::tablet::{SegmentAddress, TabletSnapshot};
 
+/// Segments that one reader shall read, one behind the other: a hand-over costs as much as the read of a small file.
+#[derive(Debug)]
+pub struct ReadBatch {
+    /// The segments.
+    pub tasks: Vec<ReadTask>,
+    /// The view; held until the segments are read (R9).
+    pub view: Arc<dyn TabletSnapshot>,
+}
+
 /// A segment that a reader shall read.
 #[derive(Debug)]
 pub struct ReadTask {
@@ -16,11 +25,9 @@ pub struct ReadTask {
     pub address: SegmentAddress,
     /// Its length as listed.
     pub len: u64,
-    /// The view; held until the segment is read (R9).
-    pub view: Arc<dyn TabletSnapshot>,
 }
 
-impl Weigh for ReadTask {
+impl Weigh for ReadBatch {
     fn weight(&self) -> u64 {
         0
     }

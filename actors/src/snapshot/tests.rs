@@ -70,3 +70,24 @@ fn an_empty_segment_is_never_read() {
     empty.len = 0;
     assert_eq!(reads(vec![empty], &TabletList::default(), true), Some(0));
 }
+
+/// The numbers of segments of the batches that segments of these lengths make.
+fn batches_of(lengths: impl Iterator<Item = u64>) -> Vec<usize> {
+    let (mut batch, mut full) = (OpenBatch::default(), Vec::new());
+    for (position, len) in (0..).zip(lengths) {
+        let address = SegmentAddress { object: 0, partition: 0, tablet: 0, segment: position };
+        batch.push(ReadTask { slot: SegmentSlot { plan: 0, position }, address, len });
+        if batch.is_full() {
+            full.push(std::mem::take(&mut batch).tasks.len());
+        }
+    }
+    full.push(batch.tasks.len());
+    full
+}
+
+#[test]
+fn a_batch_has_so_many_bytes_or_so_many_segments_and_a_long_segment_none_behind_it() {
+    assert_eq!(batches_of(std::iter::repeat_n(1, 2 * BATCH_SEGMENTS + 1)), [128, 128, 1]);
+    assert_eq!(batches_of(std::iter::repeat_n(BATCH_BYTES / 4, 9)), [4, 4, 1]);
+    assert_eq!(batches_of([BATCH_BYTES * 100, 1].into_iter()), [1, 1]);
+}

@@ -8,6 +8,8 @@ use crate::session::Session;
 pub(super) fn run(session: &Session, plan: &QuickstartPlan) -> anyhow::Result<Exit> {
     let wishes = Wishes {
         directory: &plan.directory,
+        repository: plan.repository.as_deref(),
+        said: &plan.said,
         scale: plan.scale,
         settings: plan.settings,
         program: &plan.program,

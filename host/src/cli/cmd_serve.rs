@@ -12,7 +12,7 @@ use crate::config::HostConfig;
 use crate::exit::Exit;
 use crate::http::{HttpServer, Served};
 use crate::recorder;
-use crate::session::open_read_only;
+use crate::session::{at, open_read_only};
 use crate::signals::Signals;
 use crate::ui::Ui;
 
@@ -30,7 +30,8 @@ pub(super) fn run(
     let engine = Engine::builder().config(config.engine.clone()).observer(observer).start()?;
     let mut repositories = Vec::new();
     for location in &plan.repositories {
-        repositories.push((location.clone(), open_read_only(&engine, location)?));
+        let repository = open_read_only(&engine, at(location, &config.properties))?;
+        repositories.push((location.clone(), repository));
     }
     // A signal is one message; a second one kills.
     let (stop, stopped) = sync_channel(1);

@@ -11,18 +11,20 @@ use serde_json::{Value, json};
 use super::high::Location;
 use crate::config::HostConfig;
 use crate::exit::Exit;
+use crate::session::at;
 use crate::ui::Ui;
 
 /// Threads of the runtime: the races of the cases shall be real.
 const NUM_THREADS: usize = 2;
 
 pub(super) fn validate(ui: &Ui, config: &HostConfig, location: &Location) -> anyhow::Result<Exit> {
-    let url = StorageUrl::parse(location)?;
-    let storage = storage::open(&url, OpenMode::Existing, &config.engine.storage)?;
+    let at = at(location, &config.properties);
+    let url = at.url()?;
+    let storage = storage::open(&url, OpenMode::Existing, at.properties(), &config.engine.storage)?;
     let home = ObjectPath::parse(&format!("cairn-validate-{}", Timestamp::now()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(NUM_THREADS)
-        .enable_time()
+        .enable_all()
         .build()?;
     let report = runtime.block_on(run_all(&storage, &home));
     if let StorageUrl::Local(directory) = &url {

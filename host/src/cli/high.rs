@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use cairn_pipeline::storage::Properties;
 use cairn_pipeline::tablet::SelectedItem;
 use cairn_pipeline::{RepositorySettings, RestoreItem, Selection};
 
@@ -27,6 +28,7 @@ pub(super) enum Action {
     Snapshots(Location),
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
+    RepoCopy(RepoCopyPlan),
     Quickstart(QuickstartPlan),
     Serve(ServePlan),
     StorageValidate(Location),
@@ -68,8 +70,18 @@ pub(super) struct RepoCreatePlan {
 }
 
 #[derive(Debug)]
+pub(super) struct RepoCopyPlan {
+    pub(super) from: Location,
+    pub(super) to: Location,
+}
+
+#[derive(Debug)]
 pub(super) struct QuickstartPlan {
     pub(super) directory: PathBuf,
+    /// Where the repository shall be, if not in the directory.
+    pub(super) repository: Option<Location>,
+    /// What was typed of its properties.
+    pub(super) said: Vec<String>,
     pub(super) scale: f64,
     pub(super) settings: RepositorySettings,
     /// How this program was called.
@@ -89,7 +101,10 @@ impl Invocation {
         let file = typed.config.or(environment.config);
         let mut config = HostConfig::read(file.as_deref())?;
         config.log.filter = environment.log.unwrap_or(config.log.filter);
+        let found = environment.of_storages;
+        config.properties = std::mem::take(&mut config.properties).with_environment(found);
         let from_environment = environment.repository;
+        say(&mut config.properties, typed.verb.said())?;
         let repository = |typed: low::Repository| {
             let none =
                 || Refusal::usage("which repository? give --repo <location> or set CAIRN_REPO");
@@ -125,6 +140,8 @@ impl Invocation {
             }
             Verb::Quickstart(typed) => Action::Quickstart(QuickstartPlan {
                 directory: typed.dir,
+                repository: typed.repo,
+                said: typed.said.property,
                 scale: scale(typed.scale)?,
                 settings: config.repository.settings()?,
                 program: environment.program,
@@ -140,11 +157,35 @@ impl Invocation {
                 let settings = settings(&config, &new)?;
                 Action::RepoCreate(RepoCreatePlan { repository: repository(at)?, settings })
             }
-            Verb::Storage(low::Storage::Validate { location }) => Action::StorageValidate(location),
+            Verb::Repo(low::Repo::Copy(typed)) => {
+                listen = typed.watching.listen;
+                Action::RepoCopy(RepoCopyPlan { from: typed.from, to: typed.to })
+            }
+            Verb::Storage(low::Storage::Validate { location, .. }) => {
+                Action::StorageValidate(location)
+            }
             Verb::Config(low::Config::Print) => Action::ConfigPrint,
         };
         Ok(Self { config, action, listen })
     }
+}
+
+/// Adds properties of the command line.
+fn say(properties: &mut Properties, typed: &[String]) -> anyhow::Result<()> {
+    for pair in typed {
+        // What is not of the form may be a secret, whole.
+        let (key, value) = pair
+            .split_once('=')
+            .ok_or_else(|| Refusal::usage("--property has the form KEY=VALUE"))?;
+        if Properties::is_secret(key) {
+            return Err(Refusal::usage(format!(
+                "{key} is a secret, and everybody on this machine can see a command line: write it into [properties] \
+                 of a configuration file"
+            )));
+        }
+        properties.insert(key, value);
+    }
+    Ok(())
 }
 
 #[cfg(feature = "failpoints")]
@@ -262,6 +303,22 @@ mod tests {
         for wrong in ["", ".", "shop.", ".orders", "shop.orders/", "shop/orders"] {
             assert_eq!(named(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn properties_are_said_but_no_secrets() {
+        let said = |pair: &str| {
+            let mut properties = Properties::default();
+            say(&mut properties, &[pair.to_owned()]).map(|()| properties)
+        };
+        assert_eq!(
+            said("aws.s3.endpoint=http://a?b=c").unwrap(),
+            [("aws.s3.endpoint", "http://a?b=c")].into_iter().collect()
+        );
+        let error = said("aws.s3.secret_key=HIDDEN").unwrap_err().to_string();
+        assert!(error.contains("aws.s3.secret_key is a secret"), "{error}");
+        assert!(!error.contains("HIDDEN"), "{error}");
+        assert!(!said("HIDDEN").unwrap_err().to_string().contains("HIDDEN"));
     }
 
     #[test]

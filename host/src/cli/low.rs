@@ -69,12 +69,42 @@ pub(super) enum Verb {
     Config(Config),
 }
 
+impl Verb {
+    /// What was typed of properties.
+    pub(super) fn said(&self) -> &[String] {
+        let said = match self {
+            Self::Backup(Backup { repository, .. })
+            | Self::Restore(Restore { repository, .. })
+            | Self::Snapshots(Snapshots { repository })
+            | Self::Check(Check { repository, .. })
+            | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
+            Self::Repo(Repo::Copy(Copy { said, .. }))
+            | Self::Quickstart(Quickstart { said, .. })
+            | Self::Serve(Serve { said, .. })
+            | Self::Storage(Storage::Validate { said, .. }) => said,
+            Self::Config(_) => return &[],
+        };
+        &said.property
+    }
+}
+
 /// Where the repository is.
 #[derive(Debug, Args)]
 pub(super) struct Repository {
-    /// The repository: a directory or file:///directory. Instead of it: CAIRN_REPO.
+    /// The repository: a directory, file:///directory, s3://bucket/prefix or hdfs://host:port/path. Instead of it: CAIRN_REPO.
     #[arg(long, value_name = "LOCATION")]
     pub(super) repo: Option<String>,
+    #[command(flatten)]
+    pub(super) said: Said,
+}
+
+/// What is said of storages.
+#[derive(Debug, Args)]
+pub(super) struct Said {
+    /// A property of the storage, such as aws.s3.endpoint=localhost:9000; can be repeated. Secrets go into the
+    /// configuration file.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) property: Vec<String>,
 }
 
 /// Settings of a repository that is made.
@@ -161,6 +191,11 @@ pub(super) struct Quickstart {
     /// Where to put the tables and the repository.
     #[arg(long, default_value = "cairn-quickstart")]
     pub(super) dir: PathBuf,
+    /// Where to put the repository instead, such as s3://bucket/prefix.
+    #[arg(long, value_name = "LOCATION")]
+    pub(super) repo: Option<String>,
+    #[command(flatten)]
+    pub(super) said: Said,
     /// TPC-H scale factor: 0.05 is 300,000 line items.
     #[arg(long, default_value_t = 0.05)]
     pub(super) scale: f64,
@@ -171,6 +206,8 @@ pub(super) struct Serve {
     /// A repository to show on the status page; can be repeated. Instead of it: CAIRN_REPO.
     #[arg(long, value_name = "LOCATION")]
     pub(super) repo: Vec<String>,
+    #[command(flatten)]
+    pub(super) said: Said,
     /// Where to listen, by default the configured 127.0.0.1:8030; port 0 chooses one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
@@ -185,14 +222,32 @@ pub(super) enum Repo {
         #[command(flatten)]
         new: NewRepository,
     },
+    /// Copy a repository to another place, object by object. Run again, it copies what is missing.
+    Copy(Copy),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Copy {
+    /// The repository to copy.
+    #[arg(long, value_name = "LOCATION")]
+    pub(super) from: String,
+    /// Where to: a place that holds nothing, or an older or unfinished copy of the same repository.
+    #[arg(long, value_name = "LOCATION")]
+    pub(super) to: String,
+    #[command(flatten)]
+    pub(super) said: Said,
+    #[command(flatten)]
+    pub(super) watching: Watching,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Storage {
     /// Try whether a storage does everything that a repository needs. Leaves nothing behind.
     Validate {
-        /// A directory or file:///directory.
+        /// A directory, file:///directory, s3://bucket/prefix or hdfs://host:port/path.
         location: String,
+        #[command(flatten)]
+        said: Said,
     },
 }
 

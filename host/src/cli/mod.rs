@@ -51,13 +51,14 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
     let Invocation { config, action, listen } = invocation;
     ui::install_log(ui, &config.log.filter)?;
     let signals = Signals::install()?;
-    let start = || Session::start(ui.clone(), signals.clone(), config.clone(), listen);
+    let start = || Session::start(ui.clone(), signals.clone(), &config, listen);
     match action {
         Action::Backup(plan) => cmd_backup::run(&start()?, plan),
         Action::Restore(plan) => cmd_restore::run(&start()?, plan),
         Action::Snapshots(plan) => cmd_snapshots::run(&start()?, &plan),
         Action::Check(plan) => cmd_check::run(&start()?, &plan),
         Action::RepoCreate(plan) => cmd_repo::create(&start()?, &plan),
+        Action::RepoCopy(plan) => cmd_repo::copy(&start()?, &plan),
         Action::Quickstart(plan) => cmd_quickstart::run(&start()?, &plan),
         Action::Serve(plan) => cmd_serve::run(ui, &signals, &config, &plan),
         Action::StorageValidate(plan) => cmd_storage::validate(ui, &config, &plan),

@@ -39,6 +39,10 @@ const SECOND: &str = "second";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wishes<'a> {
     pub(crate) directory: &'a Path,
+    /// Where the repository shall be, if not in the directory.
+    pub(crate) repository: Option<&'a str>,
+    /// What was typed of its properties: the proposals at the end need them too.
+    pub(crate) said: &'a [String],
     pub(crate) scale: f64,
     pub(crate) settings: RepositorySettings,
     /// How this program is called.
@@ -48,10 +52,13 @@ pub(crate) struct Wishes<'a> {
 /// Runs it in a directory. Everything stays there, to be tried on.
 pub(crate) fn run(session: &Session, wishes: &Wishes<'_>) -> anyhow::Result<()> {
     let place = Place::prepare(wishes.directory)?;
-    let mut tour = Tour { session, place: &place, steps: Vec::new() };
+    let location = match wishes.repository {
+        Some(location) => location.to_owned(),
+        None => place.repository().display().to_string(),
+    };
+    let mut tour = Tour { session, place: &place, location, steps: Vec::new() };
     tour.generate(wishes.scale)?;
-    let location = place.repository().display().to_string();
-    let repository = session.create(&location, wishes.settings)?;
+    let repository = session.create(&tour.location, wishes.settings)?;
     let first = tour.back_up(&repository, FIRST, "back up the warehouse")?;
     tour.change()?;
     let second = tour.back_up(&repository, SECOND, "back up again: only what is new")?;
@@ -59,13 +66,15 @@ pub(crate) fn run(session: &Session, wishes: &Wishes<'_>) -> anyhow::Result<()> 
     let before = tour.lose()?;
     tour.restore(&repository)?;
     tour.prove(&before)?;
-    tour.end(wishes.program)
+    tour.end(wishes)
 }
 
 /// The steps so far.
 struct Tour<'a> {
     session: &'a Session,
     place: &'a Place,
+    /// Where the repository is.
+    location: String,
     steps: Vec<Value>,
 }
 
@@ -231,11 +240,12 @@ impl Tour<'_> {
     }
 
     /// What to try next.
-    fn end(self, program: &str) -> anyhow::Result<()> {
-        let warehouse = quoted(self.place.warehouse());
-        let repository = quoted(self.place.repository());
-        let cairn = quoted(Path::new(program));
-        let copy = quoted(&self.place.directory().join("copy"));
+    fn end(self, wishes: &Wishes<'_>) -> anyhow::Result<()> {
+        let warehouse = quoted(&self.place.warehouse().display().to_string());
+        let said = wishes.said.iter().map(|pair| format!(" --property {}", quoted(pair)));
+        let repository = quoted(&self.location) + &said.collect::<String>();
+        let cairn = quoted(wishes.program);
+        let copy = quoted(&self.place.directory().join("copy").display().to_string());
         let next = [
             format!("{cairn} snapshots --repo {repository}"),
             format!("{cairn} check --repo {repository} --read-data"),
@@ -252,7 +262,7 @@ impl Tour<'_> {
         self.ui().document(&json!({
             "verb": "quickstart",
             "warehouse": self.place.warehouse().display().to_string(),
-            "repository": self.place.repository().display().to_string(),
+            "repository": self.location,
             "steps": self.steps,
             "next": next,
         }))?;
@@ -278,11 +288,10 @@ fn show_tables(ui: &Ui, made: &[TableSize]) -> anyhow::Result<()> {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |character: char| character.is_alphanumeric() || "/._-+:@".contains(character);
+fn quoted(text: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "/._-+:@=".contains(character);
     match text.chars().all(is_plain) {
-        true => text,
+        true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }
@@ -293,7 +302,7 @@ mod tests {
 
     #[test]
     fn paths_can_be_pasted() {
-        assert_eq!(quoted(Path::new("/tmp/a-b_c.d")), "/tmp/a-b_c.d");
-        assert_eq!(quoted(Path::new("it's here")), r"'it'\''s here'");
+        assert_eq!(quoted("/tmp/a-b_c.d"), "/tmp/a-b_c.d");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
     }
 }

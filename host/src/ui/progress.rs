@@ -100,14 +100,13 @@ fn line(name: &str, state: JobState, progress: &ProgressSnapshot, took: Duration
     let ProgressSnapshot { bytes_done, bytes_total, segments_done, segments_total, .. } = *progress;
     if bytes_total > 0 {
         let percent = u128::from(bytes_done) * 100 / u128::from(bytes_total);
-        line.push_str(&format!(
-            ", {percent}%, {} of {}, {} of {} segments, {}",
-            bytes(bytes_done),
-            bytes(bytes_total),
-            count(segments_done),
-            count(segments_total),
-            rate(bytes_done, took),
-        ));
+        line.push_str(&format!(", {percent}%, {} of {}", bytes(bytes_done), bytes(bytes_total),));
+        // A copy knows of objects only.
+        if segments_total > 0 {
+            let (done, total) = (count(segments_done), count(segments_total));
+            line.push_str(&format!(", {done} of {total} segments"));
+        }
+        line.push_str(&format!(", {}", rate(bytes_done, took)));
     }
     if let Some(left) = time_left(bytes_done, bytes_total, took) {
         line.push_str(&format!(", {} left", duration(left)));

@@ -113,7 +113,7 @@ fn a_storage_that_is_not_supported() {
         .status(2)
         .stderr(
             "\
-error: cannot open the repository gopher://key:secret@host/path
+error: cannot open the repository gopher://***@host/path
   caused by: open of \"gopher://***@host/path\" on storage failed: not supported here
   caused by: scheme \"gopher\" is not supported; supported are [..] (CAIRN-S005)
 ",

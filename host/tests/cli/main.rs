@@ -7,10 +7,12 @@ mod place;
 
 mod backup_restore;
 mod bad_input;
+mod bucket;
 mod damage;
 mod expect;
 mod http;
 mod metrics_table;
 mod other_verbs;
 mod quickstart;
+mod repo_copy;
 mod signals;

@@ -22,7 +22,10 @@ impl Place {
         let place = Self { directory: TempDir::new().unwrap() };
         for tablet in ["shop/orders/p1/t1", "shop/orders/p2/t1", "shop/items/p1/t1"] {
             for segment in 0..2 {
-                place.write(&format!("wh/{tablet}/segment-{segment}.dat"), &noise(tablet, segment));
+                place.write(
+                    &format!("wh/{tablet}/segment-{segment}.dat"),
+                    &noise(tablet, segment, 20_000),
+                );
             }
         }
         place
@@ -72,10 +75,10 @@ fn collect(root: &Path, directory: &Path, tree: &mut BTreeMap<PathBuf, (u32, Vec
     }
 }
 
-/// 20 kB that no two segments share and that do not compress.
-fn noise(tablet: &str, segment: u8) -> Vec<u8> {
-    let mut bytes = vec![0; 20_000];
+/// Bytes that no two segments share and that do not compress.
+pub(crate) fn noise(content: &str, segment: u8, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
     let mut hasher = blake3::Hasher::new();
-    hasher.update(tablet.as_bytes()).update(&[segment]).finalize_xof().fill(&mut bytes);
+    hasher.update(content.as_bytes()).update(&[segment]).finalize_xof().fill(&mut bytes);
     bytes
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copy;
 mod core;
 mod handle;
 mod report;
@@ -10,8 +11,9 @@ mod state;
 
 pub(crate) use self::backup::run as run_backup;
 pub(crate) use self::check::run as run_check;
+pub(crate) use self::copy::run as run_copy;
 pub(crate) use self::core::{JobCore, Surroundings};
 pub use self::handle::{Canceller, JobHandle};
-pub use self::report::{BackupReport, CheckReport, RestoreReport, SkippedItem};
+pub use self::report::{BackupReport, CheckReport, CopyReport, RestoreReport, SkippedItem};
 pub(crate) use self::restore::run as run_restore;
 pub use self::state::{JobKind, JobState};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cairn_actors::{ObjectReport, ProgressSnapshot};
+use cairn_repository::Damage;
 use cairn_repository::check::{CheckReport as StructureReport, Finding};
+use cairn_repository::copy::CopyProgress;
 use cairn_repository::record::Record;
 
 /// What a backup did.
@@ -86,5 +88,28 @@ impl CheckReport {
     /// Everything that is damaged.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.structure.findings.iter().chain(&self.data_findings)
+    }
+}
+
+/// What a copy of a repository did.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CopyReport {
+    /// Objects that were put, and those that were there before.
+    pub copied: CopyProgress,
+    /// Snapshots that are there now.
+    pub num_snapshots: u64,
+    /// Objects that are damaged and were left out.
+    pub damages: Vec<Damage>,
+    /// The job's counters.
+    pub progress: ProgressSnapshot,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+impl CopyReport {
+    /// Whether nothing had to be left out.
+    pub fn is_whole(&self) -> bool {
+        self.damages.is_empty()
     }
 }

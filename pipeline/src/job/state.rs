@@ -9,13 +9,13 @@ use cairn_actors::Phase;
 pub enum JobState {
     /// Accepted; the repository is being looked at. A check of the structure stays here until it ends.
     Pending,
-    /// Listing and pinning (backup), or reading manifests (restore, check).
+    /// Listing and pinning (backup), reading manifests (restore, check), or listing (copy).
     Snapshotting,
-    /// Segments are on their way to the repository.
+    /// Segments (backup) or objects (copy) are on their way to the repository.
     Uploading,
     /// Chunks are on their way from the repository.
     Downloading,
-    /// The last writes: the record, or the switch.
+    /// The last writes: the record, the switch, or the records.
     Committing,
     /// Done.
     Finished,
@@ -36,11 +36,13 @@ pub enum JobKind {
     Restore,
     /// A check.
     Check,
+    /// A copy of a repository.
+    Copy,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Backup, Self::Restore, Self::Check];
+    pub const ALL: [Self; 4] = [Self::Backup, Self::Restore, Self::Check, Self::Copy];
 
     /// Label value and word in messages.
     pub fn as_str(self) -> &'static str {
@@ -48,6 +50,7 @@ impl JobKind {
             Self::Backup => "backup",
             Self::Restore => "restore",
             Self::Check => "check",
+            Self::Copy => "copy",
         }
     }
 }

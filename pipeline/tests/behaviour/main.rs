@@ -4,6 +4,7 @@
 
 mod cancel;
 mod consistency;
+mod copy;
 mod drain;
 mod faults;
 mod healing;

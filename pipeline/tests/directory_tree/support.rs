@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use cairn_actors::tablet::{
@@ -263,14 +262,9 @@ pub(crate) fn copy(
 }
 
 /// Waits for a condition that time brings about.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..10_000 {
-        if condition() {
-            return;
-        }
-        thread::park_timeout(Duration::from_millis(1));
-    }
-    panic!("never: {what}");
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_met: impl FnMut() -> bool) {
+    cairn_testkit::wait_until(what, Duration::from_secs(60), is_met);
 }
 
 /// Waits until no segment of a warehouse is too young for an identity.

@@ -49,14 +49,9 @@ pub(crate) fn observe<R>(job: &JobHandle<R>) -> Vec<StageObservation> {
 }
 
 /// Waits for a condition that other threads bring about.
-pub(crate) fn wait_until(what: &str, mut is_met: impl FnMut() -> bool) {
-    for _ in 0..DEADLINE.as_millis() {
-        if is_met() {
-            return;
-        }
-        thread::park_timeout(Duration::from_millis(1));
-    }
-    panic!("never: {what}");
+#[track_caller]
+pub(crate) fn wait_until(what: &str, is_met: impl FnMut() -> bool) {
+    cairn_testkit::wait_until(what, DEADLINE, is_met);
 }
 
 pub(crate) struct Place {
