@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::dataset::SetSpec;
 use crate::scenario::Scenario;
+use crate::store::StoreSpec;
 use crate::tool::Binary;
 
 const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   cairn-bench quick                                    two minutes, generated data, every tool that is here
   cairn-bench run --sets small,rows:1GiB --runs 5      generated sets; `small` takes a number of files
   cairn-bench run --data /data --sets T1,T2,T4 --tools cairn,restic,rustic,cp,floor --runs 3
+  cairn-bench run --sets segments --stores s3,s3@0ms,s3@50ms,hdfs --tools cairn,restic,rustic,rclone,hdfs-dfs
   cairn-bench scale --tools cairn                      ten times the segments, ten times the bytes
   cairn-bench report bench/results/2026-01-31-host     make summary.md and the plots again
 
@@ -96,6 +98,13 @@ pub struct RunOptions {
     /// Folder of data sets that are not generated.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Where repositories are: s3 or hdfs; behind proxies that make a round trip longer, s3@0ms or s3@50ms. By default in
+    /// the scratch directory.
+    #[arg(long, value_delimiter = ',', value_name = "STORE[@MS],..")]
+    pub stores: Vec<StoreSpec>,
+    /// Where the programs of HDFS are kept; they are fetched if they are not there.
+    #[arg(long, default_value = "target/test-servers/hdfs", value_name = "DIR")]
+    pub servers: PathBuf,
     /// Scenarios, always run in this order; `full` is always among them.
     #[arg(long, value_delimiter = ',', value_enum, default_values_t = Scenario::ALL)]
     pub scenarios: Vec<Scenario>,

@@ -8,8 +8,8 @@
 //! ```
 //! [`plan`] says what is run, [`runner`] runs it, [`measure`] times one command, [`results`] keeps every
 //! sample as soon as it exists, and [`report`] and [`plot`] can be made from that file again at any time. The
-//! command lines of all tools stand in [`tool`]. [`floor`] is the tool that no backup program can beat: the
-//! same bytes through the same kernels, once, on one thread.
+//! command lines of all tools stand in [`tool`], the servers that repositories can be on in [`store`]. [`floor`] is the
+//! tool that no backup program can beat: the same bytes through the same kernels, once, on one thread.
 
 pub mod cli;
 mod console;
@@ -28,6 +28,7 @@ pub mod runner;
 pub mod scenario;
 mod scratch;
 pub mod stats;
+pub mod store;
 mod summary;
 pub mod tool;
 mod tree;

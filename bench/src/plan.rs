@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use crate::cli::{CommonOptions, RunOptions, ScaleOptions};
 use crate::dataset::SetSpec;
 use crate::scenario::Scenario;
+use crate::store::StoreSpec;
 use crate::tool::{self, Tool};
 
 /// A run.
@@ -22,6 +23,10 @@ pub struct Plan {
     pub tools: Vec<Tool>,
     /// Scenarios, in the order of a cycle.
     pub scenarios: Vec<Scenario>,
+    /// Where repositories are, one after another; in the scratch directory if there is none.
+    pub stores: Vec<StoreSpec>,
+    /// Where the programs of servers are kept from one run to the next.
+    pub servers: PathBuf,
 }
 
 impl Plan {
@@ -32,7 +37,15 @@ impl Plan {
             false => named.collect::<Result<_>>()?,
         };
         let common = common.clone();
-        Ok(Self { common, sets, data: None, tools, scenarios: Scenario::ALL.to_vec() })
+        Ok(Self {
+            common,
+            sets,
+            data: None,
+            tools,
+            scenarios: Scenario::ALL.to_vec(),
+            stores: Vec::new(),
+            servers: PathBuf::new(),
+        })
     }
 
     /// Rounds at most.
@@ -58,6 +71,8 @@ pub fn full(options: &RunOptions) -> Result<Plan> {
     let all = tool::ALL.map(|tool| tool.name);
     let mut plan = Plan::new(&options.common, options.sets.clone(), &all)?;
     plan.data.clone_from(&options.data);
+    plan.stores.clone_from(&options.stores);
+    plan.servers.clone_from(&options.servers);
     plan.scenarios = options.scenarios.clone();
     plan.scenarios.push(Scenario::Full);
     plan.scenarios.sort_unstable();

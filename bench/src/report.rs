@@ -70,6 +70,11 @@ fn markdown(recorded: &Recorded, cases: &[Case], plots: &[plot::Plot]) -> String
     text
 }
 
+const STORES: &str = "\
+Repositories are on servers that run on the same processors: an S3 server in the harness, in memory, or an HDFS of two
+data nodes in the scratch directory. Behind `@` is what proxies add to every round trip. Wall times hold the work of servers
+and proxies, CPU seconds do not. The servers are not told from other programs, so what those do is not noticed.\n\n";
+
 fn heading(header: &RunHeader) -> String {
     let machine = &header.machine;
     let mut text = format!("# Measured on {}, {}\n\n", machine.name, header.started);
@@ -84,6 +89,9 @@ fn heading(header: &RunHeader) -> String {
         header.scratch.display(),
         if header.is_in_memory { " (memory)" } else { "" },
     );
+    if header.has_stores {
+        text += STORES;
+    }
     for tool in &header.tools {
         text += &format!("- `{}`: {}; {}\n", tool.name, tool.version, tool.about);
     }

@@ -35,6 +35,9 @@ pub struct RunHeader {
     pub is_in_memory: bool,
     /// Whether this program, hence the floor, was built without optimisation.
     pub is_debug_build: bool,
+    /// Whether repositories were in stores that servers on this machine kept.
+    #[serde(default)]
+    pub has_stores: bool,
     /// Tools that took part.
     pub tools: Vec<ToolVersion>,
     /// Tools that were to take part.

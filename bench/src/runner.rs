@@ -24,7 +24,8 @@ use crate::plan::Plan;
 use crate::results::{Record, Results, RunHeader, Sample, ToolVersion};
 use crate::scenario::{Scenario, round_order};
 use crate::scratch::{Scratch, remove};
-use crate::tool::{Finder, InstalledTool, Missing};
+use crate::store::{Store, StoreSpec};
+use crate::tool::{Finder, InstalledTool, Missing, Places};
 use crate::{disk, report, tree, warning};
 
 /// Runs the plan and writes the report.
@@ -44,7 +45,8 @@ pub fn run(plan: &Plan) -> Result<()> {
     let results = Results::create(&plan.common.results, &header)?;
     let measurer =
         Measurer { helper: own, answer: scratch.answer(), log: results.folder().join("tools.log") };
-    let mut runner = Runner { plan, scratch, measurer, results, samples: Vec::new(), interrupted };
+    let mut runner =
+        Runner { plan, scratch, measurer, results, samples: Vec::new(), store: None, interrupted };
     let ran = runner.sets(&tools);
     let folder = runner.results.folder().to_owned();
     drop(runner);
@@ -84,6 +86,7 @@ fn header(
         scratch: scratch.root().to_owned(),
         is_in_memory: disk::is_in_memory(scratch.root())?,
         is_debug_build: cfg!(debug_assertions),
+        has_stores: !plan.stores.is_empty(),
         tools: tools.collect(),
         missing,
     })
@@ -95,6 +98,8 @@ struct Runner<'a> {
     measurer: Measurer,
     results: Results,
     samples: Vec<Sample>,
+    /// Where repositories are, unless that is the scratch directory.
+    store: Option<Store>,
     /// Set by a signal. The tool gets the same signal from the terminal, and ends.
     interrupted: Arc<AtomicBool>,
 }
@@ -120,14 +125,39 @@ impl Runner<'_> {
             let dataset = Dataset::place(set, data, &home, with_next, available)?;
             let (files, bytes) = (dataset.files, ByteSize(dataset.bytes));
             say(format_args!("{}: {files} files, {bytes}", set.name()))?;
-            self.rounds(set, &dataset, tools)?;
+            let stores = self.plan.stores.iter().copied().map(Some);
+            let directory = self.plan.stores.is_empty().then_some(None);
+            for store in stores.chain(directory) {
+                self.store = store.map(|spec| self.start(spec)).transpose()?;
+                self.rounds(set, &dataset, tools)?;
+            }
             remove(&home)?;
         }
         Ok(())
     }
 
+    fn start(&self, spec: StoreSpec) -> Result<Store> {
+        say(format_args!("{spec}: starting"))?;
+        Store::start(spec, self.scratch.root(), &self.plan.servers)
+    }
+
+    /// What the results call the set.
+    fn name(&self, set: &SetSpec) -> String {
+        match &self.store {
+            Some(store) => store.spec().of_set(set.name()),
+            None => set.name().to_owned(),
+        }
+    }
+
+    fn places(&self) -> Result<Places> {
+        let store = self.store.as_ref().map(Store::address).transpose()?;
+        Ok(Places { store, ..self.scratch.places() })
+    }
+
     fn rounds(&mut self, set: &SetSpec, dataset: &Dataset, tools: &[InstalledTool]) -> Result<()> {
-        let tools: Vec<&InstalledTool> = tools.iter().collect();
+        let kind = self.store.as_ref().map(|store| store.spec().kind);
+        let tools: Vec<&InstalledTool> =
+            tools.iter().filter(|installed| installed.tool.reaches(kind)).collect();
         for round in 0..self.plan.max_runs() {
             for tool in round_order(&tools, round) {
                 if round < self.plan.common.runs || self.needs_more(set, tool) {
@@ -140,11 +170,10 @@ impl Runner<'_> {
 
     /// Whether a step of the tool was disturbed so often that it has too few good samples.
     fn needs_more(&self, set: &SetSpec, tool: &InstalledTool) -> bool {
+        let set = self.name(set);
         self.plan.scenarios.iter().any(|scenario| {
             let samples = self.samples.iter().filter(|sample| {
-                sample.set == set.name()
-                    && sample.tool == tool.tool.name
-                    && sample.scenario == *scenario
+                sample.set == set && sample.tool == tool.tool.name && sample.scenario == *scenario
             });
             let is_good = |sample: &&Sample| warning::is_undisturbed(&sample.usage);
             let (good, all) = (samples.clone().filter(is_good).count(), samples.count());
@@ -161,7 +190,10 @@ impl Runner<'_> {
         round: u32,
     ) -> Result<()> {
         self.scratch.begin_cycle()?;
-        let places = self.scratch.places();
+        if let Some(store) = &mut self.store {
+            store.clear()?;
+        }
+        let places = self.places()?;
         let in_place = |tree: &Path, run: &mut dyn FnMut() -> Result<bool>| {
             fs::rename(tree, &places.source)?;
             let outcome = run();
@@ -191,7 +223,7 @@ impl Runner<'_> {
 
     /// Makes the repository; false when the tool cannot.
     fn create(&mut self, tool: &InstalledTool) -> Result<bool> {
-        let Some(invocation) = tool.create(&self.scratch.places()) else {
+        let Some(invocation) = tool.create(&self.places()?) else {
             return Ok(true);
         };
         let usage = self.measurer.measure(&invocation)?;
@@ -203,7 +235,7 @@ impl Runner<'_> {
 
     /// Measures a step and records it; false when the cycle cannot go on.
     fn step(&mut self, step: &Step<'_>) -> Result<bool> {
-        let places = self.scratch.places();
+        let places = self.places()?;
         let Some(invocation) = step.tool.command(step.scenario, step.label, &places) else {
             return Ok(true);
         };
@@ -211,7 +243,11 @@ impl Runner<'_> {
             let bytes = step.dataset.allocated_bytes;
             disk::warm_memory(self.scratch.root(), bytes + bytes / 4)?;
         }
-        let usage = self.measurer.measure(&invocation)?;
+        let mut usage = self.measurer.measure(&invocation)?;
+        if self.store.is_some() {
+            // The servers' work is not told from that of other programs.
+            usage.foreign_cpus = 0.0;
+        }
         if self.interrupted.load(Ordering::Relaxed) {
             bail!("interrupted");
         }
@@ -225,13 +261,16 @@ impl Runner<'_> {
             fs::create_dir(&places.target)?;
         }
         let sample = Sample {
-            set: step.set.name().to_owned(),
+            set: self.name(step.set),
             scenario: step.scenario,
             tool: step.tool.tool.name.to_owned(),
             round: step.round,
             data_bytes: step.dataset.bytes,
             data_files: step.dataset.files,
-            stored_bytes: tree::extent(&places.repo)?.bytes,
+            stored_bytes: match &self.store {
+                Some(store) => store.stored_bytes()?,
+                None => tree::extent(&places.repo)?.bytes,
+            },
             is_same,
             usage,
         };

@@ -54,6 +54,7 @@ impl Scratch {
             repo: cycle.join("repo"),
             target: cycle.join("target"),
             work: cycle.join("work"),
+            store: None,
         }
     }
 

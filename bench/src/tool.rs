@@ -1,8 +1,11 @@
-//! The tools and their command lines; the only place that knows them.
+//! [`Tool`]: how a tool is found and what is typed to make it do a step. The tools themselves stand in `known`.
 //!
-//! A command is written as one line. It is split at blanks first, then `{repo}`, `{source}`, `{target}`,
-//! `{work}` and `{label}` are filled in, so paths may hold blanks. No shell is involved: what is measured is
-//! the tool.
+//! A command is written as one line. For a repository in a store, `{repo}` is first replaced by what the tool calls it
+//! there, options included. Then the line is split at blanks, and each word is filled in, so paths may hold blanks:
+//! `{repo}`, `{source}`, `{target}`, `{work}`, `{label}`, and of a store `{endpoint}`, `{conf}` and `{servers}`. No shell is
+//! involved: what is measured is the tool.
+
+mod known;
 
 use std::ffi::OsString;
 use std::io;
@@ -13,8 +16,10 @@ use std::str::FromStr;
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+pub use self::known::{ALL, REFERENCE};
 use crate::measure::Invocation;
 use crate::scenario::Scenario;
+use crate::store::{Address, StoreKind};
 
 /// A tool in one of its settings.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,19 @@ pub struct Tool {
     /// Whether it knows what it has stored before; others have no scenario after the first backup.
     is_incremental: bool,
     restored: Restored,
+    /// Whether its repository can be a directory.
+    is_local: bool,
+    /// The stores in which its repository can be.
+    remotes: &'static [Remote],
+}
+
+/// How a tool is told of a store.
+#[derive(Debug, Clone, Copy)]
+struct Remote {
+    kind: StoreKind,
+    /// What stands for `{repo}` in its lines.
+    repo: &'static str,
+    environment: &'static [(&'static str, &'static str)],
 }
 
 /// Where a restored tree is.
@@ -44,143 +62,6 @@ enum Restored {
     /// Below the target, under the whole path of the source.
     SourcePath,
 }
-
-/// The name of the tool that the others are compared with.
-pub const REFERENCE: &str = "cairn";
-
-const CAIRN: Tool = Tool {
-    name: REFERENCE,
-    about: "as it comes: compression where it gains",
-    program: "cairn",
-    version: "--version",
-    create: None,
-    backup: "backup --repo {repo} --label {label} {source}",
-    restore: "restore --repo {repo} --label {label} {target}",
-    check: Some("check --repo {repo} --read-data"),
-    environment: &[],
-    is_incremental: true,
-    restored: Restored::Target,
-};
-
-const RESTIC: Tool = Tool {
-    name: "restic",
-    about: "as it comes: zstd, AES",
-    program: "restic",
-    version: "version",
-    create: Some("-q -r {repo} init --repository-version 2"),
-    backup: "-q -r {repo} --cache-dir {work}/cache --compression auto backup {source}",
-    restore: "-q -r {repo} --cache-dir {work}/cache restore latest --target {target}",
-    check: Some("-q -r {repo} --cache-dir {work}/cache check --read-data"),
-    environment: &[("RESTIC_PASSWORD", "benchmark")],
-    is_incremental: true,
-    restored: Restored::SourcePath,
-};
-
-const RUSTIC: Tool = Tool {
-    name: "rustic",
-    about: "as it comes: zstd, AES, Rabin chunks",
-    program: "rustic",
-    version: "--version",
-    create: Some("-r {repo} --cache-dir {work}/cache init"),
-    backup: "-r {repo} --cache-dir {work}/cache backup {source}",
-    restore: "-r {repo} --cache-dir {work}/cache restore latest:{source} {target}",
-    check: Some("-r {repo} --cache-dir {work}/cache check --read-data"),
-    environment: &[
-        ("RUSTIC_PASSWORD", "benchmark"),
-        ("RUSTIC_LOG_LEVEL", "warn"),
-        ("RUSTIC_NO_PROGRESS", "true"),
-    ],
-    is_incremental: true,
-    restored: Restored::Target,
-};
-
-const BORG: Tool = Tool {
-    name: "borg",
-    about: "zstd at level 3, no encryption",
-    program: "borg",
-    version: "--version",
-    create: Some("init -e none {repo}"),
-    backup: "create -C zstd,3 {repo}::{label} {source}",
-    // Into the directory that it runs in: the target, as for all that restore whole paths.
-    restore: "extract {repo}::{label}",
-    check: Some("check --verify-data {repo}"),
-    environment: &[
-        ("BORG_BASE_DIR", "{work}/borg"),
-        ("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes"),
-        ("BORG_RELOCATED_REPO_ACCESS_IS_OK", "yes"),
-    ],
-    is_incremental: true,
-    restored: Restored::SourcePath,
-};
-
-const FLOOR: Tool = Tool {
-    name: "floor",
-    about: "copy, cut and hash every byte once, one thread; no compression",
-    program: SELF,
-    version: "--version",
-    create: None,
-    backup: "floor {source} {repo}",
-    restore: "floor --restore {repo} {target}",
-    check: Some("floor --check {repo}"),
-    environment: &[],
-    is_incremental: false,
-    restored: Restored::Target,
-};
-
-/// All tools.
-pub const ALL: [Tool; 11] = [
-    CAIRN,
-    Tool {
-        name: "cairn-off",
-        about: "no compression",
-        backup: "backup --repo {repo} --compression off --label {label} {source}",
-        ..CAIRN
-    },
-    RESTIC,
-    Tool {
-        name: "restic-off",
-        about: "no compression, AES",
-        backup: "-q -r {repo} --cache-dir {work}/cache --compression off backup {source}",
-        ..RESTIC
-    },
-    RUSTIC,
-    Tool {
-        name: "rustic-fixed",
-        about: "fixed chunks of 1 MiB, zstd at level 1, packs of 64 MiB, not verified twice",
-        create: Some(
-            "-r {repo} --cache-dir {work}/cache init --set-compression 1 --set-extra-verify false \
-             --set-chunker fixed_size --set-chunk-size 1MiB --set-datapack-size 64MiB",
-        ),
-        ..RUSTIC
-    },
-    BORG,
-    Tool {
-        name: "borg-none",
-        about: "no compression, no encryption",
-        backup: "create -C none {repo}::{label} {source}",
-        ..BORG
-    },
-    Tool {
-        name: "cp",
-        about: "the plain copy",
-        program: "cp",
-        version: "--version",
-        create: None,
-        backup: "-aT {source} {repo}",
-        restore: "-aT {repo} {target}",
-        check: None,
-        environment: &[],
-        is_incremental: false,
-        restored: Restored::Target,
-    },
-    FLOOR,
-    Tool {
-        name: "floor-auto",
-        about: "the floor and cairn's compression",
-        backup: "floor --compress {source} {repo}",
-        ..FLOOR
-    },
-];
 
 /// Stands for this program itself.
 const SELF: &str = "cairn-bench";
@@ -196,6 +77,8 @@ pub struct Places {
     pub target: PathBuf,
     /// For caches and temporary files.
     pub work: PathBuf,
+    /// The store in which the repository is, unless that is the directory.
+    pub store: Option<Address>,
 }
 
 impl Tool {
@@ -213,6 +96,15 @@ impl Tool {
             Scenario::Check => self.check.is_some(),
             Scenario::Unchanged | Scenario::Incremental => self.is_incremental,
         }
+    }
+
+    /// Whether its repository can be in this store; `None` is a directory.
+    pub fn reaches(&self, store: Option<StoreKind>) -> bool {
+        store.map_or(self.is_local, |kind| self.remote(kind).is_some())
+    }
+
+    fn remote(&self, kind: StoreKind) -> Option<&'static Remote> {
+        self.remotes.iter().find(|remote| remote.kind == kind)
     }
 
     /// Where it leaves the tree that it restored.
@@ -261,7 +153,10 @@ impl InstalledTool {
     }
 
     fn invocation(&self, line: &str, label: &str, places: &Places) -> Invocation {
+        let remote = places.store.as_ref().and_then(|store| self.tool.remote(store.kind));
+        let line = remote.map_or_else(|| line.to_owned(), |it| line.replace("{repo}", it.repo));
         let environment = self.tool.environment.iter();
+        let environment = environment.chain(remote.map_or(&[][..], |remote| remote.environment));
         let environment = environment.map(|(name, value)| (*name, filled(value, label, places)));
         let temporary = ("TMPDIR", places.work.clone().into_os_string());
         Invocation {
@@ -284,12 +179,15 @@ fn filled(word: &str, label: &str, places: &Places) -> OsString {
         rest.split_once('{').and_then(|(before, tail)| Some((before, tail.split_once('}')?)))
     {
         filled.push(before);
-        match name {
-            "repo" => filled.push(&places.repo),
-            "source" => filled.push(&places.source),
-            "target" => filled.push(&places.target),
-            "work" => filled.push(&places.work),
-            "label" => filled.push(label),
+        match (name, &places.store) {
+            ("repo", _) => filled.push(&places.repo),
+            ("source", _) => filled.push(&places.source),
+            ("target", _) => filled.push(&places.target),
+            ("work", _) => filled.push(&places.work),
+            ("label", _) => filled.push(label),
+            ("endpoint", Some(store)) => filled.push(&store.endpoint),
+            ("conf", Some(store)) => filled.push(&store.conf),
+            ("servers", Some(store)) => filled.push(&store.servers),
             _ => filled.push(format!("{{{name}}}")),
         }
         rest = after;
@@ -381,7 +279,19 @@ mod tests {
 
     fn places() -> Places {
         let at = |path: &str| Path::new("/my scratch").join(path);
-        Places { source: at("source"), repo: at("repo"), target: at("target"), work: at("work") }
+        let store = None;
+        Places {
+            source: at("source"),
+            repo: at("repo"),
+            target: at("target"),
+            work: at("work"),
+            store,
+        }
+    }
+
+    fn address(kind: StoreKind) -> Address {
+        let endpoint = "http://127.0.0.1:9".to_owned();
+        Address { kind, endpoint, conf: "/conf".into(), servers: "/servers".into() }
     }
 
     fn installed(name: &str) -> InstalledTool {
@@ -404,15 +314,34 @@ mod tests {
     #[test]
     fn every_placeholder_is_known() {
         for tool in ALL.map(|tool| installed(tool.name)) {
-            let commands = Scenario::ALL
-                .iter()
-                .filter_map(|scenario| tool.command(*scenario, Scenario::Full, &places()));
-            for command in commands.chain(tool.create(&places())) {
-                for word in &command.arguments {
-                    assert!(!word.to_string_lossy().contains(['{', '}']), "{command:?}");
+            for store in [None, Some(StoreKind::S3), Some(StoreKind::Hdfs)] {
+                if !tool.tool.reaches(store) {
+                    continue;
+                }
+                let places = Places { store: store.map(address), ..places() };
+                let commands = Scenario::ALL
+                    .iter()
+                    .filter_map(|scenario| tool.command(*scenario, Scenario::Full, &places));
+                for command in commands.chain(tool.create(&places)) {
+                    let values = command.environment.iter().map(|(_, value)| value);
+                    for word in command.arguments.iter().chain(values) {
+                        assert!(!word.to_string_lossy().contains(['{', '}']), "{command:?}");
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_store_is_told_with_its_options() {
+        let places = Places { store: Some(address(StoreKind::S3)), ..places() };
+        let check = installed("cairn").command(Scenario::Check, Scenario::Full, &places).unwrap();
+        let words = ["check", "--repo", "s3a://bench/repo", "--property"];
+        assert_eq!(check.arguments[..4], words);
+        assert_eq!(check.arguments[4], "aws.s3.endpoint=http://127.0.0.1:9");
+        assert!(check.environment.contains(&("AWS_SECRET_ACCESS_KEY", "benchmark".into())));
+        assert!(!installed("cp").tool.reaches(Some(StoreKind::S3)));
+        assert!(!installed("hdfs-dfs").tool.reaches(None));
     }
 
     #[test]
