@@ -16,12 +16,13 @@ use crate::place::rig::Rig;
 use crate::place::script::{Deed, Gate, Point};
 use crate::place::{DEADLINE, ends_within, observe, wait_until};
 
-/// More partitions than the planner can tell while nothing is read.
-const NUM_PARTITIONS: u64 = 600;
+/// More partitions, of one segment each, than the planner can tell while nothing is read: seven batches of
+/// at most 128 segments (four wait, each of the two readers has one, the planner has one in hand) are 896.
+const NUM_PARTITIONS: u64 = 2000;
 
 fn wide(rig: &Rig) {
     for number in 0..NUM_PARTITIONS {
-        let key = format!("wide/table/p{number:03}/t1/a.dat");
+        let key = format!("wide/table/p{number:04}/t1/a.dat");
         rig.source.put(&key, Content::noise(number, 500));
     }
 }
