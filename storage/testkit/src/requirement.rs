@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-/// Says loudly that tests of a system are skipped, or fails them where `CAIRN_REQUIRE`, a list such as `s3,hdfs`, names it:
+/// Says loudly that tests of a system are skipped, or fails them where `CAIRN_REQUIRE`, a list such as `s3,hdfs,mysql`, names it:
 /// there nothing may be skipped.
 ///
 /// # Panics
@@ -15,5 +15,5 @@ pub fn skip_unless_required(system: &str, why: &str) {
         panic!("CAIRN_REQUIRE names {system}, and {why}");
     }
     // Not by the macro, whose output the test runner keeps to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: tests on a real server of {system}: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED: tests with the real {system}: {why}");
 }
