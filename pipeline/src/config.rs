@@ -76,6 +76,18 @@ pub struct ValidConfig {
     pub(crate) storage: LayerConfig,
 }
 
+impl ValidConfig {
+    /// Packs that may be on their way to a repository.
+    pub fn upload_worker_count(&self) -> usize {
+        self.uploads
+    }
+
+    /// Reads from a repository that may be on their way.
+    pub fn download_worker_count(&self) -> usize {
+        self.downloads
+    }
+}
+
 /// Most readers, uploads, downloads or installers that make sense: each holds megabytes.
 const MAX_WORKERS: usize = 256;
 /// A window must hold a few small segments, and memory grows with it.

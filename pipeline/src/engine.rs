@@ -256,6 +256,11 @@ impl Engine {
         self.shared.runtime.run(task)
     }
 
+    /// Where the engine's futures run.
+    pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
+        self.shared.runtime.handle()
+    }
+
     fn run<R, F>(
         &self,
         kind: JobKind,

@@ -65,5 +65,5 @@ pub use job::{
     SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
-pub use repository::Repository;
+pub use repository::{Repository, SnapshotObject};
 pub use request::{BackupRequest, CheckRequest, RestoreRequest};

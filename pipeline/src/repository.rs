@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cairn_repository::manifest::{DocumentRef, Object, ObjectList, Root};
 use cairn_repository::{Label, ListedSnapshot, record::Record};
 use cairn_storage::Storage;
 
@@ -13,6 +14,26 @@ use crate::error::Error;
 pub struct Repository {
     engine: Engine,
     inner: cairn_repository::Repository,
+}
+
+/// An object of a snapshot, as its manifest lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotObject {
+    /// Its database; empty where the source had no such level.
+    pub database: String,
+    /// Its kind, in the source's words.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What the source wrote to make it again.
+    pub definition: Vec<u8>,
+    /// Names of its partitions.
+    pub partitions: Vec<String>,
+    /// Segments in them.
+    pub segments: u64,
+    /// Bytes of these segments.
+    pub bytes: u64,
 }
 
 impl Repository {
@@ -50,4 +71,39 @@ impl Repository {
         let (inner, label) = (self.inner.clone(), Label::parse(label)?);
         Ok(self.engine.block_on(async move { inner.record(&label).await })??)
     }
+
+    /// The objects of a snapshot, by database, kind and name. Reads index and manifests, no segment.
+    pub fn objects(&self, record: &Record) -> Result<Vec<SnapshotObject>, Error> {
+        let (inner, root) = (self.inner.clone(), record.root.clone());
+        let budget = self.engine.config().index_memory_bytes;
+        let runtime = self.engine.runtime().clone();
+        self.engine.block_on(async move {
+            let index = inner.load_index(budget, runtime).await?;
+            let root: Root = inner.read_document(&index, &root).await?;
+            let databases = root.into_databases();
+            let lists: Vec<DocumentRef> =
+                databases.iter().map(|database| database.objects.clone()).collect();
+            let lists = inner.read_documents::<ObjectList>(&index, &lists).await?;
+            let objects = databases.into_iter().zip(lists).flat_map(|(database, list)| {
+                let of_database = move |object| listed(database.name.clone(), object);
+                list.into_objects().into_iter().map(of_database)
+            });
+            Ok(objects.collect())
+        })?
+    }
+
+    /// Whether the repository can be reached and still is one.
+    pub fn ping(&self) -> Result<(), Error> {
+        let storage = Arc::clone(self.inner.storage());
+        let opened = self.engine.block_on(cairn_repository::Repository::open(storage))?;
+        Ok(opened.map(drop)?)
+    }
+}
+
+fn listed(database: String, object: Object) -> SnapshotObject {
+    let Object { kind, name, definition, partitions, .. } = object;
+    let segments = partitions.iter().map(|partition| partition.segments).sum();
+    let bytes = partitions.iter().map(|partition| partition.bytes).sum();
+    let partitions = partitions.into_iter().map(|partition| partition.name).collect();
+    SnapshotObject { database, kind, name, definition, partitions, segments, bytes }
 }
