@@ -1,7 +1,7 @@
 //! Who may use what: the layers of the workspace, held by its manifests and its sources.
 //!
-//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn` <- `cairn-bench`, never
-//! backwards. A failure is a list of sentences; each names the file and what to do.
+//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <-
+//! `cairn` <- `cairn-bench`, never backwards; `cairn-sql` stands alone. A failure is a list of sentences; each names the file and what to do.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,9 +20,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cairn-actors", &["cairn-repository", "cairn-storage"]),
     ("cairn-pipeline", &["cairn-actors", "cairn-repository", "cairn-storage"]),
     ("cairn-testkit", &["cairn-repository", "cairn-storage"]),
+    ("cairn-sql", &[]),
     (
         "cairn",
-        &["cairn-actors", "cairn-pipeline", "cairn-repository", "cairn-storage", "cairn-testkit"],
+        &[
+            "cairn-actors",
+            "cairn-pipeline",
+            "cairn-repository",
+            "cairn-sql",
+            "cairn-storage",
+            "cairn-testkit",
+        ],
     ),
     (
         "cairn-bench",
