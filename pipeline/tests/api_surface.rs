@@ -1,6 +1,6 @@
 //! Who may use what: the layers of the workspace, held by its manifests and its sources.
 //!
-//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <-
+//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn-warehouse` <-
 //! `cairn` <- `cairn-bench`, never backwards; `cairn-sql` stands alone. A failure is a list of sentences; each names the file and what to do.
 
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cairn-pipeline", &["cairn-actors", "cairn-repository", "cairn-storage"]),
     ("cairn-testkit", &["cairn-repository", "cairn-storage"]),
     ("cairn-sql", &[]),
+    ("cairn-warehouse", &["cairn-pipeline"]),
     (
         "cairn",
         &[
@@ -30,6 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "cairn-sql",
             "cairn-storage",
             "cairn-testkit",
+            "cairn-warehouse",
         ],
     ),
     (
@@ -52,16 +54,18 @@ const TESTKIT: &str = "cairn-testkit";
 const CONFINED: &[(&str, &[&str])] = &[
     ("actix", &["cairn-actors"]),
     ("anyhow", &["cairn", "cairn-bench"]),
-    ("blake3", &["cairn-repository", "cairn", "cairn-bench"]),
+    ("blake3", &["cairn-repository", "cairn-warehouse", "cairn", "cairn-bench"]),
     ("clap", &["cairn", "cairn-bench"]),
     ("comfy-table", &["cairn", "cairn-bench"]),
     ("criterion", &["cairn-bench"]),
     ("crossbeam-channel", &["cairn-actors"]),
+    ("datafusion", &["cairn-warehouse"]),
     ("fastcdc", &["cairn-repository", "cairn-bench"]),
     ("hdfs-native", &["cairn-storage"]),
     ("indicatif", &["cairn", "cairn-bench"]),
     ("metrics-exporter-prometheus", &["cairn"]),
     ("rayon", &["cairn-actors"]),
+    ("redb", &["cairn-warehouse"]),
     ("rusoto_core", &["cairn-storage"]),
     ("rusoto_s3", &["cairn-storage"]),
     ("tracing-subscriber", &["cairn", "cairn-bench"]),

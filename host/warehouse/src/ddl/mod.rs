@@ -1,0 +1,32 @@
+//! Definitions, their checks, and the rows they become.
+//!
+//! What decides is pure: definitions in, rows or an error out. The methods of [`crate::Warehouse`] around it find the
+//! table, take its lock (W4), refuse one that is being restored (W5), and commit everything in one transaction (W1).
+
+mod alter;
+mod column;
+mod database;
+mod definition;
+mod dependent;
+mod dynamic;
+mod every;
+mod materialized_view;
+mod name;
+mod partition;
+mod property;
+mod resource_group;
+mod table;
+
+#[cfg(test)]
+mod testing;
+
+pub use definition::{
+    DistributionDefinition, FunctionDefinition, MaterializedViewChange, PartitionBy, PartitionSpec,
+    ResourceGroupDefinition, RollupDefinition, TableChange, TableDefinition, ViewDefinition,
+};
+pub use dynamic::Maintenance;
+pub(crate) use dynamic::{PREFIX as DYNAMIC_PARTITION, would_remove};
+pub use materialized_view::with_rollup;
+pub use partition::{NewPartition, automatic_partition, partition_row};
+pub(crate) use property::COLOCATE_WITH;
+pub(crate) use table::check_colocation;

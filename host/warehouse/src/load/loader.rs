@@ -1,0 +1,325 @@
+//! The loader: rows of a stream into a table, all of them or none.
+//!
+//! ```text
+//! batches ─> convert ─> route ─> buffers ─> run (sort, last of each key) ─> segment ─> draft ─> commit
+//! ```
+//! The table's lock is held from the first row to the commit (W4). What takes time on a thread leaves the runtime's. A load
+//! that is dropped leaves nothing: segments that no transaction named go with their last `Arc` (W2).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::SchemaRef;
+use futures::{Stream, StreamExt};
+
+use super::buffer::{BufferLimits, Buffers};
+use super::draft::{TableDraft, TabletKey};
+use super::input::Input;
+use super::route::Router;
+use super::run::{KeySet, RowOrder, make_run};
+use super::segment_file::{SegmentLayout, write_segment};
+use super::{compact, replace, rollup};
+use crate::catalog::Table;
+use crate::catalog::model::{Id, MaterializedView, TableRow};
+use crate::query::failure::query_error;
+use crate::query::{QueryEngine, QueryStream};
+use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
+
+/// Rows that are converted and routed at a time: enough that splitting them costs little per row.
+const CHUNK_ROWS: usize = 64 * 1024;
+
+/// Bytes of one piece of a large batch.
+const PIECE_BYTES: usize = 16 << 20;
+
+/// What a load may hold in memory, and how it leaves tablets.
+#[derive(Debug, Clone)]
+pub struct LoadConfig {
+    /// Bytes that wait for one tablet before they become a segment.
+    pub tablet_buffer_bytes: usize,
+    /// Bytes that wait for all tablets.
+    pub buffer_bytes: usize,
+    /// Segments of a tablet; a load that finds more merges them.
+    pub max_segments: usize,
+}
+
+impl Default for LoadConfig {
+    fn default() -> Self {
+        Self { tablet_buffer_bytes: 64 << 20, buffer_bytes: 256 << 20, max_segments: 16 }
+    }
+}
+
+/// Into what rows are loaded.
+#[derive(Debug, Clone, Default)]
+pub struct LoadRequest {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The columns that the rows have, in order; empty is all of the table's.
+    pub columns: Vec<String>,
+    /// Partitions that the rows must be in; empty is any.
+    pub partitions: Vec<String>,
+    /// Whether what is there goes: all of it, or that of the named partitions.
+    pub overwrite: bool,
+    /// The time of `CURRENT_TIMESTAMP`: microseconds since 1970-01-01, read off a wall clock.
+    pub now_micros: i64,
+}
+
+/// What a load did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Rows that were loaded.
+    pub rows: u64,
+    /// The first value of AUTO_INCREMENT that was counted up for them.
+    pub first_number: Option<u64>,
+}
+
+/// Loads, deletes and refreshes; a clone is the same one.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    pub(super) warehouse: Warehouse,
+    pub(super) engine: QueryEngine,
+    pub(super) config: LoadConfig,
+}
+
+/// A table that is being changed, and what all changes need of it.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) loader: Loader,
+    pub(super) draft: TableDraft,
+    pub(super) order: RowOrder,
+    pub(super) layout: SegmentLayout,
+    /// Tablets whose rollups must be computed anew, because rows went away.
+    pub(super) stale: BTreeSet<TabletKey>,
+    /// Held to the end (W4).
+    _lock: TableLock,
+}
+
+impl Loader {
+    /// A loader of a warehouse, which computes with an engine.
+    pub fn new(warehouse: Warehouse, engine: QueryEngine, config: LoadConfig) -> Self {
+        Self { warehouse, engine, config }
+    }
+
+    /// Loads the rows of a query.
+    pub async fn load_query(&self, request: &LoadRequest, rows: QueryStream) -> Result<LoadReport> {
+        let schema = Arc::clone(rows.schema());
+        self.load(request, &schema, rows).await
+    }
+
+    /// Loads rows of this schema.
+    pub async fn load(
+        &self,
+        request: &LoadRequest,
+        schema: &SchemaRef,
+        rows: impl Stream<Item = Result<RecordBatch>> + Send + Unpin,
+    ) -> Result<LoadReport> {
+        let change = self.begin(&request.database, &request.table, &request.partitions).await?;
+        let row = change.draft.table().row();
+        if row.materialized_view.is_some() {
+            let message = format!(
+                "The data of '{}' cannot be inserted because it is a materialized view; refresh it",
+                row.name
+            );
+            return Err(Error::invalid(message).about(Subject::Table));
+        }
+        // The future is large.
+        Box::pin(change.load(request, schema, rows, None)).await
+    }
+
+    /// Takes a table's lock and drafts a change of it.
+    pub(super) async fn begin(
+        &self,
+        database: &str,
+        name: &str,
+        partitions: &[String],
+    ) -> Result<Change> {
+        let found = self.warehouse.catalog().table(database, name)?.row().id;
+        let lock = self.warehouse.write_lock(found).await;
+        // What the lock protects is read under it.
+        let catalog = self.warehouse.catalog();
+        let table = Arc::clone(catalog.table(database, name)?);
+        if table.row().id != found {
+            return Err(Error::unknown_table(name));
+        }
+        let row = Arc::clone(table.row());
+        Ok(Change {
+            loader: self.clone(),
+            order: RowOrder::of(&row)?,
+            layout: SegmentLayout::new(&row.columns, &row.properties),
+            draft: TableDraft::new(self.warehouse.clone(), table, partitions)?,
+            stale: BTreeSet::new(),
+            _lock: lock,
+        })
+    }
+}
+
+impl Change {
+    /// Loads rows and commits. A refresh brings the view's row as it will be.
+    pub(super) async fn load(
+        self,
+        request: &LoadRequest,
+        schema: &SchemaRef,
+        mut rows: impl Stream<Item = Result<RecordBatch>> + Send + Unpin,
+        refreshed: Option<MaterializedView>,
+    ) -> Result<LoadReport> {
+        let mut change = self;
+        if request.overwrite {
+            change.draft.clear();
+        }
+        let table = Arc::clone(change.row());
+        let given = schema.fields().len();
+        let mut stage = Stage {
+            input: Input::new(&table, &request.columns, given, request.now_micros)?,
+            router: Router::new(&table, turn(change.draft.table()))?,
+            buffers: Buffers::new(BufferLimits {
+                tablet_bytes: change.loader.config.tablet_buffer_bytes,
+                total_bytes: change.loader.config.buffer_bytes,
+            }),
+        };
+        let mut chunk = Chunk::default();
+        while let Some(batch) = rows.next().await {
+            for piece in pieces(&batch?) {
+                if chunk.add(piece) {
+                    (change, stage) = change.spread(stage, chunk.take()).await?;
+                }
+            }
+        }
+        (change, stage) = change.spread(stage, chunk.take()).await?;
+        while let Some((key, batches)) = stage.buffers.take_any() {
+            change.flush(key, batches).await?;
+        }
+        if table.columns.iter().any(|column| column.auto_increment) {
+            change.draft.changes().next_auto_increment = Some(stage.input.next_number());
+        }
+        change.draft.changes().materialized_view = refreshed;
+        change.finish().await?;
+        Ok(LoadReport { rows: stage.input.rows(), first_number: stage.input.first_number() })
+    }
+
+    /// Brings rows into the buffers, and full buffers into segments. The change goes along to another thread, because rows
+    /// may need new partitions.
+    async fn spread(self, stage: Stage, batches: Vec<RecordBatch>) -> Result<(Self, Stage)> {
+        let (mut change, mut stage) = (self, stage);
+        (change, stage) = blocking(move || {
+            stage.spread(&mut change.draft, &batches)?;
+            Ok((change, stage))
+        })
+        .await?;
+        while let Some((key, batches)) = stage.buffers.take_full() {
+            change.flush(key, batches).await?;
+        }
+        Ok((change, stage))
+    }
+
+    /// Makes a segment of rows of one tablet.
+    async fn flush(&mut self, key: TabletKey, batches: Vec<RecordBatch>) -> Result<()> {
+        let index = self.base_index();
+        let tablet = self.draft.tablet(key, index)?.id;
+        let warehouse = self.loader.warehouse.clone();
+        let (layout, order) = (self.layout.clone(), self.order.clone());
+        let (run, segment) = blocking(move || {
+            let run = make_run(&batches, layout.schema(), &order)?;
+            let segment = write_segment(&warehouse, tablet, &layout, &run)?;
+            Ok((run, segment))
+        })
+        .await?;
+        let Some(segment) = segment else { return Ok(()) };
+        if let Some(key_columns) = self.order.key.clone() {
+            let keys = KeySet::of(&run, &key_columns)?;
+            if replace::remove_keys(self, key, &key_columns, &keys).await? {
+                self.stale.insert(key);
+            }
+        }
+        self.draft.add_segment(key, index, segment)?;
+        if !self.stale.contains(&key) {
+            rollup::add_rows(self, key, run).await?;
+        }
+        Ok(())
+    }
+
+    /// Merges tablets of too many segments, brings rollups up to date, and commits.
+    pub(super) async fn finish(mut self) -> Result<()> {
+        rollup::compute_stale(&mut self).await?;
+        compact::merge_tablets(&mut self).await?;
+        self.draft.commit().await
+    }
+
+    /// The row of the table before the change.
+    pub(super) fn row(&self) -> &Arc<TableRow> {
+        self.draft.table().row()
+    }
+
+    /// The id of the table's own index.
+    pub(super) fn base_index(&self) -> Id {
+        self.row().index
+    }
+}
+
+/// Where distribution in turn goes on: a load begins behind the one before.
+fn turn(table: &Table) -> u64 {
+    table.partitions().map(|partition| partition.version).sum()
+}
+
+/// What turns rows of a statement into rows that wait for their segments.
+#[derive(Debug)]
+struct Stage {
+    input: Input,
+    router: Router,
+    buffers: Buffers,
+}
+
+impl Stage {
+    fn spread(&mut self, draft: &mut TableDraft, batches: &[RecordBatch]) -> Result<()> {
+        let rows = batches.iter().map(|batch| self.input.convert(batch));
+        let rows = rows.collect::<Result<Vec<_>>>()?;
+        let Some(first) = rows.first() else { return Ok(()) };
+        let rows =
+            concat_batches(&first.schema(), &rows).map_err(|error| query_error(error.into()))?;
+        for (key, rows) in self.router.split(&rows, draft)? {
+            self.buffers.add(key, rows);
+        }
+        Ok(())
+    }
+}
+
+/// Batches until they are worth a trip to another thread.
+#[derive(Debug, Default)]
+struct Chunk {
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    bytes: usize,
+}
+
+impl Chunk {
+    /// Adds a batch; whether that was enough.
+    fn add(&mut self, batch: RecordBatch) -> bool {
+        self.rows += batch.num_rows();
+        self.bytes += batch.get_array_memory_size();
+        self.batches.push(batch);
+        self.rows >= CHUNK_ROWS || self.bytes >= PIECE_BYTES
+    }
+
+    fn take(&mut self) -> Vec<RecordBatch> {
+        std::mem::take(self).batches
+    }
+}
+
+/// A batch in parts of bounded size: a few rows can be very long.
+fn pieces(batch: &RecordBatch) -> Vec<RecordBatch> {
+    let count = batch.get_array_memory_size().div_ceil(PIECE_BYTES).max(1);
+    let rows = batch.num_rows().div_ceil(count).max(1);
+    let starts = (0..batch.num_rows()).step_by(rows);
+    starts.map(|start| batch.slice(start, rows.min(batch.num_rows() - start))).collect()
+}
+
+/// Runs what blocks away from the runtime's threads.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(ErrorKind::Io, "a part of a load was given up").with_source(error)
+    })?
+}

@@ -1,0 +1,188 @@
+//! Columns of a table in segments that are older than the table is now: under another name, of a dropped column's name, or
+//! not there at all.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
+use datafusion::common::{Result, ScalarValue};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{Column as ColumnExpr, lit};
+use datafusion::physical_expr_adapter::{
+    DefaultPhysicalExprAdapter, PhysicalExprAdapter, PhysicalExprAdapterFactory,
+};
+
+use crate::arrow_types::query_type;
+use crate::catalog::model::Column;
+use crate::load::literal;
+
+/// Where the values of columns are.
+#[derive(Debug)]
+pub(crate) struct StoredColumns {
+    columns: Vec<StoredColumn>,
+}
+
+#[derive(Debug)]
+struct StoredColumn {
+    /// For queries, in lower case.
+    name: String,
+    /// In segments, in lower case.
+    stored: String,
+    /// In segments that do not have it.
+    initial: ScalarValue,
+}
+
+impl StoredColumns {
+    pub(crate) fn new(columns: &[Column]) -> Self {
+        let stored = |column: &Column| StoredColumn {
+            name: column.name.to_lowercase(),
+            stored: column.stored_name().to_lowercase(),
+            initial: initial_value(column),
+        };
+        Self { columns: columns.iter().map(stored).collect() }
+    }
+
+    /// What makes expressions over a table of those over a file; none where every name is its own and NULL stands for
+    /// what is missing, which is what a scan does by itself.
+    pub(crate) fn adapter(this: &Arc<Self>) -> Option<Arc<dyn PhysicalExprAdapterFactory>> {
+        let is_plain =
+            |column: &StoredColumn| column.name == column.stored && column.initial.is_null();
+        let is_needed = !this.columns.iter().all(is_plain);
+        is_needed.then(|| Arc::new(Factory { columns: Arc::clone(this) }) as _)
+    }
+
+    fn find(&self, name: &str) -> Option<&StoredColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The columns of a file under the names of the table. A column of the file that the table has no more gets a name
+    /// that no table column has.
+    fn renamed(&self, file: &Schema) -> Schema {
+        let rename = |field: &Arc<Field>| {
+            let owner = self.columns.iter().find(|column| column.stored == *field.name());
+            let name =
+                owner.map_or_else(|| format!("<{}>", field.name()), |owner| owner.name.clone());
+            field.as_ref().clone().with_name(name)
+        };
+        Schema::new(file.fields().iter().map(rename).collect::<Vec<_>>())
+    }
+}
+
+/// What a row has that was loaded before the column was added.
+fn initial_value(column: &Column) -> ScalarValue {
+    let data_type = query_type(column.column_type);
+    let null = || ScalarValue::try_from(&data_type).unwrap_or(ScalarValue::Null);
+    match &column.initial {
+        Some(text) => literal::scalar(text, column.column_type).unwrap_or_else(null),
+        None => null(),
+    }
+}
+
+#[derive(Debug)]
+struct Factory {
+    columns: Arc<StoredColumns>,
+}
+
+impl PhysicalExprAdapterFactory for Factory {
+    fn create(&self, table: SchemaRef, file: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
+        let renamed = Arc::new(self.columns.renamed(&file));
+        Ok(Arc::new(Adapter {
+            columns: Arc::clone(&self.columns),
+            inner: DefaultPhysicalExprAdapter::new(table, Arc::clone(&renamed)),
+            renamed,
+            file,
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct Adapter {
+    columns: Arc<StoredColumns>,
+    /// Casts, and finds columns by their place in the file.
+    inner: DefaultPhysicalExprAdapter,
+    renamed: SchemaRef,
+    file: SchemaRef,
+}
+
+impl PhysicalExprAdapter for Adapter {
+    fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+        let filled = expr.transform(|expr| Ok(self.fill(expr))).data()?;
+        let placed = self.inner.rewrite(filled)?;
+        placed.transform(|expr| Ok(self.rename(expr))).data()
+    }
+}
+
+impl Adapter {
+    /// A column that the file lacks becomes its initial value.
+    fn fill(&self, expr: Arc<dyn PhysicalExpr>) -> Transformed<Arc<dyn PhysicalExpr>> {
+        let missing = expr.downcast_ref::<ColumnExpr>().and_then(|column| {
+            let is_missing = self.renamed.index_of(column.name()).is_err();
+            self.columns.find(column.name()).filter(|_| is_missing)
+        });
+        match missing {
+            Some(column) if column.initial.data_type() != DataType::Null => {
+                Transformed::yes(lit(column.initial.clone()))
+            }
+            _ => Transformed::no(expr),
+        }
+    }
+
+    /// The file's own name, by which its statistics are found.
+    fn rename(&self, expr: Arc<dyn PhysicalExpr>) -> Transformed<Arc<dyn PhysicalExpr>> {
+        let found = expr.downcast_ref::<ColumnExpr>().and_then(|column| {
+            let field = self.file.fields().get(column.index())?;
+            (field.name() != column.name()).then(|| ColumnExpr::new(field.name(), column.index()))
+        });
+        match found {
+            Some(column) => Transformed::yes(Arc::new(column) as _),
+            None => Transformed::no(expr),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::arrow::datatypes::DataType;
+
+    use super::*;
+    use crate::catalog::model::ColumnType;
+
+    fn column(name: &str, stored_as: Option<&str>, initial: Option<&str>) -> Column {
+        Column {
+            name: name.to_owned(),
+            column_type: ColumnType::Int,
+            nullable: true,
+            default: None,
+            auto_increment: false,
+            comment: String::new(),
+            stored_as: stored_as.map(str::to_owned),
+            initial: initial.map(str::to_owned),
+        }
+    }
+
+    fn rewritten(columns: &[Column], name: &str, file: &[&str]) -> String {
+        let stored = Arc::new(StoredColumns::new(columns));
+        let table = crate::arrow_types::query_schema(columns);
+        let fields = file.iter().map(|name| Field::new(*name, DataType::Int32, true));
+        let file = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let factory = StoredColumns::adapter(&stored).expect("it is needed");
+        let adapter = factory.create(Arc::clone(&table), file).expect("an adapter");
+        let expr = Arc::new(ColumnExpr::new(name, table.index_of(name).expect("a column")));
+        adapter.rewrite(expr).expect("rewrites").to_string()
+    }
+
+    #[test]
+    fn a_column_finds_its_values_by_its_stored_name() {
+        let columns = [column("Id", None, None), column("a", Some("a#2"), Some("7"))];
+        assert_eq!(rewritten(&columns, "a", &["a", "a#2", "id"]), "a#2@1");
+        assert_eq!(rewritten(&columns, "id", &["a", "a#2", "id"]), "id@2");
+        // The file is older than the column: its `a` was another one.
+        assert_eq!(rewritten(&columns, "a", &["a", "id"]), "7");
+    }
+
+    #[test]
+    fn plain_columns_need_nothing() {
+        let columns = Arc::new(StoredColumns::new(&[column("Id", None, None)]));
+        assert!(StoredColumns::adapter(&columns).is_none());
+    }
+}

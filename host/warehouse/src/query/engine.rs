@@ -1,0 +1,287 @@
+//! Plans and runs queries: one engine for a process, one plan for a statement.
+//!
+//! All queries share one pool of memory; what does not fit is spilled into a directory of the warehouse or fails. A result
+//! is computed while it is read, and dropping it ends the query.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::logical_expr::registry::FunctionRegistry;
+use datafusion::object_store::local::LocalFileSystem;
+use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
+use datafusion::prelude::SessionConfig;
+use datafusion::sql::parser::Statement as PlannedStatement;
+use datafusion::sql::sqlparser::ast::{Query, Statement};
+
+use super::failure::query_error;
+use super::headers::Headers;
+use super::planner::{MySqlOperators, MySqlTypes, is_read_only};
+use super::relations::{Relations, StandIn};
+use super::result::QueryStream;
+use super::rewrite::{CATALOG, rewrite};
+use super::scan::{SEGMENTS_URL, ScanLog};
+use super::session::QuerySession;
+use super::{declared, functions};
+use crate::arrow_types::column_of;
+use crate::catalog::model::Column;
+use crate::{Error, ErrorKind, Result, Warehouse};
+
+/// Where queries spill, below the data directory.
+const SPILL_DIRECTORY: &str = "spill";
+
+/// What queries may use.
+#[derive(Debug, Clone)]
+pub struct QueryConfig {
+    /// Memory of all queries together, in bytes.
+    pub memory_bytes: usize,
+    /// Bytes that they may spill to disk together.
+    pub spill_bytes: u64,
+    /// Parts that a query is computed in at a time.
+    pub parallelism: usize,
+    /// Directories below which `FILES()` may read.
+    pub allowed_paths: Vec<PathBuf>,
+}
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            spill_bytes: 100 << 30,
+            parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+            allowed_paths: Vec::new(),
+        }
+    }
+}
+
+/// Plans and runs queries; a clone is the same one.
+#[derive(Debug, Clone)]
+pub struct QueryEngine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// What all plans begin with: settings, functions, memory.
+    state: SessionState,
+    /// The same for plans of one part, which keep the order of rows.
+    single: SessionState,
+    allowed_paths: Vec<PathBuf>,
+}
+
+/// A query that is ready to run.
+struct Planned {
+    state: SessionState,
+    plan: LogicalPlan,
+    headers: Headers,
+    log: ScanLog,
+}
+
+impl QueryEngine {
+    /// An engine over the files of a warehouse. What an earlier process spilled is removed.
+    pub fn new(warehouse: &Warehouse, config: QueryConfig) -> Result<Self> {
+        let runtime = runtime(warehouse, &config)?;
+        let mut state = SessionStateBuilder::new()
+            .with_config(session_config(&config))
+            .with_runtime_env(runtime)
+            .with_expr_planners(vec![Arc::new(MySqlOperators)])
+            .with_type_planner(Arc::new(MySqlTypes))
+            .with_default_features()
+            .build();
+        for function in functions::all() {
+            state.register_udf(function).map_err(query_error)?;
+        }
+        let mut single = state.clone();
+        single.config_mut().options_mut().execution.target_partitions = 1;
+        let allowed = config.allowed_paths.iter().filter_map(|path| path.canonicalize().ok());
+        let allowed_paths = allowed.collect();
+        Ok(Self { shared: Arc::new(Shared { state, single, allowed_paths }) })
+    }
+
+    /// Runs a query.
+    pub async fn query(&self, session: &QuerySession, query: Query) -> Result<QueryStream> {
+        self.run(session, query, None).await
+    }
+
+    /// Runs a query with a relation that the catalog does not have.
+    pub(crate) async fn query_over(
+        &self,
+        session: &QuerySession,
+        query: Query,
+        stand_in: StandIn,
+    ) -> Result<QueryStream> {
+        self.run(session, query, Some(stand_in)).await
+    }
+
+    /// All rows of a relation in its own order, with these columns or all.
+    pub(crate) async fn read(
+        &self,
+        relation: &dyn TableProvider,
+        columns: Option<&Vec<usize>>,
+    ) -> Result<QueryStream> {
+        let state = &self.shared.single;
+        let plan = relation.scan(state, columns, &[], None).await.map_err(query_error)?;
+        let stream = execute_stream(Arc::clone(&plan), state.task_ctx()).map_err(query_error)?;
+        Ok(QueryStream::new(plan.schema(), stream, plan, Vec::new()))
+    }
+
+    /// The columns that a query would have, as columns of a table.
+    pub async fn describe(&self, session: &QuerySession, query: Query) -> Result<Vec<Column>> {
+        let planned = self.plan(session, query, None).await?;
+        let schema = planned.headers.show(planned.plan.schema().as_arrow());
+        schema.fields().iter().map(|field| column_of(field)).collect()
+    }
+
+    /// The plan of a query, line by line, and what each of its scans reads.
+    pub async fn explain(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
+        let planned = self.plan(session, query, None).await?;
+        let physical = planned.physical().await?;
+        let tree = displayable(physical.as_ref()).indent(false).to_string();
+        let mut lines: Vec<String> = tree.lines().map(str::to_owned).collect();
+        lines.extend(planned.log.summaries().into_iter().map(|scan| {
+            format!(
+                "{}: partitions={}/{}, segments={}",
+                scan.table, scan.selected_partitions, scan.partitions, scan.segments
+            )
+        }));
+        Ok(lines)
+    }
+
+    async fn run(
+        &self,
+        session: &QuerySession,
+        query: Query,
+        stand_in: Option<StandIn>,
+    ) -> Result<QueryStream> {
+        let planned = self.plan(session, query, stand_in).await?;
+        let physical = planned.physical().await?;
+        let schema = planned.headers.show(&physical.schema());
+        planned.start(physical, schema)
+    }
+
+    async fn plan(
+        &self,
+        session: &QuerySession,
+        mut query: Query,
+        stand_in: Option<StandIn>,
+    ) -> Result<Planned> {
+        let names = |parts: &[&str]| declared(session, parts);
+        let mut headers = Headers::of(&query, &names);
+        headers.make_unique(&mut query);
+        let log = ScanLog::default();
+        let relations = Relations {
+            engine: self.clone(),
+            session: session.clone(),
+            special: Vec::new(),
+            stand_in,
+            depth: 0,
+            log: log.clone(),
+        };
+        let (state, plan) = self.plan_parts(query, relations).await?;
+        Ok(Planned { state, plan, headers, log })
+    }
+
+    /// The plan of a query whose names have this meaning.
+    pub(super) async fn plan_within(
+        &self,
+        query: Query,
+        relations: Relations,
+    ) -> Result<LogicalPlan> {
+        Ok(self.plan_parts(query, relations).await?.1)
+    }
+
+    async fn plan_parts(
+        &self,
+        mut query: Query,
+        mut relations: Relations,
+    ) -> Result<(SessionState, LogicalPlan)> {
+        relations.special = rewrite(&mut query, &relations.session)?;
+        let state = self.state_for(relations);
+        let statement = Statement::Query(Box::new(query));
+        let statement = PlannedStatement::Statement(Box::new(statement));
+        let plan = state.statement_to_plan(statement).await.map_err(query_error)?;
+        if !is_read_only(&plan) {
+            return Err(Error::unsupported("a query must only read"));
+        }
+        Ok((state, plan))
+    }
+
+    fn state_for(&self, relations: Relations) -> SessionState {
+        let database = relations.session.database.clone().unwrap_or_default();
+        let config = self.shared.state.config().clone();
+        SessionStateBuilder::new_from_existing(self.shared.state.clone())
+            .with_config(config.with_default_catalog_and_schema(CATALOG, database))
+            .with_catalog_list(Arc::new(relations))
+            .build()
+    }
+
+    /// The state that plans begin with.
+    pub(super) fn state(&self) -> &SessionState {
+        &self.shared.state
+    }
+
+    /// Directories below which `FILES()` may read.
+    pub(super) fn allowed_paths(&self) -> &[PathBuf] {
+        &self.shared.allowed_paths
+    }
+}
+
+impl Planned {
+    async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
+        self.state.create_physical_plan(&self.plan).await.map_err(query_error)
+    }
+
+    fn start(self, plan: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Result<QueryStream> {
+        let context = self.state.task_ctx();
+        let stream = execute_stream(Arc::clone(&plan), context).map_err(query_error)?;
+        Ok(QueryStream::new(schema, stream, plan, self.log.summaries()))
+    }
+}
+
+fn session_config(config: &QueryConfig) -> SessionConfig {
+    let mut session = SessionConfig::new()
+        .with_target_partitions(config.parallelism.max(1))
+        .with_create_default_catalog_and_schema(false)
+        .with_information_schema(false);
+    let options = session.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.default_null_ordering = "nulls_min".to_owned();
+    session
+}
+
+fn runtime(warehouse: &Warehouse, config: &QueryConfig) -> Result<Arc<RuntimeEnv>> {
+    let spill = warehouse.data_dir().join(SPILL_DIRECTORY);
+    // The lock of the store says that no other process spills here.
+    if let Err(error) = std::fs::remove_dir_all(&spill)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(Error::io("remove", &spill, error));
+    }
+    std::fs::create_dir_all(&spill).map_err(|error| Error::io("create", &spill, error))?;
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::Directories(vec![spill]))
+        .with_max_temp_directory_size(config.spill_bytes);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(config.memory_bytes)))
+        .with_disk_manager_builder(disk)
+        // FILES() reads a directory as it is now.
+        .with_object_list_cache_limit(0)
+        .build_arc()
+        .map_err(query_error)?;
+    let tablets = warehouse.files().root();
+    let store = LocalFileSystem::new_with_prefix(tablets).map_err(|error| {
+        let message = format!("cannot read {}: {error}", tablets.display());
+        Error::new(ErrorKind::Io, message)
+    })?;
+    let url = ObjectStoreUrl::parse(SEGMENTS_URL).map_err(query_error)?;
+    runtime.register_object_store(url.as_ref(), Arc::new(store));
+    Ok(runtime)
+}

@@ -1,0 +1,338 @@
+//! `FILES(...)`: local Parquet and CSV files as a relation.
+//!
+//! A path may have `*` and `?` in its last part. A file is read only if it is, with all links followed, below a directory
+//! that the configuration allows; nothing is allowed by default.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::catalog::TableProvider;
+use datafusion::common::Column;
+use datafusion::common::config::CsvOptions;
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{
+    ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl,
+};
+use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::functions::core::expr_fn::nullif;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
+
+use super::engine::QueryEngine;
+use super::failure::query_error;
+use crate::{Error, ErrorKind, Result};
+
+/// What MySQL's tools write for NULL. Nothing at all is NULL, too.
+const CSV_NULL: &str = r"\N";
+/// The same where types are found.
+const CSV_NULL_PATTERN: &str = r"^(\\N)?$";
+
+/// What a call says.
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    path: String,
+    format: Format,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    Csv { separator: u8, enclose: Option<u8>, escape: Option<u8>, has_header: bool },
+}
+
+impl Options {
+    fn parse(pairs: &[(String, String)]) -> Result<Self> {
+        let find = |key: &str| {
+            let pair = pairs.iter().find(|(name, _)| name == key);
+            pair.map(|(_, value)| value.as_str())
+        };
+        const KNOWN: [&str; 9] = [
+            "path",
+            "format",
+            "csv.column_separator",
+            "csv.row_delimiter",
+            "csv.enclose",
+            "csv.escape",
+            "csv.skip_header",
+            "csv.trim_space",
+            "auto_detect_types",
+        ];
+        if let Some((key, _)) = pairs.iter().find(|(key, _)| !KNOWN.contains(&key.as_str())) {
+            return Err(Error::invalid(format!("FILES() does not know the property '{key}'")));
+        }
+        let required = |key: &str| {
+            find(key).ok_or_else(|| Error::invalid(format!("FILES() needs the property '{key}'")))
+        };
+        let byte = |key: &str| find(key).map(|text| single_byte(key, text)).transpose();
+        let format = match required("format")?.to_lowercase().as_str() {
+            "parquet" => Format::Parquet,
+            "csv" => Format::Csv {
+                separator: byte("csv.column_separator")?.unwrap_or(b'\t'),
+                enclose: byte("csv.enclose")?,
+                escape: byte("csv.escape")?,
+                has_header: match find("csv.skip_header").unwrap_or("0") {
+                    "0" => false,
+                    "1" => true,
+                    _ => return Err(Error::unsupported("csv.skip_header is 0 or 1")),
+                },
+            },
+            other => {
+                let message = format!("FILES() reads parquet and csv, not '{other}'");
+                return Err(Error::unsupported(message));
+            }
+        };
+        Ok(Self { path: required("path")?.to_owned(), format })
+    }
+}
+
+fn single_byte(key: &str, text: &str) -> Result<u8> {
+    match text {
+        "\\t" => Ok(b'\t'),
+        "\\x01" => Ok(1),
+        text => match text.as_bytes() {
+            [byte] => Ok(*byte),
+            _ => Err(Error::unsupported(format!("{key} is one character, not '{text}'"))),
+        },
+    }
+}
+
+/// The files that a call names.
+pub(super) async fn relation(
+    engine: &QueryEngine,
+    pairs: &[(String, String)],
+) -> Result<Arc<dyn TableProvider>> {
+    let options = Options::parse(pairs)?;
+    let (path, allowed) = (options.path.clone(), engine.allowed_paths().to_vec());
+    let found = tokio::task::spawn_blocking(move || find(&path, &allowed)).await;
+    let found = found.map_err(|error| {
+        Error::new(ErrorKind::Io, "a search for files was given up").with_source(error)
+    })??;
+    let urls = found.iter().map(|path| {
+        let url = ListingTableUrl::parse(path.to_string_lossy()).map_err(query_error)?;
+        Ok(url)
+    });
+    let urls = urls.collect::<Result<Vec<_>>>()?;
+    let format: Arc<dyn FileFormat> = match &options.format {
+        Format::Parquet => Arc::new(ParquetFormat::default()),
+        Format::Csv { separator, enclose, escape, has_header } => {
+            let mut csv = CsvOptions::default().with_has_header(*has_header);
+            csv.delimiter = *separator;
+            csv.quote = enclose.unwrap_or(b'"');
+            csv.escape = *escape;
+            csv.null_regex = Some(CSV_NULL_PATTERN.to_owned());
+            Arc::new(CsvFormat::default().with_options(csv))
+        }
+    };
+    let state = engine.state();
+    let listing = ListingOptions::new(format).with_file_extension("");
+    let first = urls.first().ok_or_else(|| no_files(&options.path))?;
+    let found = listing.infer_schema(state, first).await.map_err(query_error)?;
+    let is_csv = matches!(options.format, Format::Csv { .. });
+    let schema = if is_csv { texts(&found) } else { Arc::clone(&found) };
+    let config = ListingTableConfig::new_with_multi_paths(urls)
+        .with_listing_options(listing)
+        .with_schema(schema);
+    let table = Arc::new(ListingTable::try_new(config).map_err(query_error)?);
+    if is_csv { values(table, &found) } else { lower_case(table) }
+}
+
+/// Columns of a CSV file as they are read: texts, whose names are numbers, `$1`, `$2`, ...
+fn texts(schema: &Schema) -> SchemaRef {
+    let numbers = 1..=schema.fields().len();
+    let fields = numbers.map(|number| Field::new(format!("${number}"), DataType::Utf8, true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Texts as values of the types that were found; [`CSV_NULL`] is NULL.
+fn values(texts: Arc<dyn TableProvider>, found: &Schema) -> Result<Arc<dyn TableProvider>> {
+    projected(texts, &|place, column| {
+        let name = column.name.clone();
+        let to =
+            found.fields().get(place).map_or(DataType::Utf8, |field| field.data_type().clone());
+        cast(nullif(Expr::Column(column), lit(CSV_NULL)), to).alias(name)
+    })
+}
+
+/// The relation under names that are found whatever case was typed.
+fn lower_case(table: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let schema = table.schema();
+    if schema.fields().iter().all(|field| *field.name() == field.name().to_lowercase()) {
+        return Ok(table);
+    }
+    projected(table, &|_, column| {
+        let name = column.name.to_lowercase();
+        Expr::Column(column).alias(name)
+    })
+}
+
+fn projected(
+    table: Arc<dyn TableProvider>,
+    expr: &dyn Fn(usize, Column) -> Expr,
+) -> Result<Arc<dyn TableProvider>> {
+    let scan = LogicalPlanBuilder::scan("files", provider_as_source(table), None);
+    let plan = scan.and_then(|scan| {
+        let columns = scan.schema().columns().into_iter().enumerate();
+        let exprs: Vec<_> = columns.map(|(place, column)| expr(place, column)).collect();
+        scan.project(exprs)?.build()
+    });
+    Ok(Arc::new(ViewTable::new(plan.map_err(query_error)?, None)))
+}
+
+/// The files that a path names, in the order of their names.
+fn find(path: &str, allowed: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let path = Path::new(path.strip_prefix("file://").unwrap_or(path));
+    if !path.is_absolute() {
+        let message =
+            format!("FILES() reads local files: '{}' is no absolute path", path.display());
+        return Err(Error::invalid(message));
+    }
+    let pattern = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut found = Vec::new();
+    if pattern.contains(['*', '?']) {
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        check_allowed(directory, allowed)?;
+        let entries =
+            fs::read_dir(directory).map_err(|error| Error::io("list", directory, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| Error::io("list", directory, error))?;
+            if matches(&pattern, &entry.file_name().to_string_lossy()) {
+                found.push(check_allowed(&entry.path(), allowed)?);
+            }
+        }
+    } else {
+        found.push(check_allowed(path, allowed)?);
+    }
+    found.retain(|path| path.is_file());
+    found.sort();
+    if found.is_empty() { Err(no_files(&path.display().to_string())) } else { Ok(found) }
+}
+
+fn no_files(path: &str) -> Error {
+    let message = format!("No files were found matching the pattern(s) or path(s): '{path}'");
+    Error::new(ErrorKind::NotFound, message)
+}
+
+/// The path with all links followed, if it is below an allowed directory.
+fn check_allowed(path: &Path, allowed: &[PathBuf]) -> Result<PathBuf> {
+    let refused = || {
+        let message = format!(
+            "FILES() may not read '{}': allow its directory with the setting allowed_paths",
+            path.display()
+        );
+        Error::invalid(message)
+    };
+    // What is outside does not tell whether it exists.
+    let real = path.canonicalize();
+    let is_inside = |path: &Path| {
+        let goes_up = path.components().any(|part| part == Component::ParentDir);
+        !goes_up && allowed.iter().any(|directory| path.starts_with(directory))
+    };
+    match real {
+        Ok(real) if is_inside(&real) => Ok(real),
+        Err(_) if is_inside(path) => Err(no_files(&path.display().to_string())),
+        _ => Err(refused()),
+    }
+}
+
+/// Whether a name fits a pattern of letters, `*` and `?`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
+    // `reachable[n]`: the pattern so far can stand for the first n letters of the name.
+    let mut reachable = vec![false; name.len() + 1];
+    if let Some(first) = reachable.first_mut() {
+        *first = true;
+    }
+    for letter in pattern {
+        let mut next = vec![false; name.len() + 1];
+        let mut any = false;
+        for (place, was) in reachable.iter().enumerate() {
+            any |= *was;
+            let fits = letter == '?' || name.get(place) == Some(&letter);
+            let target = match letter {
+                '*' => next.get_mut(place).filter(|_| any),
+                _ => next.get_mut(place + 1).filter(|_| *was && fits),
+            };
+            if let Some(target) = target {
+                *target = true;
+            }
+        }
+        reachable = next;
+    }
+    reachable.last().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_pattern_stands_for_names() {
+        for (pattern, name, expected) in [
+            ("*.parquet", "a.parquet", true),
+            ("*.parquet", "a.csv", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+            ("*", "", true),
+            ("a*b*c", "a-b-c", true),
+            ("a*b*c", "a-b-d", false),
+            ("**", "x", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn properties_are_checked() {
+        let csv = pairs(&[("path", "/a"), ("format", "CSV"), ("csv.column_separator", ";")]);
+        let format =
+            Format::Csv { separator: b';', enclose: None, escape: None, has_header: false };
+        assert_eq!(
+            Options::parse(&csv).expect("is fine"),
+            Options { path: "/a".to_owned(), format }
+        );
+        for wrong in [
+            pairs(&[("format", "csv")]),
+            pairs(&[("path", "/a")]),
+            pairs(&[("path", "/a"), ("format", "orc")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("x", "y")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("csv.enclose", "ab")]),
+        ] {
+            assert!(Options::parse(&wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_files_below_an_allowed_directory_are_found() {
+        let inside = tempfile::tempdir().expect("a directory");
+        let outside = tempfile::tempdir().expect("a directory");
+        let root = inside.path().canonicalize().expect("is there");
+        let secret = outside.path().join("secret.csv");
+        fs::write(&secret, "1").expect("writes");
+        fs::write(root.join("b.csv"), "1").expect("writes");
+        fs::write(root.join("a.csv"), "1").expect("writes");
+        let allowed = [root.clone()];
+        let at = |name: &str| root.join(name).display().to_string();
+
+        let found = find(&at("*.csv"), &allowed).expect("two files");
+        assert_eq!(found, [root.join("a.csv"), root.join("b.csv")]);
+        assert!(
+            find(&at("c.csv"), &allowed).expect_err("none").to_string().starts_with("No files")
+        );
+
+        std::os::unix::fs::symlink(&secret, root.join("link.csv")).expect("links");
+        for path in [at("link.csv"), at("../secret.csv"), secret.display().to_string()] {
+            let error = find(&path, &allowed).expect_err("it is outside");
+            assert!(error.to_string().contains("allowed_paths"), "{error}");
+        }
+        assert!(find("relative.csv", &allowed).is_err());
+        assert!(find(&at("a.csv"), &[]).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! What a statement knows of the world: one catalog (W3), and the session that sent it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Result;
+use crate::catalog::Catalog;
+
+/// The setting of a statement. All its parts see the same catalog and the same time.
+#[derive(Debug, Clone)]
+pub struct QuerySession {
+    /// All tables at one instant.
+    pub catalog: Arc<Catalog>,
+    /// The current database, for names without one.
+    pub database: Option<String>,
+    /// Who asks, as `'name'@'host'`.
+    pub user: String,
+    /// What `connection_id()` says.
+    pub connection_id: u32,
+    /// Values of `@@variables`, by name in lower case, and of the user's own, with their `@`; `version` is what `version()`
+    /// says.
+    pub variables: Arc<BTreeMap<String, String>>,
+    /// The time of `now()`: microseconds since 1970-01-01, read off the session's wall clock.
+    pub now_micros: i64,
+    /// What the session may read; none is everything.
+    pub reader: Option<Arc<dyn Reader>>,
+}
+
+/// Says what a session may read.
+pub trait Reader: fmt::Debug + Send + Sync {
+    /// Refuses a relation before it is looked for: it may not be there. What a view reads is not asked.
+    fn check(&self, catalog: &Catalog, database: &str, name: &str) -> Result<()>;
+
+    /// What `information_schema` shows of a catalog.
+    fn visible(&self, catalog: &Arc<Catalog>) -> Arc<Catalog>;
+}
+
+impl QuerySession {
+    /// A session of nobody, for what the warehouse does by itself.
+    pub(crate) fn internal(catalog: Arc<Catalog>, database: &str, now_micros: i64) -> Self {
+        Self {
+            catalog,
+            database: Some(database.to_owned()),
+            user: String::new(),
+            connection_id: 0,
+            variables: Arc::default(),
+            now_micros,
+            reader: None,
+        }
+    }
+
+    /// The same with another current database.
+    pub(crate) fn within(&self, database: &str) -> Self {
+        Self { database: Some(database.to_owned()), ..self.clone() }
+    }
+}

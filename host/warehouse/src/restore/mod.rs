@@ -1,0 +1,134 @@
+//! The warehouse as a [`TabletSink`]: where a restore goes.
+//!
+//! `begin` finds the place of every object or refuses, and marks existing tables as being restored: loads and changes of them
+//! are refused from then on, queries go on (W5). Segments are staged into tablets with new ids, which no row names. `install` is
+//! one transaction that exchanges partitions and adds what is missing (W6): before it the old data serves, after it the
+//! new. A crash before it leaves files that the next start sweeps; an abort removes them at once (W2).
+
+use std::sync::Arc;
+
+use cairn_pipeline::tablet::{RestoreObject, RestorePlan, StagedRestore, TabletError, TabletSink};
+
+use crate::catalog::model::{Id, PartitionRow};
+use crate::catalog::{Catalog, Relation, Table};
+use crate::definition::{Definition, SnapshotPartition, SnapshotTable};
+use crate::source::tablet_error;
+use crate::{Error, Result, Warehouse};
+
+mod compat;
+mod install;
+mod rebind;
+mod staged;
+
+use staged::{Marks, Staged};
+
+/// How a restore is done.
+#[derive(Debug, Clone, Copy)]
+pub struct RestoreSettings {
+    /// Copies of new tables, and what existing partitions must have.
+    pub replication_num: u16,
+    /// The time, for rules that drop old partitions.
+    pub now: jiff::Timestamp,
+}
+
+/// A warehouse that snapshots are restored into.
+#[derive(Debug)]
+pub struct WarehouseSink {
+    warehouse: Warehouse,
+    settings: RestoreSettings,
+}
+
+impl WarehouseSink {
+    /// A sink into this warehouse.
+    pub fn new(warehouse: Warehouse, settings: RestoreSettings) -> Self {
+        Self { warehouse, settings }
+    }
+}
+
+impl TabletSink for WarehouseSink {
+    fn begin(&self, plan: RestorePlan) -> Result<Box<dyn StagedRestore>, TabletError> {
+        let begin = || {
+            let catalog = self.warehouse.catalog();
+            let planned =
+                plan.objects.iter().map(|object| Planned::of(&catalog, object, self.settings));
+            let planned: Vec<Planned> = planned.collect::<Result<_>>()?;
+            let existing = planned.iter().filter_map(|object| object.existing).collect();
+            let marks = Marks::set(self.warehouse.clone(), existing)?;
+            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, marks))
+        };
+        let staged: Result<Staged> = begin();
+        Ok(Box::new(staged.map_err(|error| tablet_error(&plan.job, error))?))
+    }
+}
+
+/// An object and where it goes.
+#[derive(Debug)]
+struct Planned {
+    database: String,
+    name: String,
+    definition: Definition,
+    /// The existing table whose partitions it exchanges.
+    existing: Option<Id>,
+    /// Its partitions, in the order of the engine's plan.
+    partitions: Vec<PlannedPartition>,
+}
+
+/// A partition and where it goes.
+#[derive(Debug)]
+struct PlannedPartition {
+    definition: SnapshotPartition,
+    /// The partition whose place it takes.
+    existing: Option<Arc<PartitionRow>>,
+}
+
+impl Planned {
+    /// Where an object goes, or why it cannot: StarRocks' table of decisions.
+    fn of(catalog: &Catalog, object: &RestoreObject, settings: RestoreSettings) -> Result<Self> {
+        let key = &object.spec.key;
+        let (database, name) = (key.database.to_string(), key.name.to_string());
+        let definition = Definition::decode(&key.to_string(), &object.spec.definition)?;
+        let relation = catalog.database(&database).ok().and_then(|found| found.relation(&name));
+        let local = match (&definition, relation) {
+            (Definition::Table(remote), Some(Relation::Table(local))) => {
+                compat::check_table(local, &remote.row)?;
+                Some(Arc::clone(local))
+            }
+            (Definition::Table(_), Some(_)) => return Err(existed(&name, "it is a View")),
+            (Definition::View { .. }, Some(Relation::Table(_) | Relation::Rollup(..))) => {
+                return Err(existed(&name, "it is not a View"));
+            }
+            _ => None,
+        };
+        let partitions = match &definition {
+            Definition::Table(remote) => {
+                let names = object.spec.partitions.iter();
+                let plan = |name: &String| plan_partition(local.as_deref(), remote, name, settings);
+                names.map(plan).collect::<Result<_>>()?
+            }
+            _ => Vec::new(),
+        };
+        let existing = local.map(|local| local.row().id);
+        Ok(Self { database, name, definition, existing, partitions })
+    }
+}
+
+fn plan_partition(
+    local: Option<&Table>,
+    remote: &SnapshotTable,
+    name: &str,
+    settings: RestoreSettings,
+) -> Result<PlannedPartition> {
+    let table = &remote.row.name;
+    let definition = remote.partition(name).cloned().ok_or_else(|| {
+        Error::invalid(format!("Partition {name} of table {table} does not exist in the snapshot"))
+    })?;
+    let existing = match local {
+        Some(local) => compat::place(local, remote, &definition, settings.replication_num)?,
+        None => None,
+    };
+    Ok(PlannedPartition { definition, existing })
+}
+
+fn existed(name: &str, problem: &str) -> Error {
+    Error::invalid(format!("Table: {name} has existed and {problem}"))
+}

@@ -1,0 +1,205 @@
+//! [`Staged`]: segments beside the live data, until they are installed or dropped.
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cairn_pipeline::tablet::{
+    SegmentTarget, SegmentWriter, StagedRestore, TabletError, TabletErrorKind,
+};
+
+use super::{Planned, RestoreSettings, install};
+use crate::catalog::model::Id;
+use crate::segment::{self, Segment};
+use crate::source::tablet_error;
+use crate::{Error, Result, Warehouse};
+
+/// Name of the index in the snapshot, and the bucket.
+pub(super) type TabletKey = (String, usize);
+
+/// Tablets of one partition.
+pub(super) type StagedTablets = BTreeMap<TabletKey, StagedTablet>;
+
+/// A tablet that no row names yet.
+#[derive(Debug)]
+pub(super) struct StagedTablet {
+    pub(super) id: Id,
+    /// By the number that each had in the snapshot: the order of loading.
+    pub(super) segments: BTreeMap<u64, Arc<Segment>>,
+}
+
+/// Restored data beside the live data.
+#[derive(Debug)]
+pub(super) struct Staged {
+    warehouse: Warehouse,
+    settings: RestoreSettings,
+    objects: Vec<Planned>,
+    tablets: Arc<Tablets>,
+    /// Guards the end: an install and an abort are one after the other.
+    marks: Mutex<Option<Marks>>,
+}
+
+/// What was staged, by the positions of object and partition. Writers share it; files are written outside its lock.
+#[derive(Debug, Default)]
+struct Tablets(Mutex<HashMap<(u32, u32), StagedTablets>>);
+
+impl Tablets {
+    /// It is changed in single steps, so what a dead thread left is whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(u32, u32), StagedTablets>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Staged {
+    pub(super) fn new(
+        warehouse: Warehouse,
+        settings: RestoreSettings,
+        objects: Vec<Planned>,
+        marks: Marks,
+    ) -> Self {
+        let tablets = Arc::default();
+        Self { warehouse, settings, objects, tablets, marks: Mutex::new(Some(marks)) }
+    }
+}
+
+impl StagedRestore for Staged {
+    fn prepare(
+        &self,
+        object: u32,
+        partition: u32,
+        tablets: &[(String, String)],
+    ) -> Result<(), TabletError> {
+        let mut staged = StagedTablets::new();
+        for (index, tablet) in tablets {
+            let id = self.warehouse.next_id().map_err(|error| tablet_error(tablet, error))?;
+            let key = (index.clone(), bucket(tablet)?);
+            staged.insert(key, StagedTablet { id, segments: BTreeMap::new() });
+        }
+        self.tablets.lock().insert((object, partition), staged);
+        Ok(())
+    }
+
+    fn create(&self, target: SegmentTarget<'_>) -> Result<Box<dyn SegmentWriter>, TabletError> {
+        let at = (target.object, target.partition);
+        let key = (target.index.to_owned(), bucket(target.tablet)?);
+        let tablet =
+            self.tablets.lock().get(&at).and_then(|staged| staged.get(&key)).map(|it| it.id);
+        let tablet = tablet.ok_or_else(|| invalid(target.tablet, "was not announced"))?;
+        let source_number = target.segment.strip_suffix(".parquet").and_then(|it| it.parse().ok());
+        let source_number =
+            source_number.ok_or_else(|| invalid(target.segment, "is no name of a segment"))?;
+        let rows = target.attributes.try_into().map(u64::from_le_bytes);
+        let rows =
+            rows.map_err(|_| invalid(target.segment, "does not say how many rows it has"))?;
+        let create = || self.warehouse.files().create(tablet, self.warehouse.next_id()?);
+        let file = create().map_err(|error| tablet_error(target.segment, error))?;
+        let tablets = Arc::clone(&self.tablets);
+        Ok(Box::new(Writer { file, rows, source_number, at, key, tablets }))
+    }
+
+    fn install(&self) -> Result<(), TabletError> {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let tablets = std::mem::take(&mut *self.tablets.lock());
+        let marked = marks.as_ref().map(|marks| marks.tables.as_slice()).unwrap_or_default();
+        install::install(&self.warehouse, self.settings, &self.objects, tablets, marked)
+            .map_err(|error| tablet_error("the restored objects", error))?;
+        if let Some(marks) = &mut *marks {
+            // Cleared by the transaction.
+            marks.tables.clear();
+        }
+        Ok(())
+    }
+
+    fn abort(&self) {
+        self.tablets.lock().clear();
+        let _ = self.marks.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+/// Writes one segment.
+struct Writer {
+    file: segment::SegmentWriter,
+    rows: u64,
+    source_number: u64,
+    at: (u32, u32),
+    key: TabletKey,
+    tablets: Arc<Tablets>,
+}
+
+impl SegmentWriter for Writer {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), TabletError> {
+        self.file.file().write_all_at(bytes, offset).map_err(|error| {
+            let kind = match error.kind() {
+                std::io::ErrorKind::StorageFull => TabletErrorKind::NoSpace,
+                _ => TabletErrorKind::Io,
+            };
+            TabletError::new(kind, "a restored segment", "cannot be written").with_source(error)
+        })
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), TabletError> {
+        let Self { file, rows, source_number, at, key, tablets } = *self;
+        let segment =
+            file.publish(rows).map_err(|error| tablet_error("a restored segment", error))?;
+        // Nothing there: the restore was aborted meanwhile, and the segment goes with its last reference.
+        if let Some(tablet) = tablets.lock().get_mut(&at).and_then(|staged| staged.get_mut(&key)) {
+            tablet.segments.insert(source_number, segment);
+        }
+        Ok(())
+    }
+}
+
+/// Tables that are marked as being restored, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Marks {
+    warehouse: Warehouse,
+    tables: Vec<Id>,
+}
+
+impl Marks {
+    /// Marks these tables, or none: [`crate::ErrorKind::Busy`] when another restore has one.
+    pub(super) fn set(warehouse: Warehouse, mut tables: Vec<Id>) -> Result<Self> {
+        tables.sort_unstable();
+        tables.dedup();
+        // Under the locks of their writers: a load that has begun is waited for, the next one finds the mark.
+        let locks: Vec<_> = tables.iter().map(|&id| warehouse.blocking_write_lock(id)).collect();
+        warehouse.store().transact(|tx| {
+            for &id in &tables {
+                let table = tx.catalog().table_by_id(id);
+                table.ok_or_else(|| Error::unknown_table(&id.to_string()))?.check_normal()?;
+                tx.set_restoring(id, true)?;
+            }
+            Ok(())
+        })?;
+        drop(locks);
+        Ok(Self { warehouse, tables })
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        let tables = std::mem::take(&mut self.tables);
+        if tables.is_empty() {
+            return;
+        }
+        let cleared = self.warehouse.store().transact(|tx| {
+            for id in tables {
+                if tx.catalog().table_by_id(id).is_some() {
+                    tx.set_restoring(id, false)?;
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = cleared {
+            tracing::error!(%error, "tables stay marked as being restored until the next start");
+        }
+    }
+}
+
+fn bucket(tablet: &str) -> Result<usize, TabletError> {
+    tablet.parse().map_err(|_| invalid(tablet, "is no number of a bucket"))
+}
+
+fn invalid(what: &str, problem: &str) -> TabletError {
+    TabletError::new(TabletErrorKind::Invalid, what, problem)
+}

@@ -1,0 +1,70 @@
+//! `FILES()` reads local Parquet and CSV files.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::parquet::arrow::ArrowWriter;
+
+use crate::place::{Place, table};
+
+fn write_parquet(place: &Place, name: &str, keys: Vec<i64>) {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("UserID", DataType::Int64, false),
+        Field::new("name", DataType::Utf8, true),
+    ]));
+    let names: Vec<_> = keys.iter().map(|key| format!("user {key}")).collect();
+    let columns: Vec<Arc<dyn datafusion::arrow::array::Array>> =
+        vec![Arc::new(Int64Array::from(keys)), Arc::new(StringArray::from(names))];
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).expect("a batch");
+    let file = std::fs::File::create(place.files().join(name)).expect("a file");
+    let mut writer = ArrowWriter::try_new(file, schema, None).expect("a writer");
+    writer.write(&batch).expect("writes");
+    writer.close().expect("closes");
+}
+
+fn call(place: &Place, name: &str, rest: &str) -> String {
+    format!("FILES(\"path\" = \"{}/{name}\", {rest})", place.files().display())
+}
+
+#[tokio::test]
+async fn parquet_files_are_a_relation() {
+    let place = Place::new().await;
+    write_parquet(&place, "a.parquet", vec![1, 2]);
+    write_parquet(&place, "b.parquet", vec![3]);
+    let files = call(&place, "*.parquet", "\"format\" = \"parquet\"");
+    let sql = format!("SELECT userid, name FROM {files} WHERE UserId > 1 ORDER BY 1");
+    assert_eq!(place.rows(&sql).await, ["2|user 2", "3|user 3"]);
+    place.create(table("t")).await;
+    let sql = format!("SELECT UserID, '2024-01-01', name FROM {files} f");
+    assert_eq!(place.insert("t", &sql).await, 3);
+    assert_eq!(place.value("SELECT MAX(v) FROM t").await, "user 3");
+}
+
+#[tokio::test]
+async fn csv_files_have_numbered_columns() {
+    let place = Place::new().await;
+    std::fs::write(place.files().join("a.csv"), "id;day;text\n1;2024-01-01;x\n2;\\N;\"y;z\"\n")
+        .expect("writes");
+    let options =
+        "\"format\" = \"csv\", \"csv.column_separator\" = \";\", \"csv.skip_header\" = \"1\"";
+    let files = call(&place, "a.csv", options);
+    let rows = place.rows(&format!("SELECT $1, `$2`, $3 FROM {files} ORDER BY $1")).await;
+    assert_eq!(rows, ["1|2024-01-01|x", "2|NULL|y;z"]);
+    place.create(table("t")).await;
+    assert_eq!(place.insert("t", &format!("SELECT * FROM {files}")).await, 2);
+    assert_eq!(place.rows("SELECT * FROM t ORDER BY k").await, rows);
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_or_not_there_is_refused() {
+    let place = Place::new().await;
+    let outside =
+        place.refusal("SELECT * FROM FILES('path' = '/etc/passwd', 'format' = 'csv')").await;
+    assert!(outside.contains("allowed_paths"), "{outside}");
+    let files = call(&place, "none.csv", "\"format\" = \"csv\"");
+    let missing = place.refusal(&format!("SELECT * FROM {files}")).await;
+    assert!(missing.starts_with("No files were found"), "{missing}");
+    let files = call(&place, "none.csv", "\"format\" = \"orc\"");
+    assert!(place.refusal(&format!("SELECT * FROM {files}")).await.contains("parquet and csv"));
+}

@@ -1,0 +1,89 @@
+//! Rollups show what their query would, after loads, replaced rows and deletes.
+
+use cairn_warehouse::catalog::model::{Column, ColumnType};
+use cairn_warehouse::ddl::{RollupDefinition, TableDefinition};
+use cairn_warehouse::load::{LoadConfig, LoadRequest};
+
+use crate::place::{Place, column, into, keyed, table};
+
+const QUERY: &str = "SELECT v, SUM(k) AS total, COUNT(*) AS n, MIN(k) AS least FROM t GROUP BY v";
+
+fn columns() -> Vec<Column> {
+    vec![
+        column("v", ColumnType::Varchar(20)),
+        column("total", ColumnType::BigInt),
+        column("n", ColumnType::BigInt),
+        column("least", ColumnType::Int),
+    ]
+}
+
+async fn create(place: &Place, definition: TableDefinition) {
+    place.create(definition).await;
+    place.insert("t", "VALUES (1, NULL, 'a'), (2, NULL, 'b'), (3, NULL, 'a')").await;
+    let definition =
+        RollupDefinition { name: "r".to_owned(), columns: columns(), query: QUERY.to_owned() };
+    place.loader.create_rollup("d", "t", definition).await.expect("a rollup");
+}
+
+/// Checks the rollup against its query.
+async fn check(place: &Place) {
+    let expected = place.rows(&format!("{QUERY} ORDER BY v")).await;
+    assert_eq!(place.rows("SELECT * FROM r ORDER BY v").await, expected);
+    let total = place.value("SELECT SUM(total), COUNT(*) FROM r").await;
+    assert_eq!(total, place.value(&format!("SELECT SUM(total), COUNT(*) FROM ({QUERY}) q")).await);
+}
+
+#[tokio::test]
+async fn a_rollup_is_filled_and_follows_loads() {
+    let place = Place::with(LoadConfig { max_segments: 2, ..LoadConfig::default() }).await;
+    create(&place, table("t")).await;
+    check(&place).await;
+    for number in 4..12 {
+        place.insert("t", &format!("VALUES ({number}, NULL, 'a'), (0, NULL, 'c{number}')")).await;
+        check(&place).await;
+    }
+    assert_eq!(place.value("SELECT total FROM r WHERE v = 'a'").await, "64");
+}
+
+#[tokio::test]
+async fn a_rollup_follows_replaced_and_deleted_rows() {
+    let place = Place::new().await;
+    create(&place, keyed("t")).await;
+    place.insert("t", "VALUES (1, NULL, 'b'), (9, NULL, 'a')").await;
+    check(&place).await;
+    assert_eq!(place.delete("t", "v = 'b' AND k > 1").await, 1);
+    check(&place).await;
+    let overwrite = LoadRequest { overwrite: true, ..into("t") };
+    place.try_insert(overwrite, "VALUES (5, NULL, 'z')").await.expect("replaces");
+    check(&place).await;
+    place.warehouse.truncate_table("d", "t", &[]).await.expect("truncates");
+    check(&place).await;
+}
+
+#[tokio::test]
+async fn a_rollup_without_groups_shows_its_rows() {
+    let place = Place::new().await;
+    place.create(table("t")).await;
+    let definition = RollupDefinition {
+        name: "r".to_owned(),
+        columns: vec![column("v", ColumnType::Varchar(20)), column("double_k", ColumnType::BigInt)],
+        query: "SELECT v, k * 2 AS double_k FROM t WHERE k > 1".to_owned(),
+    };
+    place.loader.create_rollup("d", "t", definition).await.expect("a rollup");
+    place.insert("t", "VALUES (1, NULL, 'a'), (2, NULL, 'b'), (2, NULL, 'b')").await;
+    assert_eq!(place.rows("SELECT * FROM r").await, ["b|4", "b|4"]);
+    assert_eq!(place.refusal("SELECT k FROM r").await, "Unknown column 'k'");
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_refused() {
+    let place = Place::new().await;
+    place.create(table("t")).await;
+    let definition = RollupDefinition {
+        name: "r".to_owned(),
+        columns: vec![column("a", ColumnType::Double)],
+        query: "SELECT AVG(k) AS a FROM t".to_owned(),
+    };
+    let error = place.loader.create_rollup("d", "t", definition).await.expect_err("refused");
+    assert!(error.to_string().contains("SUM, COUNT, MIN and MAX"), "{error}");
+}
