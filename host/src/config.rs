@@ -23,6 +23,7 @@ pub(crate) struct HostConfig {
     pub(crate) engine: EngineConfig,
     pub(crate) repository: NewRepositoryConfig,
     pub(crate) http: HttpConfig,
+    pub(crate) sql: SqlConfig,
     pub(crate) log: LogConfig,
     #[serde(with = "dotted")]
     pub(crate) properties: Properties,
@@ -45,6 +46,13 @@ pub(crate) struct HttpConfig {
     pub(crate) listen: SocketAddr,
 }
 
+/// Settings of the SQL server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SqlConfig {
+    pub(crate) listen: SocketAddr,
+}
+
 /// Settings of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -56,6 +64,8 @@ pub(crate) struct LogConfig {
 const PACK_BYTES: std::ops::RangeInclusive<u32> = 1 << 20..=512 << 20;
 /// The port of StarRocks' FE, which the same dashboards and habits know.
 const HTTP_PORT: u16 = 8030;
+/// Where StarRocks' FE speaks SQL.
+const SQL_PORT: u16 = 9030;
 
 impl Default for NewRepositoryConfig {
     fn default() -> Self {
@@ -67,6 +77,12 @@ impl Default for NewRepositoryConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self { listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into() }
+    }
+}
+
+impl Default for SqlConfig {
+    fn default() -> Self {
+        Self { listen: (Ipv4Addr::LOCALHOST, SQL_PORT).into() }
     }
 }
 

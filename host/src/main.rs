@@ -12,6 +12,8 @@ mod quickstart;
 mod recorder;
 mod session;
 mod signals;
+#[cfg(feature = "sql")]
+mod sql;
 mod ui;
 
 use std::process::ExitCode;

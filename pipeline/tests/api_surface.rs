@@ -1,6 +1,6 @@
 //! Who may use what: the layers of the workspace, held by its manifests and its sources.
 //!
-//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn-warehouse` <-
+//! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn-warehouse` <- `cairn-frontend` <-
 //! `cairn` <- `cairn-bench`, never backwards; `cairn-sql` stands alone. A failure is a list of sentences; each names the file and what to do.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("cairn-testkit", &["cairn-repository", "cairn-storage"]),
     ("cairn-sql", &[]),
     ("cairn-warehouse", &["cairn-pipeline"]),
+    ("cairn-frontend", &["cairn-pipeline", "cairn-sql", "cairn-warehouse"]),
     (
         "cairn",
         &[
             "cairn-actors",
+            "cairn-frontend",
             "cairn-pipeline",
             "cairn-repository",
             "cairn-sql",
@@ -59,7 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("comfy-table", &["cairn", "cairn-bench"]),
     ("criterion", &["cairn-bench"]),
     ("crossbeam-channel", &["cairn-actors"]),
-    ("datafusion", &["cairn-warehouse"]),
+    ("datafusion", &["cairn-warehouse", "cairn-frontend"]),
     ("fastcdc", &["cairn-repository", "cairn-bench"]),
     ("hdfs-native", &["cairn-storage"]),
     ("indicatif", &["cairn", "cairn-bench"]),

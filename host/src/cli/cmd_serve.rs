@@ -14,6 +14,8 @@ use crate::http::{HttpServer, Served};
 use crate::recorder;
 use crate::session::{at, open_read_only};
 use crate::signals::Signals;
+#[cfg(feature = "sql")]
+use crate::sql::SqlServer;
 use crate::ui::Ui;
 
 /// Serves until the first signal, which is the way to end it and no failure.
@@ -38,14 +40,30 @@ pub(super) fn run(
     let watch = signals.watch(move || {
         let _ = stop.try_send(());
     });
+    #[cfg(feature = "sql")]
+    let sql = match &plan.sql {
+        Some((data, listen)) => Some(SqlServer::start(&engine, config, data, *listen)?),
+        None => None,
+    };
     let server = HttpServer::start(plan.listen, Served { metrics, board, repositories })?;
     let address = server.address();
     ui.show(format!("serving http://{address}/ (metrics at /metrics, health at /healthz)"))?;
     ui.event(&json!({ "event": "serving", "address": address.to_string() }));
+    #[cfg(feature = "sql")]
+    if let Some(address) = sql.as_ref().and_then(SqlServer::address) {
+        ui.show(format!(
+            "serving SQL on {address} (mysql -h {} -P {} -u root)",
+            address.ip(),
+            address.port()
+        ))?;
+        ui.event(&json!({ "event": "serving_sql", "address": address.to_string() }));
+    }
     // An error would mean that nobody can send any more.
     let _ = stopped.recv();
     ui.note("stopping");
     drop((server, watch));
+    #[cfg(feature = "sql")]
+    drop(sql);
     ui.document(&json!({ "verb": "serve", "address": address.to_string() }))?;
     Ok(Exit::Ok)
 }

@@ -92,6 +92,9 @@ pub(super) struct QuickstartPlan {
 pub(super) struct ServePlan {
     pub(super) repositories: Vec<Location>,
     pub(super) listen: SocketAddr,
+    /// The directory of the warehouse, and where its clients come to.
+    #[cfg(feature = "sql")]
+    pub(super) sql: Option<(PathBuf, SocketAddr)>,
 }
 
 impl Invocation {
@@ -152,6 +155,8 @@ impl Invocation {
                     false => typed.repo,
                 },
                 listen: typed.listen.unwrap_or(config.http.listen),
+                #[cfg(feature = "sql")]
+                sql: typed.data.map(|data| (data, typed.sql_listen.unwrap_or(config.sql.listen))),
             }),
             Verb::Repo(low::Repo::Create { repository: at, new }) => {
                 let settings = settings(&config, &new)?;

@@ -56,7 +56,7 @@ pub(super) enum Verb {
     Check(Check),
     /// Make tables, back them up, change them, lose one and get it back, with proof.
     Quickstart(Quickstart),
-    /// Serve metrics, health and a status page over HTTP.
+    /// Serve SQL on the MySQL protocol, and metrics, health and a status page over HTTP.
     Serve(Serve),
     /// Repositories.
     #[command(subcommand)]
@@ -211,6 +211,14 @@ pub(super) struct Serve {
     /// Where to listen, by default the configured 127.0.0.1:8030; port 0 chooses one.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) listen: Option<SocketAddr>,
+    /// The directory of the warehouse that SQL works on; it is made where there is none. Without it no SQL is served.
+    #[arg(long, value_name = "DIRECTORY")]
+    #[cfg(feature = "sql")]
+    pub(super) data: Option<PathBuf>,
+    /// Where to listen for MySQL clients, by default the configured 127.0.0.1:9030; port 0 chooses one.
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "data")]
+    #[cfg(feature = "sql")]
+    pub(super) sql_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]

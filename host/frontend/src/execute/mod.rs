@@ -1,0 +1,189 @@
+//! Statements: one file per family, each from what was typed to what is answered.
+//!
+//! A statement looks at one catalog (W3), checks the user's privileges on it before anything else is told, and then acts. What
+//! blocks runs away from the threads of connections.
+
+mod account;
+mod admin;
+mod backup;
+mod data;
+mod database;
+mod definition;
+mod existence;
+mod filter;
+mod function;
+mod kept_query;
+mod kill;
+mod like;
+mod materialization;
+mod materialized_view;
+mod property;
+mod repository;
+mod resource_group;
+mod restore;
+mod show;
+mod snapshot;
+mod table;
+mod values;
+mod variables;
+mod view;
+
+use cairn_sql::statement::{ShowFilter, Statement};
+use futures::future::{BoxFuture, ready};
+
+use crate::account::privilege::Action;
+use crate::job::{backup_rows, restore_rows};
+use crate::mysql::{Answer, Done, SqlError};
+use crate::refusal;
+use crate::session::Session;
+
+/// The database of everything that can be known of the others.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
+/// The code of the error that says that a repository has no snapshot of a label.
+const NO_SUCH_SNAPSHOT: &str = "CAIRN-R005";
+
+/// Executes a statement for a session. What that takes lies on the heap: the stack is for those who plan queries.
+pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> {
+    match statement {
+        Statement::CreateRepository(statement) => Box::pin(repository::create(session, statement)),
+        Statement::DropRepository { name } => Box::pin(repository::drop(session, name)),
+        Statement::ShowRepositories => at_once(repository::show(session)),
+        Statement::Backup(statement) => Box::pin(backup::run(session, statement)),
+        Statement::Restore(statement) => Box::pin(restore::run(session, statement)),
+        Statement::ShowBackup { database, filter } => {
+            at_once(show_jobs(session, database, true, &filter))
+        }
+        Statement::ShowRestore { database, filter } => {
+            at_once(show_jobs(session, database, false, &filter))
+        }
+        Statement::CancelBackup { database } => at_once(cancel(session, database, true)),
+        Statement::CancelRestore { database } => at_once(cancel(session, database, false)),
+        Statement::ShowSnapshot { repository, filter } => {
+            Box::pin(snapshot::show(session, repository, filter))
+        }
+        Statement::DropSnapshot { .. } => at_once(Err(refusal::unsupported("DROP SNAPSHOT"))),
+        Statement::CreateDatabase { name, if_not_exists, properties } => {
+            Box::pin(database::create(session, name, if_not_exists, properties))
+        }
+        Statement::DropDatabase { name, if_exists } => {
+            Box::pin(database::drop(session, name, if_exists))
+        }
+        Statement::CreateTable(statement) => Box::pin(table::create(session, statement)),
+        Statement::CreateTableLike { name, like, if_not_exists } => {
+            Box::pin(table::create_like(session, name, like, if_not_exists))
+        }
+        Statement::DropTable { name, if_exists } => Box::pin(table::drop(session, name, if_exists)),
+        Statement::TruncateTable { name, partitions } => {
+            Box::pin(table::truncate(session, name, partitions))
+        }
+        Statement::AlterTable { name, changes } => Box::pin(table::alter(session, name, changes)),
+        Statement::CreateView(statement) => Box::pin(view::create(session, statement)),
+        Statement::DropView { name, if_exists } => Box::pin(view::drop(session, name, if_exists)),
+        Statement::CreateMaterializedView(statement) => {
+            Box::pin(materialized_view::create(session, statement))
+        }
+        Statement::DropMaterializedView { name, if_exists } => {
+            Box::pin(materialized_view::drop(session, name, if_exists))
+        }
+        Statement::AlterMaterializedView { name, change } => {
+            Box::pin(materialized_view::alter(session, name, change))
+        }
+        Statement::RefreshMaterializedView { name } => {
+            Box::pin(materialized_view::refresh_now(session, name))
+        }
+        Statement::CreateFunction(statement) => Box::pin(function::create(session, statement)),
+        Statement::DropFunction { name, arguments } => {
+            Box::pin(function::drop(session, name, arguments))
+        }
+        Statement::CreateResourceGroup(statement) => {
+            Box::pin(resource_group::create(session, statement))
+        }
+        Statement::DropResourceGroup { name } => Box::pin(resource_group::drop(session, name)),
+        Statement::Insert(statement) => Box::pin(data::insert(session, statement)),
+        Statement::Delete { table, partitions, condition } => {
+            Box::pin(data::delete(session, table, partitions, condition))
+        }
+        Statement::Query(query) => Box::pin(data::query(session, *query)),
+        Statement::Explain(query) => Box::pin(data::explain(session, *query)),
+        Statement::Use { database } => at_once(session.choose_database(&database).map(|()| done())),
+        Statement::SetVariables(assignments) => at_once(variables::set(session, assignments)),
+        Statement::Nothing => at_once(Ok(done())),
+        Statement::Kill { connection, query_only } => {
+            at_once(kill::run(session, connection, query_only))
+        }
+        Statement::Show(shown) => at_once(show::run(session, shown)),
+        Statement::AdminSetConfig { settings } => Box::pin(admin::set(session, settings)),
+        Statement::AdminShowConfig { like } => at_once(admin::show(session, like)),
+        Statement::CreateUser { user, if_not_exists, secret } => {
+            Box::pin(account::create_user(session, user, if_not_exists, secret))
+        }
+        Statement::SetPassword { user, secret } => {
+            Box::pin(account::set_password(session, user, secret))
+        }
+        Statement::DropUser { user, if_exists } => {
+            Box::pin(account::drop_user(session, user, if_exists))
+        }
+        Statement::CreateRole { name, if_not_exists } => {
+            Box::pin(account::create_role(session, name, if_not_exists))
+        }
+        Statement::DropRole { name, if_exists } => {
+            Box::pin(account::drop_role(session, name, if_exists))
+        }
+        Statement::Grant { privileges, on, to } => {
+            Box::pin(account::grant(session, privileges, on, to))
+        }
+        Statement::Revoke { privileges, on, from } => {
+            Box::pin(account::revoke(session, privileges, on, from))
+        }
+        Statement::GrantRoles { roles, to } => Box::pin(account::grant_roles(session, roles, to)),
+        Statement::RevokeRoles { roles, from } => {
+            Box::pin(account::revoke_roles(session, roles, from))
+        }
+        Statement::ShowGrants { of } => at_once(account::grants(session, of)),
+    }
+}
+
+/// A statement on its way to its answer.
+type Answering<'a> = BoxFuture<'a, Result<Answer, SqlError>>;
+
+fn at_once<'a>(answer: Result<Answer, SqlError>) -> Answering<'a> {
+    Box::pin(ready(answer))
+}
+
+/// The column of SHOW BACKUP and SHOW RESTORE that LIKE is about: the label.
+const JOB_LABEL: usize = 1;
+
+fn show_jobs(
+    session: &Session,
+    database: Option<String>,
+    backup: bool,
+    condition: &ShowFilter,
+) -> Result<Answer, SqlError> {
+    let catalog = session.frontend.warehouse.catalog();
+    session.require(&catalog, Action::system(repository::REPOSITORY))?;
+    let database = session.database_or(database.as_deref())?;
+    let jobs = session.frontend.jobs.of_database(Some(&database), backup);
+    let shown = if backup { backup_rows(&jobs) } else { restore_rows(&jobs) };
+    filter::apply(shown, condition, JOB_LABEL).map(Answer::Rows)
+}
+
+fn cancel(session: &Session, database: Option<String>, backup: bool) -> Result<Answer, SqlError> {
+    let catalog = session.frontend.warehouse.catalog();
+    session.require(&catalog, Action::system(repository::REPOSITORY))?;
+    let database = session.database_or(database.as_deref())?;
+    session.frontend.jobs.cancel(&database, backup)?;
+    Ok(done())
+}
+
+/// The answer of a statement that has nothing to tell.
+fn done() -> Answer {
+    Answer::Done(Done::default())
+}
+
+/// Runs what blocks away from the threads of connections.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, SqlError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(refusal::given_up)?
+}

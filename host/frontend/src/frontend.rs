@@ -1,0 +1,148 @@
+//! [`Frontend`]: what all sessions of a server share.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cairn_pipeline::storage::Properties;
+use cairn_pipeline::{Engine, RepositorySettings};
+use cairn_warehouse::Warehouse;
+use cairn_warehouse::load::{LoadConfig, Loader};
+use cairn_warehouse::query::{QueryConfig, QueryEngine};
+use tokio::runtime::Handle;
+
+use crate::connections::Connections;
+use crate::job::Jobs;
+use crate::mysql::Proofs;
+use crate::mysql::{Login, Service, SqlError};
+use crate::refresh::Refreshes;
+use crate::repository::Repositories;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::{account, clock, execute, refusal};
+
+/// What a server is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The data.
+    pub warehouse: Warehouse,
+    /// What queries may use.
+    pub queries: QueryConfig,
+    /// What loads may use.
+    pub loads: LoadConfig,
+    /// What runs jobs.
+    pub engine: Engine,
+    /// How repositories are made.
+    pub repository_settings: RepositorySettings,
+    /// What every storage is told besides the properties of its repository.
+    pub storage_properties: Properties,
+    /// Where tasks run.
+    pub runtime: Handle,
+}
+
+/// A server: its warehouse, its repositories, its jobs, its settings.
+#[derive(Debug)]
+pub struct Frontend {
+    pub(crate) warehouse: Warehouse,
+    pub(crate) queries: QueryEngine,
+    pub(crate) loader: Loader,
+    pub(crate) refreshes: Refreshes,
+    pub(crate) runtime: Handle,
+    pub(crate) repositories: Arc<Repositories>,
+    pub(crate) jobs: Jobs,
+    pub(crate) settings: Settings,
+    pub(crate) connections: Arc<Connections>,
+}
+
+impl Frontend {
+    /// Starts a server on a warehouse: accounts are made where there are none, unfinished jobs begin anew.
+    pub fn start(parts: Parts) -> Result<Arc<Self>, SqlError> {
+        let Parts { warehouse, engine, repository_settings, storage_properties, runtime, .. } =
+            parts;
+        account::ensure_root(&warehouse)?;
+        let settings = Settings::load(warehouse.clone(), engine.clone())?;
+        let repositories = Arc::new(Repositories::load(
+            warehouse.clone(),
+            engine.clone(),
+            repository_settings,
+            storage_properties,
+        )?);
+        let queries = QueryEngine::new(&warehouse, parts.queries).map_err(refusal::of_warehouse)?;
+        let loader = Loader::new(warehouse.clone(), queries.clone(), parts.loads);
+        let refreshes = Refreshes::new(warehouse.clone(), loader.clone(), runtime.clone());
+        let jobs =
+            Jobs::load(warehouse.clone(), engine, Arc::clone(&repositories), runtime.clone())?;
+        jobs.resume()?;
+        let connections = Arc::new(Connections::new());
+        Ok(Arc::new(Self {
+            warehouse,
+            queries,
+            loader,
+            refreshes,
+            runtime,
+            repositories,
+            jobs,
+            settings,
+            connections,
+        }))
+    }
+
+    /// What must be done from time to time: reaching for repositories, sweeping the journal, partitions of time, views
+    /// whose time has come.
+    pub async fn maintain(self: &Arc<Self>) -> Result<(), SqlError> {
+        let frontend = Arc::clone(self);
+        execute::blocking(move || {
+            frontend.repositories.ping();
+            frontend.jobs.sweep(clock::now_millis())
+        })
+        .await?;
+        let done = self.warehouse.maintain(clock::timestamp()).await;
+        self.refreshes.catch_up(clock::now_millis());
+        done.map(drop).map_err(refusal::of_warehouse)
+    }
+
+    /// Waits until no materialized view is refreshed in the background: a host that ends may want to.
+    pub async fn refreshed(&self) {
+        self.refreshes.idle().await;
+    }
+
+    /// The jobs, for a host that waits for them.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+}
+
+/// The server as the protocol asks it.
+#[derive(Debug, Clone)]
+pub struct FrontendService(pub Arc<Frontend>);
+
+impl Service for FrontendService {
+    type Session = Session;
+
+    fn proofs(&self, user: &str, peer: IpAddr) -> Option<Proofs> {
+        let catalog = self.0.warehouse.catalog();
+        account::find(&catalog, user, peer).and_then(|user| account::proofs(user))
+    }
+
+    fn open(&self, login: Login) -> Result<Session, SqlError> {
+        let catalog = self.0.warehouse.catalog();
+        let peer = login.peer.ip();
+        let user = account::find(&catalog, &login.user, peer).ok_or_else(|| {
+            let message = format!("Access denied for user '{}'@'{peer}'", login.user);
+            SqlError::new(1045, "28000", message)
+        })?;
+        let user = (user.name.clone(), user.host.clone());
+        let mut session = Session {
+            frontend: Arc::clone(&self.0),
+            user: user.clone(),
+            database: None,
+            variables: BTreeMap::new(),
+            connection_id: login.connection_id,
+            connection: Some(self.0.connections.enter(&login, user)),
+        };
+        if let Some(database) = &login.database {
+            session.choose_database(database)?;
+        }
+        Ok(session)
+    }
+}

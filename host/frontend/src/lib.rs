@@ -1,0 +1,21 @@
+//! Sessions, jobs and the MySQL protocol of Cairn's reference host: `host/DESIGN.md` has the picture.
+//!
+//! [`Frontend`] is what all sessions share: a warehouse, repositories, jobs. [`FrontendService`] shows it to [`mysql`];
+//! [`Session::of_operator`] is a session without a connection.
+
+mod account;
+mod clock;
+mod connections;
+mod execute;
+mod frontend;
+mod job;
+pub mod mysql;
+mod quote;
+mod refresh;
+mod refusal;
+mod repository;
+mod session;
+mod settings;
+
+pub use frontend::{Frontend, FrontendService, Parts};
+pub use session::Session;

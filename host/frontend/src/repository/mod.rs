@@ -1,0 +1,281 @@
+//! [`Repositories`]: the repositories that were told to this server.
+//!
+//! A row says where a repository is and with what it is reached; secrets among that are sealed ([`seal`]). The repository itself
+//! lies in a directory of its own below its location, so that several share a bucket and a second server that names the same
+//! location and the same name finds the same snapshots. Dropping one forgets the row and touches nothing at the location.
+
+mod seal;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cairn_pipeline::storage::{Location, OpenMode, Properties};
+use cairn_pipeline::{Engine, Repository, RepositorySettings};
+use cairn_warehouse::Warehouse;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Millis, now_millis};
+use crate::mysql::SqlError;
+use crate::refusal;
+use seal::Seal;
+pub(crate) use seal::SealError;
+
+/// The collection of documents that holds the rows.
+const COLLECTION: &str = "repositories";
+/// The code of the error that says that there is no repository yet.
+const NO_REPOSITORY: &str = "CAIRN-R001";
+
+/// A repository as the catalog keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct RepositoryRow {
+    id: u64,
+    name: String,
+    location: String,
+    read_only: bool,
+    broker: String,
+    created_at: Millis,
+    /// What is said of the storage and is no secret.
+    properties: BTreeMap<String, String>,
+    /// What is: a JSON object, sealed about the name of the repository.
+    secrets: String,
+}
+
+/// What is asked of a new one.
+#[derive(Debug, Clone)]
+pub struct NewRepository {
+    /// Its name.
+    pub name: String,
+    /// Below which place it is.
+    pub location: String,
+    /// Whether backups into it are refused.
+    pub read_only: bool,
+    /// The broker that was named; Cairn needs none.
+    pub broker: String,
+    /// What the storage is told.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A repository as SHOW tells it.
+#[derive(Debug, Clone)]
+pub struct RepositoryView {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// When it was told to this server.
+    pub created_at: Millis,
+    /// Whether backups into it are refused.
+    pub read_only: bool,
+    /// Below which place it is.
+    pub location: String,
+    /// The broker that was named.
+    pub broker: String,
+    /// Why it could not be reached the last time, and when that was.
+    pub error: Option<(Millis, String)>,
+}
+
+/// The repositories of a server.
+#[derive(Debug)]
+pub struct Repositories {
+    warehouse: Warehouse,
+    engine: Engine,
+    seal: Seal,
+    settings: RepositorySettings,
+    /// What every storage is told besides, by the configuration of the server.
+    defaults: Properties,
+    /// By name. Guards the map only: storages are asked outside of it.
+    known: Mutex<BTreeMap<String, Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    row: RepositoryRow,
+    opened: Option<Arc<Repository>>,
+    error: Option<(Millis, String)>,
+}
+
+impl Repositories {
+    /// The repositories that a warehouse knows of. None of them is asked for yet.
+    pub fn load(
+        warehouse: Warehouse,
+        engine: Engine,
+        settings: RepositorySettings,
+        defaults: Properties,
+    ) -> Result<Self, SqlError> {
+        let seal = Seal::open(warehouse.data_dir()).map_err(refusal::of_seal)?;
+        let documents = warehouse.store().documents(COLLECTION).map_err(refusal::of_warehouse)?;
+        let mut known = BTreeMap::new();
+        for (name, document) in documents {
+            let row: RepositoryRow = serde_json::from_value(document)
+                .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
+            known.insert(name, Known { row, opened: None, error: None });
+        }
+        Ok(Self { warehouse, engine, seal, settings, defaults, known: Mutex::new(known) })
+    }
+
+    /// Reaches a place, makes a repository there or adopts the one that is there, and remembers it. Blocks.
+    pub fn create(&self, new: NewRepository) -> Result<(), SqlError> {
+        let NewRepository { name, location, read_only, broker, properties } = new;
+        refusal::check_name("Repository", &name)?;
+        if location.is_empty() {
+            return Err(refusal::analysis("You must specify a location on the repository"));
+        }
+        if self.lock().contains_key(&name) {
+            return Err(refusal::general(format!("Repository {name} already exists")));
+        }
+        let location = location.trim_end_matches('/').to_owned();
+        let at = self.place(&name, &location, properties.iter().cloned());
+        let opened = self.adopt_or_make(&at, read_only).map_err(|error| {
+            refusal::general(format!(
+                "Failed to create repository: {}",
+                refusal::with_causes(&error)
+            ))
+        })?;
+        let (secrets, properties): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            properties.into_iter().partition(|(key, _)| Properties::is_secret(key));
+        let secrets = serde_json::to_string(&secrets)
+            .map_err(|error| refusal::corrupt("properties", &error))?;
+        let row = RepositoryRow {
+            id: self.warehouse.next_id().map_err(refusal::of_warehouse)?,
+            secrets: self.seal.seal(&name, &secrets).map_err(refusal::of_seal)?,
+            name: name.clone(),
+            location,
+            read_only,
+            broker,
+            created_at: now_millis(),
+            properties,
+        };
+        let document =
+            serde_json::to_value(&row).map_err(|error| refusal::corrupt("repository", &error))?;
+        let mut known = self.lock();
+        if known.contains_key(&name) {
+            return Err(refusal::general(format!("Repository {name} already exists")));
+        }
+        let store = self.warehouse.store();
+        store.put_document(COLLECTION, &name, &document).map_err(refusal::of_warehouse)?;
+        known.insert(name, Known { row, opened: Some(Arc::new(opened)), error: None });
+        Ok(())
+    }
+
+    /// Forgets a repository. What it holds stays.
+    pub fn drop(&self, name: &str) -> Result<(), SqlError> {
+        let mut known = self.lock();
+        if !known.contains_key(name) {
+            return Err(refusal::general("Repository does not exist"));
+        }
+        let store = self.warehouse.store();
+        store.remove_document(COLLECTION, name).map_err(refusal::of_warehouse)?;
+        known.remove(name);
+        Ok(())
+    }
+
+    /// All of them by name.
+    pub fn list(&self) -> Vec<RepositoryView> {
+        let view = |known: &Known| RepositoryView {
+            id: known.row.id,
+            name: known.row.name.clone(),
+            created_at: known.row.created_at,
+            read_only: known.row.read_only,
+            location: known.row.location.clone(),
+            broker: known.row.broker.clone(),
+            error: known.error.clone(),
+        };
+        self.lock().values().map(view).collect()
+    }
+
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.lock().contains_key(name)
+    }
+
+    /// A repository to write to. Blocks while it is opened for the first time.
+    pub fn open_to_write(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
+        if self.find(name)?.row.read_only {
+            return Err(refusal::general(format!("Repository {name} is read only")));
+        }
+        self.open(name)
+    }
+
+    /// A repository. Blocks while it is opened for the first time.
+    pub fn open(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
+        let Known { row, opened, .. } = self.find(name)?;
+        if let Some(opened) = opened {
+            return Ok(opened);
+        }
+        let secrets = self.seal.open_text(name, &row.secrets).map_err(refusal::of_seal)?;
+        let secrets: BTreeMap<String, String> = serde_json::from_str(&secrets)
+            .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
+        let at = self.place(name, &row.location, row.properties.into_iter().chain(secrets));
+        let opened = if row.read_only {
+            self.engine.open_repository_read_only(at)
+        } else {
+            self.engine.open_repository(at)
+        };
+        let outcome = opened.map(Arc::new);
+        if let Some(known) = self.lock().get_mut(name) {
+            match &outcome {
+                Ok(repository) => {
+                    known.opened = Some(Arc::clone(repository));
+                    known.error = None;
+                }
+                Err(error) => known.error = Some((now_millis(), refusal::with_causes(error))),
+            }
+        }
+        outcome.map_err(|error| {
+            let causes = refusal::with_causes(&error);
+            refusal::general(format!("Repository {name} cannot be opened: {causes}"))
+        })
+    }
+
+    /// Looks whether each repository can be reached, and remembers why not. Blocks.
+    pub fn ping(&self) {
+        let names: Vec<String> = self.lock().keys().cloned().collect();
+        for name in names {
+            let outcome = self.open(&name).and_then(|repository| {
+                repository.ping().map_err(|error| refusal::general(refusal::with_causes(&error)))
+            });
+            if let Some(known) = self.lock().get_mut(&name) {
+                known.error = outcome.err().map(|error| (now_millis(), error.message));
+            }
+        }
+    }
+
+    fn adopt_or_make(
+        &self,
+        at: &Location,
+        read_only: bool,
+    ) -> Result<Repository, cairn_pipeline::Error> {
+        if read_only {
+            return self.engine.open_repository_read_only(at.clone());
+        }
+        let storage = self.engine.open_storage(at.clone(), OpenMode::Create)?;
+        match self.engine.open_repository_on(Arc::clone(&storage)) {
+            Err(error) if error.code() == NO_REPOSITORY => {
+                self.engine.create_repository_on(storage, self.settings)
+            }
+            opened => opened,
+        }
+    }
+
+    fn place(
+        &self,
+        name: &str,
+        location: &str,
+        properties: impl Iterator<Item = (String, String)>,
+    ) -> Location {
+        let mut all = self.defaults.clone();
+        for (key, value) in properties {
+            all.insert(key, value);
+        }
+        Location::new(format!("{location}/__cairn_repository_{name}")).with_properties(all)
+    }
+
+    fn find(&self, name: &str) -> Result<Known, SqlError> {
+        let found = self.lock().get(name).cloned();
+        found.ok_or_else(|| refusal::general(format!("Repository {name} does not exist")))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,14 @@
+//! Statements, from their text to their answer, on a server without a port and a data directory of its own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod account;
+mod data;
+mod database;
+mod materialized_view;
+mod privilege;
+mod rig;
+mod show;
+mod show_create;
+mod table;
+mod variable;
+mod view;
