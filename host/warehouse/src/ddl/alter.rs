@@ -52,7 +52,7 @@ fn apply(
 ) -> Result<()> {
     match change {
         TableChange::AddColumn(column) => {
-            let stored_as = format!("{}#{}", column.name, transaction.next_id()?);
+            let stored_as = transaction.unique_name(&column.name)?;
             transaction.put_table(with_column(table.row(), column, stored_as, now)?)
         }
         TableChange::DropColumn(column) => {

@@ -9,6 +9,7 @@
 use datafusion::sql::sqlparser::ast::Query;
 use datafusion::sql::sqlparser::dialect::MySqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 mod columns;
 mod engine;
@@ -36,6 +37,7 @@ pub use result::QueryStream;
 pub use rollup::check as check_rollup;
 pub use scan::ScanSummary;
 pub use session::{QuerySession, Reader};
+pub(crate) use stored::renamed_query;
 pub use stored::stored_query;
 
 use crate::catalog::Relation;
@@ -44,9 +46,11 @@ use crate::{Error, ErrorKind, Result};
 
 /// Parses the text of a stored query.
 pub fn text_query(text: &str) -> Result<Query> {
-    let parsed = Parser::new(&MySqlDialect {})
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_query());
+    let parsed = Parser::new(&MySqlDialect {}).try_with_sql(text).and_then(|mut parser| {
+        let query = parser.parse_query()?;
+        parser.expect_token(&Token::EOF)?;
+        Ok(query)
+    });
     parsed.map(|query| *query).map_err(|error| {
         let message = format!("the stored query \"{text}\" cannot be parsed: {error}");
         Error::new(ErrorKind::Query, message)

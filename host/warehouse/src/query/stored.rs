@@ -1,12 +1,15 @@
 //! Queries as the catalog keeps them: text that means the same whoever reads it, and is read as what was written.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     Expr, ObjectName, Query, TableFactor, Value, ValueWithSpan, VisitMut, VisitorMut,
+    visit_relations_mut,
 };
 
 use super::rewrite::{drop_catalog, name_parts, quoted, table_alias};
+use super::text_query;
 use crate::{Error, Result};
 
 /// The text of a query, every table qualified by its database or else by `database`, and what it reads, as (database, name).
@@ -14,6 +17,19 @@ pub fn stored_query(mut query: Query, database: &str) -> Result<(String, Vec<(St
     let base_tables = qualify(&mut query, database);
     match query.visit(&mut Keeper) {
         ControlFlow::Continue(()) => Ok((query.to_string(), base_tables)),
+        ControlFlow::Break(error) => Err(error),
+    }
+}
+
+/// A stored query with tables under other names; all else means what it meant.
+pub(crate) fn renamed_query(text: &str, rename: impl Fn(&mut ObjectName)) -> Result<String> {
+    let mut query = text_query(text)?;
+    let ControlFlow::Continue(()) = visit_relations_mut(&mut query, |relation| {
+        rename(relation);
+        ControlFlow::<Infallible>::Continue(())
+    });
+    match query.visit(&mut Keeper) {
+        ControlFlow::Continue(()) => Ok(query.to_string()),
         ControlFlow::Break(error) => Err(error),
     }
 }
@@ -53,7 +69,7 @@ impl Scope {
 }
 
 impl VisitorMut for Qualifier<'_> {
-    type Break = std::convert::Infallible;
+    type Break = Infallible;
 
     fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Self::Break> {
         self.scopes.push(Scope::of(query));

@@ -5,11 +5,16 @@
 
 use std::sync::Arc;
 
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
+
+use super::PlannedPartition;
 use crate::catalog::model::{
-    Column, ColumnDefault, Distribution, PartitionBounds, PartitionRow, Partitioning, TableRow,
+    Column, ColumnDefault, Distribution, Id, PartitionBounds, PartitionRow, Partitioning, Rollup,
+    TableRow,
 };
 use crate::catalog::{Table, overlap};
 use crate::definition::{SnapshotPartition, SnapshotTable};
+use crate::query::renamed_query;
 use crate::{Error, Result};
 
 /// Refuses when rows of the snapshot's table cannot be rows of the existing one.
@@ -53,10 +58,15 @@ pub(super) fn check_table(local: &Table, remote: &TableRow) -> Result<()> {
     if row.key_columns != remote.key_columns {
         return differs("short key column count");
     }
-    let shape = |row: &TableRow| -> Vec<(String, String)> {
-        row.rollups.iter().map(|rollup| (rollup.name.clone(), rollup.query.clone())).collect()
+    if rollup_queries(row)? == rollup_queries(remote)? { Ok(()) } else { differs("indexName") }
+}
+
+/// What its rollups are, whatever they and the table are called.
+fn rollup_queries(row: &TableRow) -> Result<Vec<String>> {
+    let query = |rollup: &Rollup| {
+        renamed_query(&rollup.query, |table| *table = ObjectName::from(vec![Ident::new("t")]))
     };
-    if shape(row) == shape(remote) { Ok(()) } else { differs("indexName") }
+    row.rollups.iter().map(query).collect()
 }
 
 fn check_columns(local: &TableRow, remote: &TableRow) -> Result<()> {
@@ -105,6 +115,34 @@ fn is_same_column(ours: &Column, theirs: &Column) -> bool {
         && ours.nullable == theirs.nullable
         && ours.default == theirs.default
         && ours.auto_increment == theirs.auto_increment
+}
+
+/// Refuses when rows that stay are stored under other names than those of the snapshot: the table has one layout. Where no
+/// rows stay, it takes that of the snapshot.
+pub(super) fn check_layout(
+    local: &Table,
+    remote: &TableRow,
+    partitions: &[PlannedPartition],
+) -> Result<()> {
+    let row = local.row();
+    let layout = |row: &TableRow| -> Vec<(String, Option<String>)> {
+        let stored =
+            |column: &Column| (column.stored_name().to_lowercase(), column.initial.clone());
+        row.columns.iter().map(stored).collect()
+    };
+    if layout(row) == layout(remote) {
+        return Ok(());
+    }
+    let goes = |id: Id| {
+        partitions.iter().filter_map(|it| it.existing.as_ref()).any(|existing| existing.id == id)
+    };
+    let stays = local.partitions().find(|it| !goes(it.id) && it.segments().next().is_some());
+    let Some(partition) = stays else { return Ok(()) };
+    let (name, partition) = (&row.name, &partition.name);
+    Err(Error::invalid(format!(
+        "Table {name} has dropped or added columns since the snapshot, and its partition {partition} would stay as it is: \
+         restore all partitions, or under another name with AS"
+    )))
 }
 
 fn partition_columns(partitioning: &Partitioning) -> &[String] {

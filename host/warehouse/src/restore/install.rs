@@ -89,9 +89,15 @@ fn table(
         Some(id) => {
             let found = tx.catalog().table_by_id(id);
             let found = found.ok_or_else(|| dropped(&object.name))?;
-            TableRow::clone(found.row())
+            let mut row = TableRow::clone(found.row());
+            // Where these differ, no row stays that was stored otherwise.
+            for (column, stored) in row.columns.iter_mut().zip(&remote.columns) {
+                column.stored_as.clone_from(&stored.stored_as);
+                column.initial.clone_from(&stored.initial);
+            }
+            row
         }
-        None => new_table(tx, settings, object, remote, database)?,
+        None => new_table(tx, settings, object, remote, database, renames)?,
     };
     row.next_auto_increment = row.next_auto_increment.max(remote.next_auto_increment);
     if let Some(view) = &remote.materialized_view {
@@ -108,19 +114,25 @@ fn new_table(
     object: &Planned,
     remote: &TableRow,
     database: Id,
+    renames: &Renames,
 ) -> Result<TableRow> {
     let mut row = TableRow { restoring: false, ..remote.clone() };
     row.id = tx.next_id()?;
     row.database = database;
     row.name.clone_from(&object.name);
     row.index = tx.next_id()?;
+    let place = tx.catalog().database(&object.database)?;
     for rollup in &mut row.rollups {
         rollup.index = tx.next_id()?;
+        rollup.query = rebind::rename_query(&rollup.query, renames)?;
+        if place.relation(&rollup.name).is_some() {
+            // The table from which the snapshot was made is there too.
+            rollup.name = format!("{}_{}", rollup.name, object.name);
+        }
     }
     let replication = settings.replication_num.to_string();
     row.properties.insert("replication_num".to_owned(), replication);
-    let database = tx.catalog().database(&object.database)?;
-    if ddl::check_colocation(&row, database).is_err() {
+    if ddl::check_colocation(&row, place).is_err() {
         // As StarRocks does with a group that the table does not fit into.
         row.properties.remove(ddl::COLOCATE_WITH);
     }
@@ -137,12 +149,15 @@ fn partition_row(
     mut tablets: StagedTablets,
 ) -> Result<PartitionRow> {
     let is_single = table.partitioning == Partitioning::Single;
-    let id = match &partition.existing {
-        Some(existing) => existing.id,
-        None => tx.next_id()?,
+    // Above both: what has seen a version of either has not seen this one.
+    let (id, version) = match &partition.existing {
+        Some(existing) => (existing.id, existing.version.max(partition.definition.version) + 1),
+        None => (tx.next_id()?, partition.definition.version),
     };
     let remote = &definition.row;
-    let rollups = table.rollups.iter().map(|rollup| (rollup.name.as_str(), rollup.index));
+    // In the same order, though their names may differ.
+    let rollups = remote.rollups.iter().zip(&table.rollups);
+    let rollups = rollups.map(|(theirs, ours)| (theirs.name.as_str(), ours.index));
     let names = [(BASE_INDEX, table.index)].into_iter().chain(rollups);
     let indexes =
         names.map(|(name, index)| IndexTablets { index, tablets: take(&mut tablets, name) });
@@ -151,7 +166,7 @@ fn partition_row(
         name: if is_single { table.name.clone() } else { partition.definition.name.clone() },
         bounds: partition.definition.bounds.clone(),
         replication_num: settings.replication_num,
-        version: partition.definition.version,
+        version,
         indexes: indexes.collect(),
     };
     let buckets: Vec<usize> = row.indexes.iter().map(|index| index.tablets.len()).collect();

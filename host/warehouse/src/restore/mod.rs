@@ -1,7 +1,7 @@
 //! The warehouse as a [`TabletSink`]: where a restore goes.
 //!
-//! `begin` finds the place of every object or refuses, and marks existing tables as being restored: loads and changes of them
-//! are refused from then on, queries go on (W5). Segments are staged into tablets with new ids, which no row names. `install` is
+//! `begin` finds the place of every object or refuses, marks existing tables as being restored, and finds the places again:
+//! loads and changes of these tables are refused from then on, queries go on (W5). Segments are staged into tablets with new ids, which no row names. `install` is
 //! one transaction that exchanges partitions and adds what is missing (W6): before it the old data serves, after it the
 //! new. A crash before it leaves files that the next start sweeps; an abort removes them at once (W2).
 
@@ -13,7 +13,7 @@ use crate::catalog::model::{Id, PartitionRow};
 use crate::catalog::{Catalog, Relation, Table};
 use crate::definition::{Definition, SnapshotPartition, SnapshotTable};
 use crate::source::tablet_error;
-use crate::{Error, Result, Warehouse};
+use crate::{Error, ErrorKind, Result, Warehouse};
 
 mod compat;
 mod install;
@@ -43,17 +43,31 @@ impl WarehouseSink {
     pub fn new(warehouse: Warehouse, settings: RestoreSettings) -> Self {
         Self { warehouse, settings }
     }
+
+    /// Where the objects of a plan go in the catalog of now.
+    fn place(&self, plan: &RestorePlan) -> Result<Vec<Planned>> {
+        let catalog = self.warehouse.catalog();
+        plan.objects.iter().map(|object| Planned::of(&catalog, object, self.settings)).collect()
+    }
+}
+
+/// The tables whose partitions are exchanged.
+fn existing_of(planned: &[Planned]) -> Vec<Id> {
+    planned.iter().filter_map(|object| object.existing).collect()
 }
 
 impl TabletSink for WarehouseSink {
     fn begin(&self, plan: RestorePlan) -> Result<Box<dyn StagedRestore>, TabletError> {
         let begin = || {
-            let catalog = self.warehouse.catalog();
-            let planned =
-                plan.objects.iter().map(|object| Planned::of(&catalog, object, self.settings));
-            let planned: Vec<Planned> = planned.collect::<Result<_>>()?;
-            let existing = planned.iter().filter_map(|object| object.existing).collect();
-            let marks = Marks::set(self.warehouse.clone(), existing)?;
+            // What cannot be is said before a load is waited for.
+            let existing = existing_of(&self.place(&plan)?);
+            let marks = Marks::set(self.warehouse.clone(), existing.clone())?;
+            let planned = self.place(&plan)?;
+            if existing_of(&planned) != existing {
+                let message =
+                    "a table was created or dropped when its restore began; restore again";
+                return Err(Error::new(ErrorKind::Busy, message));
+            }
             Ok(Staged::new(self.warehouse.clone(), self.settings, planned, marks))
         };
         let staged: Result<Staged> = begin();
@@ -99,7 +113,7 @@ impl Planned {
             }
             _ => None,
         };
-        let partitions = match &definition {
+        let partitions: Vec<PlannedPartition> = match &definition {
             Definition::Table(remote) => {
                 let names = object.spec.partitions.iter();
                 let plan = |name: &String| plan_partition(local.as_deref(), remote, name, settings);
@@ -107,6 +121,9 @@ impl Planned {
             }
             _ => Vec::new(),
         };
+        if let (Some(local), Definition::Table(remote)) = (&local, &definition) {
+            compat::check_layout(local, &remote.row, &partitions)?;
+        }
         let existing = local.map(|local| local.row().id);
         Ok(Self { database, name, definition, existing, partitions })
     }

@@ -5,14 +5,12 @@
 //! that is inactive for want of a table is looked at again.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart, visit_relations_mut};
-use datafusion::sql::sqlparser::dialect::MySqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
 use crate::catalog::Catalog;
 use crate::catalog::model::{BaseTable, MaterializedView, TableRow, ViewRow};
+use crate::query::renamed_query;
 use crate::store::Transaction;
 use crate::{Error, Result};
 
@@ -48,6 +46,8 @@ fn missing_reason(view: &str, base: &BaseTable) -> String {
 pub(super) fn bind(row: &mut TableRow, renames: &Renames, catalog: &Catalog) -> Result<()> {
     let Some(view) = &mut row.materialized_view else { return Ok(()) };
     rename_bases(view, renames)?;
+    // What the base tables hold now is not what this view was made of, whatever their versions say.
+    view.base_tables.iter_mut().for_each(|base| base.seen.clear());
     let missing = view.base_tables.iter().find(|base| !exists(catalog, base));
     view.inactive_reason = missing.map(|base| missing_reason(&row.name, base));
     Ok(())
@@ -102,20 +102,11 @@ fn rename_bases(view: &mut MaterializedView, renames: &Renames) -> Result<()> {
 }
 
 /// A stored query, in which every table is qualified by its database, with the names of now.
-fn rename_query(query: &str, renames: &Renames) -> Result<String> {
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Error::invalid(format!("the query of a view in the snapshot cannot be read: {error}"))
-    };
-    let mut statements =
-        Parser::parse_sql(&MySqlDialect {}, query).map_err(|error| unreadable(&error))?;
-    let _ = visit_relations_mut(&mut statements, |relation| {
-        rename_relation(relation, renames);
-        ControlFlow::<()>::Continue(())
-    });
-    match statements.as_slice() {
-        [statement] => Ok(statement.to_string()),
-        _ => Err(unreadable(&"it is not one statement")),
-    }
+pub(super) fn rename_query(query: &str, renames: &Renames) -> Result<String> {
+    renamed_query(query, |relation| rename_relation(relation, renames)).map_err(|error| {
+        let message = format!("the query of a view in the snapshot cannot be read: {error}");
+        Error::invalid(message).with_source(error)
+    })
 }
 
 fn rename_relation(relation: &mut ObjectName, renames: &Renames) {
@@ -148,6 +139,13 @@ mod tests {
             renamed,
             "SELECT `t`.`x`, 'a.t' FROM `b`.`t2` AS `t` JOIN `a`.`u` ON `t`.`x` = `u`.`x`"
         );
+    }
+
+    #[test]
+    fn texts_of_a_query_stay_what_they_are() {
+        let query = r"SELECT 'x\\y', 'it\'s', 'C:\\' FROM `a`.`t` AS `t`";
+        let renamed = rename_query(query, &renames()).unwrap();
+        assert_eq!(renamed, r"SELECT 'x\\y', 'it\'s', 'C:\\' FROM `b`.`t2` AS `t`");
     }
 
     #[test]

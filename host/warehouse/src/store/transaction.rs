@@ -45,6 +45,11 @@ impl<'a> Transaction<'a> {
         self.store.next_id()
     }
 
+    /// A longer name that nothing else has, here or in another warehouse whose tables are restored into this one.
+    pub fn unique_name(&self, name: &str) -> Result<String> {
+        Ok(format!("{name}#{:x}-{}", self.store.cluster_id(), self.next_id()?))
+    }
+
     /// Makes a database, or changes that of the same id, also its name.
     pub fn put_database(&mut self, row: DatabaseRow) -> Result<()> {
         if self.draft.databases.get(&*row.name).is_some_and(|other| other.row.id != row.id) {

@@ -13,5 +13,6 @@ mod partitions;
 mod place;
 mod primary_key;
 mod readers;
+mod restored;
 mod rollup;
 mod types;

@@ -6,7 +6,7 @@ use cairn_warehouse::load::needs_refresh;
 
 use crate::place::{NOW_MICROS, Place, column, hash, table};
 
-async fn create(place: &Place) {
+pub(crate) async fn create(place: &Place) {
     place.create(table("t")).await;
     let base = BaseTable {
         database: "d".to_owned(),
@@ -30,12 +30,12 @@ async fn create(place: &Place) {
     place.create(definition).await;
 }
 
-fn is_stale(place: &Place) -> bool {
+pub(crate) fn is_stale(place: &Place) -> bool {
     let catalog = place.warehouse.catalog();
     needs_refresh(&catalog, catalog.table("d", "m").expect("is there").row())
 }
 
-async fn refresh(place: &Place) {
+pub(crate) async fn refresh(place: &Place) {
     place.loader.refresh("d", "m", NOW_MICROS, 1234).await.expect("refreshes");
 }
 

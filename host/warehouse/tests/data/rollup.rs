@@ -17,7 +17,7 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-async fn create(place: &Place, definition: TableDefinition) {
+pub(crate) async fn create(place: &Place, definition: TableDefinition) {
     place.create(definition).await;
     place.insert("t", "VALUES (1, NULL, 'a'), (2, NULL, 'b'), (3, NULL, 'a')").await;
     let definition =
