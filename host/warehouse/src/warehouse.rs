@@ -86,8 +86,30 @@ impl Warehouse {
         &self,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.transact_holding((), change).await
+    }
+
+    /// The same with a table's lock, which goes with the change: a caller that is given up does not end a commit, so it
+    /// must not let the next writer in before it (W4).
+    pub(crate) async fn transact_under<T: Send + 'static>(
+        &self,
+        lock: TableLock,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.transact_holding(lock, change).await
+    }
+
+    async fn transact_holding<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let warehouse = self.clone();
-        let work = move || warehouse.shared.store.transact(change);
+        let work = move || {
+            let answer = warehouse.shared.store.transact(change);
+            drop(held);
+            answer
+        };
         tokio::task::spawn_blocking(work).await.map_err(|error| {
             Error::new(ErrorKind::Io, "a change of the catalog was given up").with_source(error)
         })?
@@ -101,9 +123,9 @@ impl Warehouse {
         change: impl FnOnce(&mut Transaction<'_>, &Table) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let id = self.catalog().table(database, name)?.row().id;
-        let _lock = self.write_lock(id).await;
+        let lock = self.write_lock(id).await;
         let name = name.to_owned();
-        self.transact(move |transaction| {
+        self.transact_under(lock, move |transaction| {
             // It may have gone while the lock was waited for, or become another one's.
             let table = transaction.catalog().table_by_id(id).map(Arc::clone);
             let table = table.ok_or_else(|| Error::unknown_table(&name))?;

@@ -11,7 +11,7 @@ use crate::catalog::model::{
 use crate::catalog::{PartitionIndex, Table};
 use crate::ddl::{automatic_partition, partition_row};
 use crate::segment::Segment;
-use crate::{Error, ErrorKind, Result, Subject, Warehouse};
+use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
 
 /// How many partitions a message names.
 const NAMED_PARTITIONS: usize = 8;
@@ -38,7 +38,15 @@ pub(crate) struct TableDraft {
 #[derive(Debug)]
 struct Draft {
     row: PartitionRow,
+    /// The version that the draft began with; none for a new partition.
+    drafted_from: Option<u64>,
     is_touched: bool,
+}
+
+impl Draft {
+    fn of(row: PartitionRow) -> Self {
+        Self { drafted_from: Some(row.version), row, is_touched: false }
+    }
 }
 
 /// What else of the table's row changes.
@@ -64,9 +72,7 @@ impl TableDraft {
                 rows.collect::<Result<_>>()?
             }
         };
-        let draft = |row: &Arc<PartitionRow>| {
-            (row.id, Draft { row: PartitionRow::clone(row), is_touched: false })
-        };
+        let draft = |row: &Arc<PartitionRow>| (row.id, Draft::of(PartitionRow::clone(row)));
         Ok(Self {
             warehouse,
             partitions: rows.iter().map(draft).collect(),
@@ -82,7 +88,7 @@ impl TableDraft {
         self.changes.rollups = Some(row.rollups.clone());
         Arc::make_mut(&mut self.table).row = Arc::new(row);
         for row in partitions {
-            self.partitions.insert(row.id, Draft { row, is_touched: true });
+            self.partitions.insert(row.id, Draft { is_touched: true, ..Draft::of(row) });
         }
     }
 
@@ -119,7 +125,7 @@ impl TableDraft {
         let warehouse = self.warehouse.clone();
         let row = partition_row(self.table.row(), new, None, &mut || warehouse.next_id())?;
         let id = row.id;
-        self.partitions.insert(id, Draft { row, is_touched: true });
+        self.partitions.insert(id, Draft { row, drafted_from: None, is_touched: true });
         let rows = self.partitions.values().map(|draft| Arc::new(draft.row.clone()));
         self.index = PartitionIndex::new(rows);
         Ok(id)
@@ -213,23 +219,28 @@ impl TableDraft {
         self.set_segments(key, index, segments)
     }
 
-    /// Makes the change visible and durable.
-    pub(crate) async fn commit(self) -> Result<()> {
+    /// Makes the change visible and durable, and then lets the table go.
+    pub(crate) async fn commit(self, lock: TableLock) -> Result<()> {
         let Self { warehouse, table, partitions, changes, .. } = self;
         let id = table.row().id;
         let touched = partitions.into_values().filter(|draft| draft.is_touched);
-        let rows: Vec<PartitionRow> = touched.map(|draft| draft.row).collect();
+        let rows: Vec<_> = touched.map(|draft| (draft.drafted_from, draft.row)).collect();
         warehouse
-            .transact(move |transaction| {
+            .transact_under(lock, move |transaction| {
                 let now = transaction.catalog().table_by_id(id);
                 let now = now.ok_or_else(|| gone(&table))?;
                 now.check_normal()?;
+                let versions: BTreeMap<_, _> =
+                    now.partitions().map(|row| (row.id, row.version)).collect();
+                if rows.iter().any(|(old, row)| versions.get(&row.id).copied() != *old) {
+                    return Err(changed(&table));
+                }
                 let before = TableRow::clone(now.row());
                 let after = changes.apply(before.clone());
                 if after != before {
                     transaction.put_table(after)?;
                 }
-                for mut row in rows {
+                for (_, mut row) in rows {
                     row.version += 1;
                     transaction.put_partition(id, row)?;
                 }
@@ -252,6 +263,12 @@ fn no_tablet(table: &Table, key: TabletKey) -> Error {
     let TabletKey { partition, bucket } = key;
     let message = format!("table {} has no tablet {bucket} in {partition}", table.row().name);
     Error::new(ErrorKind::Corrupt, message)
+}
+
+/// The lock of the table (W4) says that this never happens; rows that readers saw are not undone if it does.
+fn changed(table: &Table) -> Error {
+    let message = format!("table {} was changed meanwhile; try again", table.row().name);
+    Error::new(ErrorKind::Busy, message).about(Subject::Table)
 }
 
 fn gone(table: &Table) -> Error {

@@ -3,7 +3,7 @@
 //! ```text
 //! batches ─> convert ─> route ─> buffers ─> run (sort, last of each key) ─> segment ─> draft ─> commit
 //! ```
-//! The table's lock is held from the first row to the commit (W4). What takes time on a thread leaves the runtime's. A load
+//! The table's lock is held from the first row to the end of the commit (W4). What takes time on a thread leaves the runtime's. A load
 //! that is dropped leaves nothing: segments that no transaction named go with their last `Arc` (W2).
 
 use std::collections::BTreeSet;
@@ -93,8 +93,8 @@ pub(super) struct Change {
     pub(super) layout: SegmentLayout,
     /// Tablets whose rollups must be computed anew, because rows went away.
     pub(super) stale: BTreeSet<TabletKey>,
-    /// Held to the end (W4).
-    _lock: TableLock,
+    /// Held to the end of the commit (W4).
+    lock: TableLock,
 }
 
 impl Loader {
@@ -151,7 +151,7 @@ impl Loader {
             layout: SegmentLayout::new(&row.columns, &row.properties),
             draft: TableDraft::new(self.warehouse.clone(), table, partitions)?,
             stale: BTreeSet::new(),
-            _lock: lock,
+            lock,
         })
     }
 }
@@ -244,7 +244,7 @@ impl Change {
     pub(super) async fn finish(mut self) -> Result<()> {
         rollup::compute_stale(&mut self).await?;
         compact::merge_tablets(&mut self).await?;
-        self.draft.commit().await
+        self.draft.commit(self.lock).await
     }
 
     /// The row of the table before the change.

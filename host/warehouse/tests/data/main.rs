@@ -6,6 +6,7 @@ mod atomic;
 mod delete;
 mod evolution;
 mod files;
+mod given_up;
 mod materialized_view;
 mod model;
 mod mysql;
