@@ -1,6 +1,7 @@
 //! Columns of a table in segments that are older than the table is now: under another name, of a dropped column's name, or
 //! not there at all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -15,6 +16,9 @@ use datafusion::physical_expr_adapter::{
 use crate::arrow_types::query_type;
 use crate::catalog::model::Column;
 use crate::load::literal;
+
+/// In the metadata of a schema whose columns are not those of a file with the same names.
+const ADAPTED: &str = "cairn.adapted";
 
 /// Where the values of columns are.
 #[derive(Debug)]
@@ -42,13 +46,24 @@ impl StoredColumns {
         Self { columns: columns.iter().map(stored).collect() }
     }
 
-    /// What makes expressions over a table of those over a file; none where every name is its own and NULL stands for
-    /// what is missing, which is what a scan does by itself.
+    /// Whether every name is its own and NULL stands for what is missing, which is what a scan does by itself.
+    fn is_plain(&self) -> bool {
+        self.columns.iter().all(|column| column.name == column.stored && column.initial.is_null())
+    }
+
+    /// What makes expressions over a table of those over a file; none where nothing needs it.
     pub(crate) fn adapter(this: &Arc<Self>) -> Option<Arc<dyn PhysicalExprAdapterFactory>> {
-        let is_plain =
-            |column: &StoredColumn| column.name == column.stored && column.initial.is_null();
-        let is_needed = !this.columns.iter().all(is_plain);
-        is_needed.then(|| Arc::new(Factory { columns: Arc::clone(this) }) as _)
+        (!this.is_plain()).then(|| Arc::new(Factory { columns: Arc::clone(this) }) as _)
+    }
+
+    /// The schema of a table as a scan is told it. One that needs the adapter equals that of no file: a scan without a
+    /// filter asks no adapter for a file of the same schema, and would take the names in it for the table's.
+    pub(crate) fn scanned(&self, table: SchemaRef) -> SchemaRef {
+        if self.is_plain() {
+            return table;
+        }
+        let mark = (ADAPTED.to_owned(), String::new());
+        Arc::new(Schema::clone(&table).with_metadata(HashMap::from([mark])))
     }
 
     fn find(&self, name: &str) -> Option<&StoredColumn> {

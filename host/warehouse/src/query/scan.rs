@@ -120,12 +120,13 @@ impl SegmentScan {
 
     /// Just these segments.
     pub(crate) fn of_segments(name: &str, columns: &[Column], segments: Vec<Arc<Segment>>) -> Self {
-        let table_schema = TableSchema::builder(query_schema(columns)).build();
+        let stored = Arc::new(StoredColumns::new(columns));
+        let table_schema = TableSchema::builder(stored.scanned(query_schema(columns))).build();
         Self {
             name: name.to_owned(),
             schema: Arc::clone(table_schema.table_schema()),
             table_schema,
-            columns: Arc::new(StoredColumns::new(columns)),
+            columns: stored,
             partition_columns: Vec::new(),
             partitions: vec![ScannedPartition { bounds: PartitionBounds::All, segments }],
             shows_segment: false,

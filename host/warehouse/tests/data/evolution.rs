@@ -2,6 +2,7 @@
 
 use cairn_warehouse::catalog::model::{ColumnDefault, ColumnType};
 use cairn_warehouse::ddl::TableChange;
+use cairn_warehouse::load::LoadConfig;
 
 use crate::place::{Place, column, keyed, now, table};
 
@@ -42,6 +43,41 @@ async fn a_column_does_not_find_the_values_of_a_dropped_one() {
     place.insert("t", "VALUES (2, NULL, 5)").await;
     assert_eq!(place.rows("SELECT k, v FROM t ORDER BY k").await, ["1|NULL", "2|5"]);
     assert_eq!(place.rows("SELECT k FROM t WHERE v = 5").await, ["2"]);
+}
+
+/// The schema is what it was, so a scan could take the file for one of the table as it is.
+#[tokio::test]
+async fn a_column_of_the_same_name_and_type_does_not_find_them_either() {
+    let place = Place::with(LoadConfig { max_segments: 2, ..LoadConfig::default() }).await;
+    place.create(table("t")).await;
+    place.insert("t", "VALUES (1, NULL, 'old')").await;
+    alter(&place, vec![TableChange::DropColumn("v".to_owned())]).await;
+    let mut again = column("v", ColumnType::Varchar(20));
+    again.default = Some(ColumnDefault::Value("new".to_owned()));
+    alter(&place, vec![TableChange::AddColumn(again)]).await;
+    let expected = ["1|NULL|new"];
+    assert_eq!(place.rows("SELECT * FROM t").await, expected);
+    assert_eq!(place.rows("SELECT * FROM t WHERE v = 'new'").await, expected);
+    assert_eq!(place.rows("SELECT v, COUNT(*) FROM t GROUP BY v").await, ["new|1"]);
+    assert_eq!(place.rows("SELECT v FROM t UNION ALL SELECT v FROM t").await, ["new", "new"]);
+    assert_eq!(place.rows("SELECT a.v FROM t a JOIN t b ON a.v = b.v").await, ["new"]);
+    // Two more segments, and all three become one.
+    place.insert("t", "VALUES (1, NULL, 'b')").await;
+    place.insert("t", "VALUES (1, NULL, 'c')").await;
+    assert_eq!(place.segment_numbers("t").len(), 1);
+    assert_eq!(place.rows("SELECT v FROM t ORDER BY v").await, ["b", "c", "new"]);
+}
+
+#[tokio::test]
+async fn a_replaced_row_takes_no_values_of_a_dropped_column_along() {
+    let place = Place::new().await;
+    place.create(keyed("t")).await;
+    place.insert("t", "VALUES (1, NULL, 'old'), (3, NULL, 'old'), (5, NULL, 'old')").await;
+    alter(&place, vec![TableChange::DropColumn("v".to_owned())]).await;
+    alter(&place, vec![TableChange::AddColumn(column("v", ColumnType::Varchar(20)))]).await;
+    place.insert("t", "VALUES (1, NULL, 'x')").await;
+    assert_eq!(place.delete("t", "k = 3").await, 1);
+    assert_eq!(place.rows("SELECT k, v FROM t ORDER BY k").await, ["1|x", "5|NULL"]);
 }
 
 #[tokio::test]
