@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,11 +25,15 @@ pub(crate) use sweep::has_files;
 #[cfg(test)]
 mod tests;
 
-/// One file of a tablet. As a part of a row it is its four numbers; two with the same number are equal.
+/// One file of a tablet. As a part of a row it is its numbers; two with the same number are equal.
 #[derive(Serialize, Deserialize)]
 pub struct Segment {
-    /// Unique in the cluster, and so its identity: what has this number never changes.
+    /// Unique in the data directory: what has this number never changes. With the epoch it is unique in all copies of it.
     pub number: u64,
+    /// That of [`SegmentFiles`] when it was written: a directory that was put back from a copy gives out its numbers
+    /// again, and what it writes must not be taken for what was written before. 0 was written by an earlier version.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub epoch: u64,
     /// Its tablet.
     pub tablet: Id,
     /// Rows in it.
@@ -41,6 +46,10 @@ pub struct Segment {
     /// Whether a row names it. Relaxed: set by the commit that has the only other reference it races with, the drop.
     #[serde(skip)]
     named: AtomicBool,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Segment {
@@ -87,6 +96,8 @@ impl Drop for Segment {
 #[derive(Debug)]
 pub struct SegmentFiles {
     root: PathBuf,
+    /// Chosen at random when the directory was opened; never 0.
+    epoch: u64,
     /// Tablets whose directory is known to be durable. Held while a file is made in one or one is removed, so that
     /// neither finds the other half done.
     durable: Mutex<HashSet<Id>>,
@@ -99,7 +110,9 @@ impl SegmentFiles {
         if let Some(parent) = root.parent() {
             sync_directory(parent)?;
         }
-        Ok(Arc::new(Self { root: root.to_owned(), durable: Mutex::default() }))
+        // The seed of a hasher is the randomness that the standard library gives out.
+        let epoch = RandomState::new().hash_one(root).max(1);
+        Ok(Arc::new(Self { root: root.to_owned(), epoch, durable: Mutex::default() }))
     }
 
     /// The directory of all tablets.
@@ -195,6 +208,7 @@ impl SegmentWriter {
             self.file.metadata().map_err(|error| Error::io("measure", &self.part, error))?.len();
         let segment = Segment {
             number: self.number,
+            epoch: self.files.epoch,
             tablet: self.tablet,
             rows,
             bytes,

@@ -1,7 +1,7 @@
 //! The warehouse as a [`TabletSource`]: what a backup sees.
 //!
 //! A view is one catalog ([`Catalog`]): consistent over all tables at one instant (W3), and it holds every segment until it
-//! is dropped (W2), so there is nothing to pin. Segments never change: their number is their identity.
+//! is dropped (W2), so there is nothing to pin. Segments never change: cluster, number and epoch are their identity.
 
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read};
@@ -189,9 +189,12 @@ impl View {
         }
     }
 
-    /// A number of this warehouse is never used twice, and what has it never changes.
+    /// A number of this warehouse is never used twice in an epoch, and what has both never changes. What is older than
+    /// epochs keeps its identity.
     fn identity(&self, segment: &Segment) -> Box<[u8]> {
-        [self.cluster, segment.number].map(u64::to_le_bytes).concat().into()
+        let epoch = (segment.epoch != 0).then_some(segment.epoch);
+        let parts = [self.cluster, segment.number].into_iter().chain(epoch);
+        parts.flat_map(u64::to_le_bytes).collect()
     }
 }
 

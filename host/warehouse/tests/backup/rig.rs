@@ -17,6 +17,7 @@ use cairn_warehouse::{
     BackupObject, ObjectKind, RestoreSettings, Warehouse, WarehouseSink, WarehouseSource,
 };
 use jiff::Timestamp;
+use tempfile::TempDir;
 
 /// A day on which nothing happens.
 pub(crate) const NOW: Timestamp = Timestamp::constant(1_770_000_000, 0);
@@ -97,7 +98,7 @@ impl Cellar {
 pub(crate) struct House {
     pub(crate) warehouse: Warehouse,
     runtime: tokio::runtime::Runtime,
-    place: tempfile::TempDir,
+    place: TempDir,
 }
 
 impl House {
@@ -211,12 +212,41 @@ impl House {
         count(&self.place.path().join("tablets"))
     }
 
+    /// The warehouse in a copy of its directory, as it is now: to be put back later.
+    pub(crate) fn copied(self) -> (Self, TempDir) {
+        let Self { warehouse, runtime, place } = self;
+        drop(warehouse);
+        let copy = tempfile::tempdir().unwrap();
+        copy_directory(place.path(), copy.path());
+        let warehouse = Warehouse::open(place.path()).unwrap();
+        (Self { warehouse, runtime, place }, copy)
+    }
+
+    /// The warehouse as the copy has it.
+    pub(crate) fn put_back(self, copy: TempDir) -> Self {
+        let warehouse = Warehouse::open(copy.path()).unwrap();
+        Self { warehouse, runtime: self.runtime, place: copy }
+    }
+
     /// The same warehouse after a restart.
     pub(crate) fn reopened(self) -> Self {
         let Self { warehouse, runtime, place } = self;
         drop(warehouse);
         let warehouse = Warehouse::open(place.path()).unwrap();
         Self { warehouse, runtime, place }
+    }
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            std::fs::create_dir(&target).unwrap();
+            copy_directory(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 

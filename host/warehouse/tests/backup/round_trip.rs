@@ -86,6 +86,22 @@ fn an_unpartitioned_table_takes_its_partition_along_to_a_new_name() {
 }
 
 #[test]
+fn a_directory_that_is_put_back_from_a_copy_makes_backups_of_what_it_holds() {
+    let (cellar, house) = (Cellar::new(), stocked());
+    let (house, copy) = house.copied();
+    house.add_segment("orders", "p10", 0, b"22");
+    cellar.back_up(&house, "one", &["orders"]);
+    // Numbers are given out again; lengths are the same.
+    let house = house.put_back(copy);
+    house.add_segment("orders", "p10", 0, b"33");
+    let before = house.content("shop", "orders");
+    let report = cellar.back_up(&house, "two", &["orders"]);
+    assert_eq!(report.progress.segments_read, 1);
+    cellar.restore(&house, "two", "shop", &[]).unwrap();
+    assert_eq!(house.content("shop", "orders"), before);
+}
+
+#[test]
 fn what_has_not_changed_is_not_read_again() {
     let (cellar, house) = (Cellar::new(), stocked());
     let first = cellar.back_up(&house, "one", &["orders"]);
