@@ -112,8 +112,14 @@ impl Loader {
         table: &str,
         definition: RollupDefinition,
     ) -> Result<()> {
-        rollup::check(&text_query(&definition.query)?)?;
+        let mut query = text_query(&definition.query)?;
+        rollup::check(&query)?;
+        query.order_by = None;
         let mut change = self.begin(database, table, &[]).await?;
+        let relation = SegmentScan::of_segments(table, &change.row().columns, Vec::new());
+        let stand_in = StandIn { relation: Arc::new(relation), is_every_name: true };
+        let session = QuerySession::internal(self.warehouse.catalog(), "", 0);
+        rollup::check_plan(&self.engine.meaning(&session, query, stand_in).await?)?;
         let (row, partitions) =
             with_rollup(change.draft.table(), definition, &mut || self.warehouse.next_id())?;
         change.draft.replace_rows(row, partitions);

@@ -139,6 +139,16 @@ impl QueryEngine {
         schema.fields().iter().map(|field| column_of(field)).collect()
     }
 
+    /// What a query means, before it is optimised, with a relation that the catalog does not have.
+    pub(crate) async fn meaning(
+        &self,
+        session: &QuerySession,
+        query: Query,
+        stand_in: StandIn,
+    ) -> Result<LogicalPlan> {
+        Ok(self.plan(session, query, Some(stand_in)).await?.plan)
+    }
+
     /// The plan of a query, line by line, and what each of its scans reads.
     pub async fn explain(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
         let planned = self.plan(session, query, None).await?;

@@ -3,12 +3,15 @@
 //! A load runs the query over what it brings and writes what comes out, so rows of one group lie in several segments. A
 //! read groups them again: sums and counts are added, of minima and maxima the utmost is taken.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
+use datafusion::common::Column;
 use datafusion::datasource::{ViewTable, provider_as_source};
+use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, Projection, lit};
 use datafusion::sql::sqlparser::ast::{
     self, FunctionArguments, GroupByExpr, Query, Select, SelectItem, SetExpr, TableFactor, Visit,
     Visitor,
@@ -25,13 +28,95 @@ enum Merge {
     /// They have this value in common.
     Group,
     Add,
+    /// The same, and 0 where there is nothing to add.
+    Count,
     Least,
     Greatest,
 }
 
-/// Checks that a query can be a rollup: one table, and for each column an expression, or the SUM, COUNT, MIN or MAX of one.
+/// Checks that a query can be a rollup by how it is spelled: one table, and for each column an expression, or the SUM,
+/// COUNT, MIN or MAX of one. What the expressions are is for [`check_plan`] to say.
 pub fn check(query: &Query) -> Result<()> {
     merges(query).map(|_| ())
+}
+
+/// Checks that rows of several loads can be merged: each column is one group or one aggregate that can be added up, or
+/// comes of groups that are shown, and every group is shown.
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    let LogicalPlan::Projection(Projection { expr: shown, input, .. }) = plan else {
+        return Err(refused("names each of its columns"));
+    };
+    if shown.iter().any(Expr::is_volatile) {
+        return Err(refused("has no function whose value changes from call to call"));
+    }
+    match input.as_ref() {
+        LogicalPlan::Aggregate(aggregate) => {
+            check_aggregate(aggregate, shown)?;
+            check_rows(&aggregate.input)
+        }
+        rows => check_rows(rows),
+    }
+}
+
+fn check_aggregate(aggregate: &Aggregate, shown: &[Expr]) -> Result<()> {
+    let groups = aggregate.group_expr.len();
+    if aggregate.group_expr.iter().any(|group| matches!(group, Expr::GroupingSet(_))) {
+        return Err(refused("has neither ROLLUP, CUBE nor GROUPING SETS"));
+    }
+    if let Some(other) = aggregate.aggr_expr.iter().find(|expr| !can_be_merged(expr)) {
+        return Err(refused(&format!("has SUM, COUNT, MIN and MAX, not {other}")));
+    }
+    // Groups come first.
+    let place = |column: &Column| aggregate.schema.maybe_index_of_column(column);
+    let mut hidden: BTreeSet<usize> = (0..groups).collect();
+    for expr in shown {
+        let columns = expr.column_refs();
+        match expr.clone().unalias_nested().data {
+            Expr::Column(column) => {
+                place(&column).map(|place| hidden.remove(&place));
+            }
+            _ if groups > 0
+                && columns.iter().all(|column| place(column).is_some_and(|at| at < groups)) => {}
+            other => {
+                return Err(refused(&format!("has groups, SUM, COUNT, MIN and MAX, not {other}")));
+            }
+        }
+    }
+    match hidden.first().and_then(|place| aggregate.group_expr.get(*place)) {
+        Some(group) => Err(refused(&format!("shows all that it groups by: add {group}"))),
+        None => Ok(()),
+    }
+}
+
+fn can_be_merged(expr: &Expr) -> bool {
+    match expr.clone().unalias_nested().data {
+        Expr::AggregateFunction(function) => {
+            let params = &function.params;
+            matches!(function.func.name(), "sum" | "count" | "min" | "max")
+                && !params.distinct
+                && params.filter.is_none()
+                && params.order_by.is_empty()
+        }
+        _ => false,
+    }
+}
+
+/// Below the groups are rows of the table, perhaps filtered.
+fn check_rows(plan: &LogicalPlan) -> Result<()> {
+    match plan {
+        LogicalPlan::Filter(filter) if filter.predicate.is_volatile() => {
+            Err(refused("has no condition whose value changes from call to call"))
+        }
+        LogicalPlan::Filter(filter) => check_rows(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => check_rows(&alias.input),
+        LogicalPlan::TableScan(_) => Ok(()),
+        LogicalPlan::Window(_) => Err(refused("has no window function")),
+        _ => Err(refused("groups and filters rows of one table, and nothing else")),
+    }
+}
+
+fn refused(why: &str) -> Error {
+    Error::unsupported(format!("A synchronous materialized view {why}"))
 }
 
 /// The query with its rows in the order of its columns: segments of a rollup are sorted.
@@ -71,11 +156,17 @@ pub(crate) fn merged(
                     continue;
                 }
                 Merge::Add => sum(value),
+                Merge::Count => {
+                    aggregates.push(sum(value).alias(name.clone()));
+                    let counted = Expr::Column(Column::new_unqualified(&name));
+                    names.push(coalesce(vec![counted, lit(0_i64)]).alias(name));
+                    continue;
+                }
                 Merge::Least => min(value),
                 Merge::Greatest => max(value),
             };
             aggregates.push(merged.alias(name.clone()));
-            names.push(Expr::Column(datafusion::common::Column::new_unqualified(name)));
+            names.push(Expr::Column(Column::new_unqualified(name)));
         }
         plan.aggregate(groups, aggregates)?.project(names)?.build()
     });
@@ -94,8 +185,7 @@ fn is_grouped(query: &Query, merges: &[Merge]) -> bool {
 
 /// How each column of a rollup is merged, or why the query cannot be one.
 fn merges(query: &Query) -> Result<Vec<Merge>> {
-    let refused =
-        |why: &str| Err(Error::unsupported(format!("A synchronous materialized view {why}")));
+    let refused = |why: &str| Err(refused(why));
     if query.with.is_some() || query.limit_clause.is_some() || query.fetch.is_some() {
         return refused("has neither WITH nor LIMIT");
     }
@@ -141,7 +231,8 @@ fn merge_of(item: &SelectItem) -> Result<Merge> {
     let aggregate = |function: &ast::Function| -> Option<Option<Merge>> {
         let name = function.name.to_string().to_lowercase();
         let merge = match name.as_str() {
-            "sum" | "count" => Some(Merge::Add),
+            "sum" => Some(Merge::Add),
+            "count" => Some(Merge::Count),
             "min" => Some(Merge::Least),
             "max" => Some(Merge::Greatest),
             "avg"
@@ -215,8 +306,8 @@ mod tests {
             "SELECT d, YEAR(d) y, SUM(a) s, COUNT(*), MIN(a) l, max(a + 1) m FROM t WHERE a > 0 GROUP BY d, y",
         );
         let merges = merges(&query.expect("is fine")).expect("can be kept");
-        use Merge::{Add, Greatest, Group, Least};
-        assert_eq!(merges, [Group, Group, Add, Add, Least, Greatest]);
+        use Merge::{Add, Count, Greatest, Group, Least};
+        assert_eq!(merges, [Group, Group, Add, Count, Least, Greatest]);
     }
 
     #[test]

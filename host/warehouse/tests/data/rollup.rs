@@ -76,6 +76,56 @@ async fn a_rollup_without_groups_shows_its_rows() {
 }
 
 #[tokio::test]
+async fn a_count_over_no_rows_is_0() {
+    let place = Place::new().await;
+    place.create(table("t")).await;
+    let definition = RollupDefinition {
+        name: "r".to_owned(),
+        columns: vec![column("n", ColumnType::BigInt), column("s", ColumnType::BigInt)],
+        query: "SELECT COUNT(*) AS n, SUM(k) AS s FROM t".to_owned(),
+    };
+    place.loader.create_rollup("d", "t", definition).await.expect("a rollup");
+    assert_eq!(place.rows("SELECT n, s FROM r").await, ["0|NULL"]);
+    place.insert("t", "VALUES (1, NULL, 'a'), (2, NULL, 'b'), (3, NULL, 'b')").await;
+    place.insert("t", "VALUES (4, NULL, 'b')").await;
+    assert_eq!(place.rows("SELECT n, s FROM r").await, ["4|10"]);
+}
+
+#[tokio::test]
+async fn what_several_loads_cannot_add_up_is_refused() {
+    let place = Place::new().await;
+    place.create(table("t")).await;
+    let kept = [
+        "SELECT v AS a, SUM(k) AS b FROM t GROUP BY v",
+        "SELECT v AS a, MAX(k) AS b FROM t x WHERE x.k > 1 GROUP BY 1 ORDER BY 1",
+        "SELECT UPPER(v) AS a, COUNT(*) AS b FROM t GROUP BY UPPER(v)",
+        "SELECT k AS a, k + 1 AS b FROM t GROUP BY k",
+        "SELECT v AS a, k + 1 AS b FROM t",
+    ];
+    let refused = [
+        "SELECT v AS a, MEDIAN(k) AS b FROM t GROUP BY v",
+        "SELECT v AS a, BIT_OR(k) AS b FROM t GROUP BY v",
+        "SELECT v AS a, FIRST_VALUE(k) AS b FROM t GROUP BY v",
+        "SELECT v AS a, ROW_NUMBER() OVER () AS b FROM t",
+        "SELECT v AS a, SUM(k) AS b FROM t GROUP BY v, d",
+        "SELECT k + 1 AS a, SUM(k) AS b FROM t GROUP BY k",
+        "SELECT v AS a, SUM(k) AS b FROM t GROUP BY v WITH ROLLUP",
+        "SELECT 1 AS a, SUM(k) AS b FROM t",
+        "SELECT v AS a, RAND() AS b FROM t",
+    ];
+    let columns = || vec![column("a", ColumnType::Varchar(20)), column("b", ColumnType::BigInt)];
+    for (number, query) in kept.iter().chain(&refused).enumerate() {
+        let definition = RollupDefinition {
+            name: format!("r{number}"),
+            columns: columns(),
+            query: (*query).to_owned(),
+        };
+        let made = place.loader.create_rollup("d", "t", definition).await;
+        assert_eq!(made.is_ok(), number < kept.len(), "{query}: {made:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_kept_is_refused() {
     let place = Place::new().await;
     place.create(table("t")).await;
