@@ -111,19 +111,24 @@ impl Input {
                 if column.auto_increment {
                     let nullable = Column { nullable: true, ..column.clone() };
                     let given = convert(values, &nullable)?;
-                    return Ok(self.count(Some(&given), batch.num_rows()));
+                    return self.count(place, Some(&given), batch.num_rows());
                 }
                 convert(values, column)
             }
             Source::Constant(value) => value.to_array_of_size(batch.num_rows()).map_err(|error| {
                 BadValue { row: 0, problem: format!("no default of '{}': {error}", column.name) }
             }),
-            Source::Counter => Ok(self.count(None, batch.num_rows())),
+            Source::Counter => self.count(place, None, batch.num_rows()),
         }
     }
 
     /// Numbers for the rows that were given none. A given one moves the counter behind itself.
-    fn count(&mut self, given: Option<&ArrayRef>, rows: usize) -> ArrayRef {
+    fn count(
+        &mut self,
+        place: usize,
+        given: Option<&ArrayRef>,
+        rows: usize,
+    ) -> Result<ArrayRef, BadValue> {
         let is_big = |array: &&ArrayRef| *array.data_type() == DataType::Int64;
         let given = given.filter(is_big).map(|array| array.as_primitive::<Int64Type>());
         let number = |row: usize| {
@@ -131,14 +136,24 @@ impl Input {
             if let Some(number) = given.map(|numbers| numbers.value(row)) {
                 let after = u64::try_from(number).map_or(0, |number| number.saturating_add(1));
                 self.next_number = self.next_number.max(after);
-                return number;
+                return Ok(number);
             }
-            let number = self.next_number;
-            self.first_number = self.first_number.or(Some(number));
+            let number = i64::try_from(self.next_number).map_err(|_| self.used_up(place, row))?;
+            self.first_number = self.first_number.or(Some(self.next_number));
             self.next_number += 1;
-            i64::try_from(number).unwrap_or(i64::MAX)
+            Ok(number)
         };
-        Arc::new(Int64Array::from_iter_values((0..rows).map(number)))
+        let numbers = (0..rows).map(number).collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(Int64Array::from(numbers)))
+    }
+
+    /// A number that is given twice would replace a row.
+    fn used_up(&self, place: usize, row: usize) -> BadValue {
+        let name = self.columns.get(place).map_or("", |column| column.name.as_str());
+        let problem = format!(
+            "the numbers of the AUTO_INCREMENT column '{name}' are used up; give the row one"
+        );
+        BadValue { row, problem }
     }
 
     fn refuse(&self, batch: &RecordBatch, bad: &BadValue) -> Error {

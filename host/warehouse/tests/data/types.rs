@@ -1,10 +1,10 @@
 //! Values of every type go in and come out as they were.
 
-use cairn_warehouse::catalog::model::{ColumnDefault, ColumnType};
+use cairn_warehouse::catalog::model::{ColumnDefault, ColumnType, KeysKind};
 use cairn_warehouse::ddl::TableDefinition;
-use cairn_warehouse::load::{LoadRequest, fill_defaults};
+use cairn_warehouse::load::LoadRequest;
 
-use crate::place::{Place, column, hash, into, names, parse, table};
+use crate::place::{Place, column, hash, into, names, table};
 
 const TYPES: [(&str, ColumnType, &str, &str); 15] = [
     ("c_boolean", ColumnType::Boolean, "TRUE", "true"),
@@ -102,11 +102,6 @@ async fn columns_that_are_not_given_have_their_defaults() {
     let some = LoadRequest { columns: names(&["STRICT", "k"]), ..into("t") };
     place.try_insert(some, "VALUES (5, 1)").await.expect("inserts");
     assert_eq!(place.value("SELECT * FROM t").await, "1|NULL|none|2024-05-17T13:45:10|5");
-    let mut query = parse("VALUES (2, DEFAULT, default, 6)");
-    let named = names(&["k", "v", "made", "strict"]);
-    let catalog = place.warehouse.catalog();
-    fill_defaults(&mut query, catalog.table("d", "t").expect("is there").row(), &named);
-    assert_eq!(query.to_string(), "VALUES (2, 'none', now(), 6)");
     let missing = LoadRequest { columns: names(&["k"]), ..into("t") };
     let error = place.try_insert(missing, "VALUES (1)").await.expect_err("is not given");
     assert_eq!(error.to_string(), "'strict' must be explicitly mentioned in column permutation");
@@ -128,4 +123,26 @@ async fn an_auto_increment_column_counts_up() {
     place.insert("t", "VALUES (4, NULL, '', 10), (5, NULL, '', NULL)").await;
     let rows = place.rows("SELECT k, id FROM t ORDER BY k").await;
     assert_eq!(rows, ["1|1", "2|2", "3|3", "4|10", "5|11"]);
+}
+
+#[tokio::test]
+async fn a_number_is_never_counted_twice() {
+    let place = Place::new().await;
+    let mut id = column("id", ColumnType::BigInt);
+    (id.nullable, id.auto_increment) = (false, true);
+    let definition = TableDefinition {
+        columns: vec![id, column("v", ColumnType::Int)],
+        keys: Some((KeysKind::Primary, names(&["id"]))),
+        distribution: hash(&["id"], 1),
+        ..table("t")
+    };
+    place.create(definition).await;
+    place.insert("t", "VALUES (9223372036854775806, 1)").await;
+    place.insert("t", "VALUES (NULL, 2)").await;
+    for rows in ["VALUES (NULL, 3)", "VALUES (NULL, 3), (NULL, 4)"] {
+        let refusal = place.insert_refusal("t", rows).await;
+        assert!(refusal.contains("AUTO_INCREMENT column 'id' are used up"), "{refusal}");
+    }
+    let rows = place.rows("SELECT * FROM t ORDER BY id").await;
+    assert_eq!(rows, ["9223372036854775806|1", "9223372036854775807|2"]);
 }
