@@ -2,7 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `input`, `convert`, `literal`, `defaults` | rows of a statement to rows of a table, checked |
+//! | `input`, `convert`, `literal` | rows of a statement to rows of a table, checked |
 //! | `route`, `hash` | which tablet a row belongs to |
 //! | `buffer`, `run`, `segment_file` | rows of a tablet to a sorted segment |
 //! | `draft` | the table as the change will leave it, and its one transaction |
@@ -13,7 +13,6 @@
 mod buffer;
 mod compact;
 mod convert;
-mod defaults;
 mod delete;
 mod draft;
 mod hash;
@@ -27,7 +26,6 @@ mod route;
 mod run;
 mod segment_file;
 
-pub use defaults::fill_defaults;
 pub use delete::DeleteRequest;
 pub use loader::{LoadConfig, LoadReport, LoadRequest, Loader};
 pub use refresh::needs_refresh;

@@ -392,7 +392,7 @@ pub(super) fn quoted(name: &str) -> Ident {
 }
 
 /// `NULL`
-pub(crate) fn null() -> Expr {
+fn null() -> Expr {
     Expr::Value(Value::Null.into())
 }
 
@@ -409,7 +409,7 @@ fn not(expr: Expr) -> Expr {
 }
 
 /// A call of a function.
-pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let argument = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
     Expr::Function(Function {
         name: ObjectName::from(Ident::new(name)),
