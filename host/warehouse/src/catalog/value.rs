@@ -81,7 +81,7 @@ impl fmt::Display for ColumnType {
 }
 
 impl ColumnType {
-    /// Whether a column of this type can hold the literal.
+    /// Whether a column of this type can hold the literal, as it is spelled.
     pub fn accepts(self, text: &str) -> bool {
         match self {
             Self::Float => text.trim().parse::<f32>().is_ok_and(f32::is_finite),
@@ -107,7 +107,8 @@ fn integer(text: &str, least: i128, most: i128) -> Option<PartitionValue> {
     (least..=most).contains(&number).then_some(PartitionValue::Int(number))
 }
 
-/// Digits that are too many behind the point are rounded by the load; those before it do not fit.
+/// Digits that are too many behind the point are rounded by the load, which may make one more before it; those before it
+/// do not fit.
 fn is_decimal(text: &str, precision: u8, scale: u8) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

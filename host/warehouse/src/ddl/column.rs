@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::catalog::model::{Column, ColumnDefault, ColumnType, KeysKind};
+use crate::load::literal;
 use crate::{Error, ErrorKind, Result, Subject};
 
 use super::name;
@@ -76,7 +77,10 @@ pub(crate) fn check_column(column: &Column) -> Result<()> {
     let is_valid = match &column.default {
         None => true,
         Some(ColumnDefault::CurrentTimestamp) => column.column_type == ColumnType::DateTime,
-        Some(ColumnDefault::Value(text)) => column.column_type.accepts(text),
+        // Rounded it may not fit: what no load can store would fail each of them.
+        Some(ColumnDefault::Value(text)) => {
+            column.column_type.accepts(text) && literal::stored(text, column.column_type).is_some()
+        }
     };
     if is_valid {
         return Ok(());

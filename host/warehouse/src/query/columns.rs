@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
@@ -16,6 +16,8 @@ use datafusion::physical_expr_adapter::{
 use crate::arrow_types::query_type;
 use crate::catalog::model::Column;
 use crate::load::literal;
+use crate::query::failure::external;
+use crate::{Error, ErrorKind};
 
 /// In the metadata of a schema whose columns are not those of a file with the same names.
 const ADAPTED: &str = "cairn.adapted";
@@ -32,8 +34,8 @@ struct StoredColumn {
     name: String,
     /// In segments, in lower case.
     stored: String,
-    /// In segments that do not have it.
-    initial: ScalarValue,
+    /// In segments that do not have it; none where the text in the catalog is no value of the column.
+    initial: Option<ScalarValue>,
 }
 
 impl StoredColumns {
@@ -48,7 +50,10 @@ impl StoredColumns {
 
     /// Whether every name is its own and NULL stands for what is missing, which is what a scan does by itself.
     fn is_plain(&self) -> bool {
-        self.columns.iter().all(|column| column.name == column.stored && column.initial.is_null())
+        self.columns.iter().all(|column| {
+            let is_null = column.initial.as_ref().is_some_and(ScalarValue::is_null);
+            column.name == column.stored && is_null
+        })
     }
 
     /// What makes expressions over a table of those over a file; none where nothing needs it.
@@ -84,12 +89,10 @@ impl StoredColumns {
 }
 
 /// What a row has that was loaded before the column was added.
-fn initial_value(column: &Column) -> ScalarValue {
-    let data_type = query_type(column.column_type);
-    let null = || ScalarValue::try_from(&data_type).unwrap_or(ScalarValue::Null);
+fn initial_value(column: &Column) -> Option<ScalarValue> {
     match &column.initial {
-        Some(text) => literal::scalar(text, column.column_type).unwrap_or_else(null),
-        None => null(),
+        Some(text) => literal::scalar(text, column.column_type),
+        None => ScalarValue::try_from(&query_type(column.column_type)).ok(),
     }
 }
 
@@ -121,7 +124,7 @@ struct Adapter {
 
 impl PhysicalExprAdapter for Adapter {
     fn rewrite(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
-        let filled = expr.transform(|expr| Ok(self.fill(expr))).data()?;
+        let filled = expr.transform(|expr| self.fill(expr)).data()?;
         let placed = self.inner.rewrite(filled)?;
         placed.transform(|expr| Ok(self.rename(expr))).data()
     }
@@ -129,16 +132,21 @@ impl PhysicalExprAdapter for Adapter {
 
 impl Adapter {
     /// A column that the file lacks becomes its initial value.
-    fn fill(&self, expr: Arc<dyn PhysicalExpr>) -> Transformed<Arc<dyn PhysicalExpr>> {
+    fn fill(&self, expr: Arc<dyn PhysicalExpr>) -> Result<Transformed<Arc<dyn PhysicalExpr>>> {
         let missing = expr.downcast_ref::<ColumnExpr>().and_then(|column| {
             let is_missing = self.renamed.index_of(column.name()).is_err();
             self.columns.find(column.name()).filter(|_| is_missing)
         });
-        match missing {
-            Some(column) if column.initial.data_type() != DataType::Null => {
-                Transformed::yes(lit(column.initial.clone()))
+        let Some(column) = missing else { return Ok(Transformed::no(expr)) };
+        match &column.initial {
+            Some(initial) => Ok(Transformed::yes(lit(initial.clone()))),
+            None => {
+                let message = format!(
+                    "rows that are older than column '{}' have a default that it cannot hold; drop the column",
+                    column.name
+                );
+                Err(external(Error::new(ErrorKind::Corrupt, message)))
             }
-            _ => Transformed::no(expr),
         }
     }
 

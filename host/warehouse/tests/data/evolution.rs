@@ -45,6 +45,27 @@ async fn a_column_does_not_find_the_values_of_a_dropped_one() {
     assert_eq!(place.rows("SELECT k FROM t WHERE v = 5").await, ["2"]);
 }
 
+#[tokio::test]
+async fn a_default_that_no_row_can_hold_is_refused() {
+    let place = Place::new().await;
+    place.create(table("t")).await;
+    place.insert("t", "VALUES (1, NULL, 'a')").await;
+    let decimal = ColumnType::Decimal { precision: 4, scale: 2 };
+    for (column_type, text) in
+        [(decimal, "-99.999"), (ColumnType::LargeInt, "170141183460469231731687303715884105727")]
+    {
+        let mut added = column("x", column_type);
+        (added.nullable, added.default) = (false, Some(ColumnDefault::Value(text.to_owned())));
+        let add = vec![TableChange::AddColumn(added)];
+        let error = place.warehouse.alter_table("d", "t", add, now()).await.expect_err(text);
+        assert_eq!(error.to_string(), "Invalid default value for 'x'");
+    }
+    let mut rounded = column("x", decimal);
+    rounded.default = Some(ColumnDefault::Value("99.994".to_owned()));
+    alter(&place, vec![TableChange::AddColumn(rounded)]).await;
+    assert_eq!(place.rows("SELECT k, x FROM t").await, ["1|99.99"]);
+}
+
 /// The schema is what it was, so a scan could take the file for one of the table as it is.
 #[tokio::test]
 async fn a_column_of_the_same_name_and_type_does_not_find_them_either() {
