@@ -5,10 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::catalog::model::{
-    Id, MaterializedView, PartitionRow, PartitionValue, Rollup, TableRow, Tablet,
-};
-use crate::catalog::{PartitionIndex, Table};
+use super::refresh::Refreshed;
+use crate::catalog::model::{Id, PartitionRow, PartitionValue, Rollup, TableRow, Tablet};
+use crate::catalog::{Catalog, PartitionIndex, Table};
 use crate::ddl::{automatic_partition, partition_row};
 use crate::segment::Segment;
 use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
@@ -51,13 +50,13 @@ impl Draft {
 
 /// What else of the table's row changes.
 #[derive(Debug, Default)]
-pub(crate) struct RowChanges {
+pub(super) struct RowChanges {
     /// Its rollups.
     pub(crate) rollups: Option<Vec<Rollup>>,
     /// Its counter.
     pub(crate) next_auto_increment: Option<u64>,
     /// What a refresh has seen.
-    pub(crate) materialized_view: Option<MaterializedView>,
+    pub(crate) refreshed: Option<Refreshed>,
 }
 
 impl TableDraft {
@@ -98,7 +97,7 @@ impl TableDraft {
     }
 
     /// What else changes.
-    pub(crate) fn changes(&mut self) -> &mut RowChanges {
+    pub(super) fn changes(&mut self) -> &mut RowChanges {
         &mut self.changes
     }
 
@@ -236,7 +235,7 @@ impl TableDraft {
                     return Err(changed(&table));
                 }
                 let before = TableRow::clone(now.row());
-                let after = changes.apply(before.clone());
+                let after = changes.apply(transaction.catalog(), before.clone())?;
                 if after != before {
                     transaction.put_table(after)?;
                 }
@@ -251,11 +250,13 @@ impl TableDraft {
 }
 
 impl RowChanges {
-    fn apply(self, mut row: TableRow) -> TableRow {
+    fn apply(self, catalog: &Catalog, mut row: TableRow) -> Result<TableRow> {
         row.next_auto_increment = self.next_auto_increment.unwrap_or(row.next_auto_increment);
-        row.materialized_view = self.materialized_view.or(row.materialized_view);
+        if let Some(refreshed) = self.refreshed {
+            row.materialized_view = Some(refreshed.apply(catalog, &row)?);
+        }
         row.rollups = self.rollups.unwrap_or(row.rollups);
-        row
+        Ok(row)
     }
 }
 

@@ -17,12 +17,13 @@ use futures::{Stream, StreamExt};
 use super::buffer::{BufferLimits, Buffers};
 use super::draft::{TableDraft, TabletKey};
 use super::input::Input;
+use super::refresh::Refreshed;
 use super::route::Router;
 use super::run::{KeySet, RowOrder, make_run};
 use super::segment_file::{SegmentLayout, write_segment};
 use super::{compact, replace, rollup};
 use crate::catalog::Table;
-use crate::catalog::model::{Id, MaterializedView, TableRow};
+use crate::catalog::model::{Id, TableRow};
 use crate::query::failure::query_error;
 use crate::query::{QueryEngine, QueryStream};
 use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
@@ -157,13 +158,13 @@ impl Loader {
 }
 
 impl Change {
-    /// Loads rows and commits. A refresh brings the view's row as it will be.
+    /// Loads rows and commits. A refresh says what it has read.
     pub(super) async fn load(
         self,
         request: &LoadRequest,
         schema: &SchemaRef,
         mut rows: impl Stream<Item = Result<RecordBatch>> + Send + Unpin,
-        refreshed: Option<MaterializedView>,
+        refreshed: Option<Refreshed>,
     ) -> Result<LoadReport> {
         let mut change = self;
         if request.overwrite {
@@ -194,7 +195,7 @@ impl Change {
         if table.columns.iter().any(|column| column.auto_increment) {
             change.draft.changes().next_auto_increment = Some(stage.input.next_number());
         }
-        change.draft.changes().materialized_view = refreshed;
+        change.draft.changes().refreshed = refreshed;
         change.finish().await?;
         Ok(LoadReport { rows: stage.input.rows(), first_number: stage.input.first_number() })
     }

@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::loader::{LoadReport, LoadRequest, Loader};
-use crate::catalog::model::{BaseTable, MaterializedView, TableRow};
+use crate::catalog::model::{BaseTable, Id, MaterializedView, PartitionRow, TableRow};
 use crate::catalog::{Catalog, Relation};
 use crate::query::{QuerySession, text_query};
 use crate::{Error, Result, Subject};
 
 /// Versions of the partitions of a base table, by name; of a view, by those of what it reads.
 type Versions = BTreeMap<String, u64>;
+
+/// The same with the ids of the partitions.
+type Partitions = BTreeMap<String, (Id, u64)>;
 
 /// Whether a materialized view does not show what is in its base tables. One that is inactive, or whose base tables are
 /// gone, needs none: it could not be done.
@@ -31,20 +34,29 @@ pub fn needs_refresh(catalog: &Catalog, view: &TableRow) -> bool {
 
 /// What a refresh in this catalog sees of a base table; none where it is gone.
 fn versions(catalog: &Catalog, base: &BaseTable) -> Option<Versions> {
-    let mut versions = Versions::new();
-    let mut visited = BTreeSet::new();
-    let is_there =
-        collect_versions(catalog, &base.database, &base.name, "", &mut versions, &mut visited);
-    is_there.then_some(versions)
+    Some(
+        partitions(catalog, base)?
+            .into_iter()
+            .map(|(name, (_, version))| (name, version))
+            .collect(),
+    )
 }
 
-/// Adds the versions of a relation; whether it and all that it reads are there.
-fn collect_versions(
+/// The partitions of a base table; of a view, those of what it reads. None where it is gone.
+fn partitions(catalog: &Catalog, base: &BaseTable) -> Option<Partitions> {
+    let (mut partitions, mut visited) = (Partitions::new(), BTreeSet::new());
+    let BaseTable { database, name, .. } = base;
+    collect_partitions(catalog, database, name, "", &mut partitions, &mut visited)
+        .then_some(partitions)
+}
+
+/// Adds the partitions of a relation; whether it and all that it reads are there.
+fn collect_partitions(
     catalog: &Catalog,
     database: &str,
     name: &str,
     prefix: &str,
-    versions: &mut Versions,
+    partitions: &mut Partitions,
     visited: &mut BTreeSet<(String, String)>,
 ) -> bool {
     if !visited.insert((database.to_owned(), name.to_owned())) {
@@ -53,16 +65,45 @@ fn collect_versions(
     let relation = catalog.database(database).ok().and_then(|database| database.relation(name));
     match relation {
         Some(Relation::Table(table) | Relation::Rollup(table, _)) => {
-            versions.extend(
-                table.partitions().map(|row| (format!("{prefix}{}", row.name), row.version)),
-            );
+            let named =
+                |row: &Arc<PartitionRow>| (format!("{prefix}{}", row.name), (row.id, row.version));
+            partitions.extend(table.partitions().map(named));
             true
         }
         Some(Relation::View(view)) => view.base_tables.iter().all(|(database, name)| {
             let prefix = format!("{database}.{name}.");
-            collect_versions(catalog, database, name, &prefix, versions, visited)
+            collect_partitions(catalog, database, name, &prefix, partitions, visited)
         }),
         None => false,
+    }
+}
+
+/// What a refresh has read.
+#[derive(Debug)]
+pub(super) struct Refreshed {
+    /// By base table.
+    seen: Vec<(BaseTable, Partitions)>,
+    at_millis: i64,
+}
+
+impl Refreshed {
+    /// The view after the refresh. Its row changes without its lock when a base table does: what was decided there while
+    /// the refresh ran stays.
+    pub(super) fn apply(&self, catalog: &Catalog, row: &TableRow) -> Result<MaterializedView> {
+        let mut view = active_view(row)?.clone();
+        for base in &mut view.base_tables {
+            let is_it = |(seen, _): &&(BaseTable, Partitions)| {
+                (&seen.database, &seen.name) == (&base.database, &base.name)
+            };
+            let Some((_, seen)) = self.seen.iter().find(is_it) else { continue };
+            // A partition that went is not that which has its name now.
+            let now = partitions(catalog, base).unwrap_or_default();
+            let is_there = |name: &str, id: Id| now.get(name).is_some_and(|(now, _)| *now == id);
+            let there = seen.iter().filter(|(name, (id, _))| is_there(name, *id));
+            base.seen = there.map(|(name, (_, version))| (name.clone(), *version)).collect();
+        }
+        view.refreshed_at = Some(self.at_millis);
+        Ok(view)
     }
 }
 
@@ -80,15 +121,11 @@ impl Loader {
         let catalog = self.warehouse.catalog();
         let view = active_view(change.row())?;
         let seen = view.base_tables.iter().map(|base| {
-            let seen = versions(&catalog, base)
+            let seen = partitions(&catalog, base)
                 .ok_or_else(|| Error::unknown_table(&format!("{}.{}", base.database, base.name)))?;
-            Ok(BaseTable { seen, ..base.clone() })
+            Ok((base.clone(), seen))
         });
-        let refreshed = MaterializedView {
-            base_tables: seen.collect::<Result<_>>()?,
-            refreshed_at: Some(now_millis),
-            ..view.clone()
-        };
+        let refreshed = Refreshed { seen: seen.collect::<Result<_>>()?, at_millis: now_millis };
         let session = QuerySession::internal(Arc::clone(&catalog), database, now_micros);
         let rows = self.engine.query(&session, text_query(&view.query)?).await?;
         let request = LoadRequest {

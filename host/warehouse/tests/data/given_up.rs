@@ -44,7 +44,7 @@ impl Holdup {
 }
 
 /// Lets a future run until its `polls`-th await, or for good; whether it ended.
-async fn run<T>(future: &mut Pin<Box<impl Future<Output = T>>>, polls: usize) -> bool {
+pub(crate) async fn run<T>(future: &mut Pin<Box<impl Future<Output = T>>>, polls: usize) -> bool {
     let mut left = polls;
     poll_fn(|context| {
         if future.as_mut().poll(context).is_ready() {

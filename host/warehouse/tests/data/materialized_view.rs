@@ -1,13 +1,18 @@
 //! Asynchronous materialized views: what a refresh shows and remembers.
 
 use cairn_warehouse::catalog::model::{BaseTable, ColumnType, MaterializedView, Refresh};
-use cairn_warehouse::ddl::TableDefinition;
+use cairn_warehouse::ddl::{TableChange, TableDefinition};
 use cairn_warehouse::load::needs_refresh;
 
-use crate::place::{NOW_MICROS, Place, column, hash, table};
+use crate::given_up::run;
+use crate::place::{NOW_MICROS, Place, column, hash, monthly, now, table};
 
 pub(crate) async fn create(place: &Place) {
-    place.create(table("t")).await;
+    create_over(place, table("t")).await;
+}
+
+async fn create_over(place: &Place, base: TableDefinition) {
+    place.create(base).await;
     let base = BaseTable {
         database: "d".to_owned(),
         name: "t".to_owned(),
@@ -73,4 +78,39 @@ async fn a_view_takes_no_rows_but_those_of_its_query() {
     assert!(!is_stale(&place));
     let error = place.loader.refresh("d", "m", NOW_MICROS, 1).await.expect_err("has no base");
     assert!(error.to_string().contains("not active"), "{error}");
+}
+
+#[tokio::test]
+async fn a_base_that_goes_during_a_refresh_leaves_the_view_inactive() {
+    let place = Place::new().await;
+    create(&place).await;
+    place.insert("t", "VALUES (1, NULL, 'a')").await;
+    let mut refresh = Box::pin(place.loader.refresh("d", "m", NOW_MICROS, 1));
+    assert!(!run(&mut refresh, 1).await, "it has read the catalog and goes on");
+    place.warehouse.drop_table("d", "t").await.expect("drops");
+    let error = refresh.await.expect_err("its base is gone");
+    assert!(error.to_string().contains("base-table dropped: t"), "{error}");
+    let catalog = place.warehouse.catalog();
+    let view = catalog.table("d", "m").expect("is there").row().materialized_view.clone();
+    let reason = view.expect("is a view").inactive_reason;
+    assert_eq!(reason.as_deref(), Some("base-table dropped: t"));
+}
+
+#[tokio::test]
+async fn a_partition_that_goes_during_a_refresh_was_not_seen() {
+    let place = Place::new().await;
+    create_over(&place, monthly("t")).await;
+    place.insert("t", "VALUES (1, '2024-01-05', 'a'), (1, '2024-02-05', 'a')").await;
+    let mut refresh = Box::pin(place.loader.refresh("d", "m", NOW_MICROS, 1));
+    assert!(!run(&mut refresh, 1).await, "it has read the catalog and goes on");
+    let drop = TableChange::DropPartition { name: "p202401".to_owned(), if_exists: false };
+    place.warehouse.alter_table("d", "t", vec![drop], now()).await.expect("drops");
+    refresh.await.expect("refreshes");
+    // Another partition of the same name and version.
+    place.insert("t", "VALUES (2, '2024-01-07', 'b')").await;
+    assert!(is_stale(&place));
+    let catalog = place.warehouse.catalog();
+    let view = catalog.table("d", "m").expect("is there").row().materialized_view.clone();
+    let seen: Vec<_> = view.expect("is a view").base_tables[0].seen.keys().cloned().collect();
+    assert_eq!(seen, ["p202402"]);
 }
