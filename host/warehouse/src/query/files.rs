@@ -21,6 +21,8 @@ use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::functions::core::expr_fn::nullif;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
 
+use url::Url;
+
 use super::engine::QueryEngine;
 use super::failure::query_error;
 use crate::{Error, ErrorKind, Result};
@@ -110,11 +112,7 @@ pub(super) async fn relation(
     let found = found.map_err(|error| {
         Error::new(ErrorKind::Io, "a search for files was given up").with_source(error)
     })??;
-    let urls = found.iter().map(|path| {
-        let url = ListingTableUrl::parse(path.to_string_lossy()).map_err(query_error)?;
-        Ok(url)
-    });
-    let urls = urls.collect::<Result<Vec<_>>>()?;
+    let urls = found.iter().map(|path| file_url(path)).collect::<Result<Vec<_>>>()?;
     let format: Arc<dyn FileFormat> = match &options.format {
         Format::Parquet => Arc::new(ParquetFormat::default()),
         Format::Csv { separator, enclose, escape, has_header } => {
@@ -137,6 +135,12 @@ pub(super) async fn relation(
         .with_schema(schema);
     let table = Arc::new(ListingTable::try_new(config).map_err(query_error)?);
     if is_csv { values(table, &found) } else { lower_case(table) }
+}
+
+/// Exactly this file, whatever letters are in its name: nothing is searched for once it is known to be allowed.
+fn file_url(path: &Path) -> Result<ListingTableUrl> {
+    let url = Url::from_file_path(path).map_err(|()| no_files(&path.display().to_string()))?;
+    ListingTableUrl::try_new(url, None).map_err(query_error)
 }
 
 /// Columns of a CSV file as they are read: texts, whose names are numbers, `$1`, `$2`, ...

@@ -42,6 +42,25 @@ async fn parquet_files_are_a_relation() {
 }
 
 #[tokio::test]
+async fn a_file_is_read_whatever_letters_its_name_has() {
+    let place = Place::new().await;
+    for (number, name) in
+        ["a1.csv", "a[1].csv", "a%5B1%5D.csv", "a b#c?.csv", "{ä}.csv"].iter().enumerate()
+    {
+        std::fs::write(place.files().join(name), format!("{number}\n")).expect("writes");
+    }
+    let csv = "\"format\" = \"csv\"";
+    for (name, expected) in
+        [("a[1].csv", "1"), ("a%5B1%5D.csv", "2"), ("a b#c?.csv", "3"), ("{ä}.csv", "4")]
+    {
+        let files = call(&place, name, csv);
+        assert_eq!(place.rows(&format!("SELECT * FROM {files}")).await, [expected], "{name}");
+    }
+    let all = call(&place, "a*", csv);
+    assert_eq!(place.value(&format!("SELECT COUNT(*) FROM {all}")).await, "4");
+}
+
+#[tokio::test]
 async fn csv_files_have_numbered_columns() {
     let place = Place::new().await;
     std::fs::write(place.files().join("a.csv"), "id;day;text\n1;2024-01-01;x\n2;\\N;\"y;z\"\n")
