@@ -1,5 +1,8 @@
 //! `FILES(...)`: local Parquet and CSV files as a relation.
 //!
+//! The columns of a CSV file are texts, as they are written: what they mean is for the column that they are loaded into, or
+//! a cast, to say. A guess from the first rows would change them (`00123`, `1.10`, decimals of many digits).
+//!
 //! A path may have `*` and `?` in its last part. A file is read only if it is, with all links followed, below a directory
 //! that the configuration allows; nothing is allowed by default.
 
@@ -19,7 +22,8 @@ use datafusion::datasource::listing::{
 };
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::functions::core::expr_fn::nullif;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, cast, lit};
+use datafusion::functions::string::expr_fn::btrim;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, lit};
 
 use url::Url;
 
@@ -29,8 +33,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// What MySQL's tools write for NULL. Nothing at all is NULL, too.
 const CSV_NULL: &str = r"\N";
-/// The same where types are found.
-const CSV_NULL_PATTERN: &str = r"^(\\N)?$";
+/// Encloses nothing: no text has this byte.
+const NO_QUOTE: u8 = 0xff;
 
 /// What a call says.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +46,17 @@ struct Options {
 #[derive(Debug, PartialEq, Eq)]
 enum Format {
     Parquet,
-    Csv { separator: u8, enclose: Option<u8>, escape: Option<u8>, has_header: bool },
+    Csv(Csv),
+}
+
+/// How a CSV file is spelled.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Csv {
+    separator: u8,
+    enclose: Option<u8>,
+    escape: Option<u8>,
+    has_header: bool,
+    trims: bool,
 }
 
 impl Options {
@@ -68,25 +82,67 @@ impl Options {
         let required = |key: &str| {
             find(key).ok_or_else(|| Error::invalid(format!("FILES() needs the property '{key}'")))
         };
-        let byte = |key: &str| find(key).map(|text| single_byte(key, text)).transpose();
         let format = match required("format")?.to_lowercase().as_str() {
             "parquet" => Format::Parquet,
-            "csv" => Format::Csv {
-                separator: byte("csv.column_separator")?.unwrap_or(b'\t'),
-                enclose: byte("csv.enclose")?,
-                escape: byte("csv.escape")?,
-                has_header: match find("csv.skip_header").unwrap_or("0") {
-                    "0" => false,
-                    "1" => true,
-                    _ => return Err(Error::unsupported("csv.skip_header is 0 or 1")),
-                },
-            },
+            "csv" => Format::Csv(Csv::parse(&find)?),
             other => {
                 let message = format!("FILES() reads parquet and csv, not '{other}'");
                 return Err(Error::unsupported(message));
             }
         };
         Ok(Self { path: required("path")?.to_owned(), format })
+    }
+}
+
+impl Csv {
+    fn parse<'a>(find: &dyn Fn(&str) -> Option<&'a str>) -> Result<Self> {
+        let byte = |key: &str| find(key).map(|text| single_byte(key, text)).transpose();
+        let truth = |key: &str| match find(key).unwrap_or("false").to_lowercase().as_str() {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            other => Err(Error::invalid(format!("{key} is true or false, not '{other}'"))),
+        };
+        if truth("auto_detect_types")? {
+            let message = "FILES() reads the columns of a CSV file as VARCHAR: leave out auto_detect_types, and CAST them";
+            return Err(Error::unsupported(message));
+        }
+        if !matches!(find("csv.row_delimiter"), None | Some("\n" | "\\n" | "\r\n" | "\\r\\n")) {
+            return Err(Error::unsupported("csv.row_delimiter is a line end, \\n or \\r\\n"));
+        }
+        let csv = Self {
+            separator: byte("csv.column_separator")?.unwrap_or(b'\t'),
+            enclose: byte("csv.enclose")?,
+            escape: byte("csv.escape")?,
+            has_header: match find("csv.skip_header").unwrap_or("0") {
+                "0" => false,
+                "1" => true,
+                _ => return Err(Error::unsupported("csv.skip_header is 0 or 1")),
+            },
+            trims: truth("csv.trim_space")?,
+        };
+        if csv.escape.is_some() && csv.enclose.is_none() {
+            return Err(Error::unsupported(
+                "csv.escape is for enclosed values: give csv.enclose, too",
+            ));
+        }
+        if csv.trims && csv.enclose.is_some() {
+            return Err(Error::unsupported(
+                "csv.trim_space is not for enclosed values: use TRIM()",
+            ));
+        }
+        Ok(csv)
+    }
+
+    fn options(&self) -> CsvOptions {
+        let mut options = CsvOptions::default().with_has_header(self.has_header);
+        options.delimiter = self.separator;
+        options.quote = self.enclose.unwrap_or(NO_QUOTE);
+        options.escape = self.escape;
+        // A file that is read in parts is cut at what looks like the end of a row.
+        options.newlines_in_values = Some(self.enclose.is_some());
+        // How many columns there are: the first row says so.
+        options.schema_infer_max_rec = Some(1);
+        options
     }
 }
 
@@ -115,26 +171,24 @@ pub(super) async fn relation(
     let urls = found.iter().map(|path| file_url(path)).collect::<Result<Vec<_>>>()?;
     let format: Arc<dyn FileFormat> = match &options.format {
         Format::Parquet => Arc::new(ParquetFormat::default()),
-        Format::Csv { separator, enclose, escape, has_header } => {
-            let mut csv = CsvOptions::default().with_has_header(*has_header);
-            csv.delimiter = *separator;
-            csv.quote = enclose.unwrap_or(b'"');
-            csv.escape = *escape;
-            csv.null_regex = Some(CSV_NULL_PATTERN.to_owned());
-            Arc::new(CsvFormat::default().with_options(csv))
-        }
+        Format::Csv(csv) => Arc::new(CsvFormat::default().with_options(csv.options())),
     };
     let state = engine.state();
     let listing = ListingOptions::new(format).with_file_extension("");
     let first = urls.first().ok_or_else(|| no_files(&options.path))?;
     let found = listing.infer_schema(state, first).await.map_err(query_error)?;
-    let is_csv = matches!(options.format, Format::Csv { .. });
-    let schema = if is_csv { texts(&found) } else { Arc::clone(&found) };
+    let schema = match &options.format {
+        Format::Csv(_) => texts(&found),
+        Format::Parquet => found,
+    };
     let config = ListingTableConfig::new_with_multi_paths(urls)
         .with_listing_options(listing)
         .with_schema(schema);
     let table = Arc::new(ListingTable::try_new(config).map_err(query_error)?);
-    if is_csv { values(table, &found) } else { lower_case(table) }
+    match &options.format {
+        Format::Csv(csv) => values(table, csv),
+        Format::Parquet => lower_case(table),
+    }
 }
 
 /// Exactly this file, whatever letters are in its name: nothing is searched for once it is known to be allowed.
@@ -150,13 +204,13 @@ fn texts(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Texts as values of the types that were found; [`CSV_NULL`] is NULL.
-fn values(texts: Arc<dyn TableProvider>, found: &Schema) -> Result<Arc<dyn TableProvider>> {
-    projected(texts, &|place, column| {
+/// Texts as they are meant: [`CSV_NULL`] is NULL.
+fn values(texts: Arc<dyn TableProvider>, csv: &Csv) -> Result<Arc<dyn TableProvider>> {
+    projected(texts, &|_, column| {
         let name = column.name.clone();
-        let to =
-            found.fields().get(place).map_or(DataType::Utf8, |field| field.data_type().clone());
-        cast(nullif(Expr::Column(column), lit(CSV_NULL)), to).alias(name)
+        let text = Expr::Column(column);
+        let text = if csv.trims { btrim(vec![text]) } else { text };
+        nullif(text, lit(CSV_NULL)).alias(name)
     })
 }
 
@@ -296,8 +350,7 @@ mod tests {
     #[test]
     fn properties_are_checked() {
         let csv = pairs(&[("path", "/a"), ("format", "CSV"), ("csv.column_separator", ";")]);
-        let format =
-            Format::Csv { separator: b';', enclose: None, escape: None, has_header: false };
+        let format = Format::Csv(Csv { separator: b';', ..Csv::default() });
         assert_eq!(
             Options::parse(&csv).expect("is fine"),
             Options { path: "/a".to_owned(), format }
@@ -308,6 +361,10 @@ mod tests {
             pairs(&[("path", "/a"), ("format", "orc")]),
             pairs(&[("path", "/a"), ("format", "csv"), ("x", "y")]),
             pairs(&[("path", "/a"), ("format", "csv"), ("csv.enclose", "ab")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("csv.escape", "\\")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("csv.row_delimiter", ";")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("csv.trim_space", "yes")]),
+            pairs(&[("path", "/a"), ("format", "csv"), ("auto_detect_types", "true")]),
         ] {
             assert!(Options::parse(&wrong).is_err(), "{wrong:?}");
         }
