@@ -25,12 +25,14 @@ pub(super) fn query_session(session: &Session, catalog: &Arc<Catalog>) -> QueryS
     let (name, host) = &session.user;
     let variables = session_variables(session);
     let time_zone = variables.get("time_zone").map(String::as_str);
+    let zone_micros = offset_micros(time_zone.unwrap_or_default());
     QuerySession {
         catalog: Arc::clone(catalog),
         database: session.database.clone(),
         user: format!("'{name}'@'{host}'"),
         connection_id: session.connection_id,
-        now_micros: now_micros() + offset_micros(time_zone.unwrap_or_default()),
+        now_micros: now_micros() + zone_micros,
+        zone_micros,
         variables: Arc::new(variables),
         reader: Some(Arc::new(UserReader::new(name, host))),
     }

@@ -3,8 +3,8 @@
 //! A table of a query is made, filled, and dropped again when the filling fails or is given up.
 
 use cairn_sql::statement::{AlterTable, CreateTable, QualifiedName};
-use cairn_warehouse::catalog::model::Id;
-use cairn_warehouse::ddl::TableDefinition;
+use cairn_warehouse::catalog::model::{ColumnDefault, Id};
+use cairn_warehouse::ddl::{TableChange, TableDefinition};
 use cairn_warehouse::load::{LoadReport, LoadRequest};
 use cairn_warehouse::query::QuerySession;
 use cairn_warehouse::{Error, Subject, Warehouse};
@@ -15,7 +15,7 @@ use super::data::query_session;
 use super::existence::{dropped, made};
 use super::{definition, done};
 use crate::account::privilege::Action;
-use crate::clock::timestamp;
+use crate::clock::{shown, timestamp};
 use crate::frontend::Frontend;
 use crate::mysql::{Answer, Done, SqlError};
 use crate::refusal;
@@ -185,8 +185,17 @@ pub(super) async fn alter(
 ) -> Result<Answer, SqlError> {
     let (database, name) = session.qualified(&name)?;
     let frontend = &session.frontend;
-    session.require(&frontend.warehouse.catalog(), Action::table("ALTER", &database, &name))?;
-    let changes = changes.into_iter().map(definition::change).collect::<Result<_, _>>()?;
+    let catalog = frontend.warehouse.catalog();
+    session.require(&catalog, Action::table("ALTER", &database, &name))?;
+    let mut changes = changes.into_iter().map(definition::change).collect::<Result<Vec<_>, _>>()?;
+    let now = shown(query_session(session, &catalog).now_micros.div_euclid(1000));
+    for change in &mut changes {
+        if let TableChange::AddColumn(column) = change
+            && column.default == Some(ColumnDefault::CurrentTimestamp)
+        {
+            column.initial = Some(now.clone());
+        }
+    }
     let altered = frontend.warehouse.alter_table(&database, &name, changes, timestamp()).await;
     altered.map_err(refusal::of_warehouse)?;
     frontend.refreshes.after_change(&database, &name);

@@ -159,3 +159,17 @@ async fn all_changes_of_a_statement_or_none() {
     assert_eq!(rig.root.code("ALTER TABLE t RENAME w").await, 5502);
     assert_eq!(rig.root.code("ALTER TABLE u ADD COLUMN K INT").await, 1060);
 }
+
+#[tokio::test]
+async fn the_time_of_a_new_column_is_that_of_the_session() {
+    let mut rig = Rig::new().await;
+    rig.root.done("SET time_zone = '+08:00'").await;
+    rig.root.done("CREATE TABLE t (k INT)").await;
+    rig.root.done("INSERT INTO t VALUES (1)").await;
+    rig.root.done("ALTER TABLE t ADD COLUMN at DATETIME DEFAULT CURRENT_TIMESTAMP").await;
+    rig.root.done("INSERT INTO t (k) VALUES (2)").await;
+    let old_and_new = "SELECT TIMESTAMPDIFF(HOUR, MIN(at), MAX(at)) FROM t";
+    assert_eq!(rig.root.rows(old_and_new).await, ["0"]);
+    let utc = "SELECT FROM_UNIXTIME(UNIX_TIMESTAMP()) = LEFT(CAST(NOW() AS VARCHAR(30)), 19)";
+    assert_eq!(rig.root.rows(utc).await, ["true"]);
+}

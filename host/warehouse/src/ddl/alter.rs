@@ -89,8 +89,8 @@ fn with_column(
     column.initial = match &column.default {
         Some(ColumnDefault::Value(text)) => Some(text.clone()),
         Some(ColumnDefault::CurrentTimestamp) => {
-            let now = now.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-            Some(calendar::show(now))
+            let utc = || calendar::show(now.to_zoned(jiff::tz::TimeZone::UTC).datetime());
+            column.initial.take().or_else(|| Some(utc()))
         }
         None if column.nullable => None,
         None => {

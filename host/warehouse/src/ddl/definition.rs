@@ -105,7 +105,8 @@ pub struct DistributionDefinition {
 /// A change of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableChange {
-    /// A new last column.
+    /// A new last column. Where its default is the current time, `initial` says what the clock of the session shows; none
+    /// is UTC.
     AddColumn(Column),
     /// A column goes.
     DropColumn(String),

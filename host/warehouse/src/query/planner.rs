@@ -27,8 +27,16 @@ impl ExprPlanner for MySqlOperators {
                 planned(left, Operator::Divide, not_zero(right))
             }
             BinaryOperator::MyIntegerDivide => {
-                let (left, right) = (cast(left, DataType::Int64), cast(right, DataType::Int64));
-                planned(left, Operator::Divide, not_zero(right))
+                let is_whole = is_whole(&left, schema) && is_whole(&right, schema);
+                let operand = |expr: Expr| match expr.get_type(schema) {
+                    _ if is_whole => cast(expr, DataType::Int64),
+                    Ok(data_type) if data_type.is_numeric() => expr,
+                    _ => cast(expr, DataType::Float64),
+                };
+                let (left, right) = (Box::new(operand(left)), Box::new(not_zero(operand(right))));
+                let quotient = BinaryExpr { left, op: Operator::Divide, right };
+                // Cut off, not rounded.
+                PlannerResult::Planned(cast(Expr::BinaryExpr(quotient), DataType::Int64))
             }
             BinaryOperator::Modulo => planned(left, Operator::Modulo, not_zero(right)),
             BinaryOperator::Eq

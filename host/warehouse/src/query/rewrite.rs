@@ -234,7 +234,7 @@ fn rewrite_binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     match op {
         BinaryOperator::Spaceship => Expr::IsNotDistinctFrom(left, right),
         BinaryOperator::StringConcat => Expr::BinaryOp { left, op: BinaryOperator::Or, right },
-        BinaryOperator::Xor => Expr::BinaryOp { left, op: BinaryOperator::NotEq, right },
+        BinaryOperator::Xor => differ(differ(*left, zero()), differ(*right, zero())),
         BinaryOperator::Plus | BinaryOperator::Minus => {
             let is_minus = op == BinaryOperator::Minus;
             match (*left, *right) {
@@ -249,6 +249,16 @@ fn rewrite_binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
         }
         _ => Expr::BinaryOp { left, op, right },
     }
+}
+
+/// `(left <> right)`
+fn differ(left: Expr, right: Expr) -> Expr {
+    let (left, right) = (Box::new(left), Box::new(right));
+    Expr::Nested(Box::new(Expr::BinaryOp { left, op: BinaryOperator::NotEq, right }))
+}
+
+fn zero() -> Expr {
+    number("0".to_owned())
 }
 
 /// A cast gives NULL where MySQL does, and text as MySQL prints it.

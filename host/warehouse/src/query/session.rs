@@ -23,6 +23,8 @@ pub struct QuerySession {
     pub variables: Arc<BTreeMap<String, String>>,
     /// The time of `now()`: microseconds since 1970-01-01, read off the session's wall clock.
     pub now_micros: i64,
+    /// How far that clock is ahead of UTC.
+    pub zone_micros: i64,
     /// What the session may read; none is everything.
     pub reader: Option<Arc<dyn Reader>>,
 }
@@ -46,6 +48,7 @@ impl QuerySession {
             connection_id: 0,
             variables: Arc::default(),
             now_micros,
+            zone_micros: 0,
             reader: None,
         }
     }

@@ -82,6 +82,7 @@ impl Place {
             connection_id: 7,
             variables: Arc::new(variables),
             now_micros: NOW_MICROS,
+            zone_micros: 0,
             reader: None,
         }
     }

@@ -62,6 +62,11 @@ pub(super) fn rewrite(mut function: Function, session: &QuerySession) -> Result<
         return group_concat(function);
     }
     if let Some(arguments) = plain_arguments(&function)
+        && let Some(expr) = in_zone(&name, arguments, session)
+    {
+        return Ok(expr);
+    }
+    if let Some(arguments) = plain_arguments(&function)
         && let Some(expr) = by_arguments(&name, arguments)
     {
         return Ok(expr);
@@ -127,7 +132,10 @@ fn of_session(name: &str, function: &Function, session: &QuerySession) -> Option
             call("cast_date", vec![text(time()?.get(..10).unwrap_or_default())])
         }
         "curtime" | "current_time" => text(time()?.get(11..19).unwrap_or_default()),
-        "unix_timestamp" => call("unix_timestamp", vec![text(&time()?)]),
+        "unix_timestamp" => {
+            let micros = session.now_micros - session.zone_micros;
+            number(micros.div_euclid(civil::MICROS_PER_SECOND).to_string())
+        }
         "database" | "schema" => session.database.as_deref().map_or_else(null, text),
         "catalog" | "current_catalog" => text(super::CATALOG),
         "user" | "current_user" | "session_user" | "system_user" => text(&session.user),
@@ -137,6 +145,30 @@ fn of_session(name: &str, function: &Function, session: &QuerySession) -> Option
         "last_insert_id" | "row_count" | "found_rows" => number("0".to_owned()),
         _ => return None,
     })
+}
+
+/// Seconds since 1970-01-01 UTC of a time that the session reads off its clock, and back.
+fn in_zone(name: &str, mut arguments: Vec<Expr>, session: &QuerySession) -> Option<Expr> {
+    let ahead = session.zone_micros / civil::MICROS_PER_SECOND;
+    if ahead == 0 {
+        return None;
+    }
+    let shifted = |expr: Expr, op| {
+        let (left, right) = (Box::new(expr), Box::new(number(ahead.unsigned_abs().to_string())));
+        Expr::Nested(Box::new(Expr::BinaryOp { left, op, right }))
+    };
+    let (forward, back) = match ahead > 0 {
+        true => (BinaryOperator::Plus, BinaryOperator::Minus),
+        false => (BinaryOperator::Minus, BinaryOperator::Plus),
+    };
+    match (name, arguments.as_mut_slice()) {
+        ("unix_timestamp", [_]) => Some(shifted(call(name, arguments), back)),
+        ("from_unixtime", [seconds, ..]) => {
+            *seconds = shifted(std::mem::replace(seconds, null()), forward);
+            Some(call(name, arguments))
+        }
+        _ => None,
+    }
 }
 
 /// The arguments of a call that is nothing but a name and arguments.

@@ -128,3 +128,27 @@ fn files_and_partitions_become_relations_of_the_query() {
     let error = rewrite(&mut parse("SELECT * FROM other(1)"), &session()).expect_err("unknown");
     assert!(error.to_string().contains("Unknown table function"));
 }
+
+#[test]
+fn seconds_since_1970_are_counted_in_utc() {
+    let time = session().now_micros;
+    let in_zone = |hours: i64, sql: &str| {
+        let zone_micros = hours * 3600 * crate::civil::MICROS_PER_SECOND;
+        let session =
+            QuerySession { now_micros: time + zone_micros, zone_micros, ..session() };
+        let mut query = parse(sql);
+        rewrite(&mut query, &session).expect("the query is fine");
+        query.to_string()
+    };
+    for hours in [-3, 0, 8] {
+        assert_eq!(in_zone(hours, "SELECT UNIX_TIMESTAMP()"), "SELECT 1714979289");
+    }
+    assert_eq!(
+        in_zone(8, "SELECT UNIX_TIMESTAMP(a), FROM_UNIXTIME(b, 'x')"),
+        "SELECT (unix_timestamp(a) - 28800), from_unixtime((b + 28800), 'x')"
+    );
+    assert_eq!(
+        in_zone(-3, "SELECT UNIX_TIMESTAMP(a), FROM_UNIXTIME(b)"),
+        "SELECT (unix_timestamp(a) + 10800), from_unixtime((b - 10800))"
+    );
+}
