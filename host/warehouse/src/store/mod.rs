@@ -6,7 +6,6 @@
 //! written, and the next start reads what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,10 +13,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{Database, ReadableDatabase};
 use serde_json::Value;
 
+use crate::Result;
 use crate::catalog::Catalog;
 use crate::catalog::model::Id;
-use crate::segment::{self, Segment, SegmentFiles, sync_directory};
-use crate::{Error, Result};
+use crate::segment::{self, Segment, SegmentFiles, make_directory, sync_directory};
 
 mod fault;
 mod load;
@@ -253,13 +252,29 @@ fn adopt(catalog: &Catalog, files: &Arc<SegmentFiles>) -> BTreeMap<Id, BTreeSet<
     named
 }
 
-/// The directory, durably.
+/// The directory, durably, and all above it that are missing (W1).
 fn make_durable(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory).map_err(|error| Error::io("create", directory, error))?;
-    match directory.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_directory(parent),
-        _ => Ok(()),
+    for (directory, parent) in entries(directory, &|path| path.is_dir()).into_iter().rev() {
+        make_directory(directory)?;
+        sync_directory(parent)?;
     }
+    Ok(())
+}
+
+/// The directory and those above it that are missing, each with where its entry is; the outermost is last.
+fn entries<'a>(directory: &'a Path, is_there: &dyn Fn(&Path) -> bool) -> Vec<(&'a Path, &'a Path)> {
+    let mut entries = Vec::new();
+    let mut next = directory;
+    while let Some(parent) = next.parent() {
+        // Where a path of one name is.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        entries.push((next, parent));
+        if is_there(parent) {
+            break;
+        }
+        next = parent;
+    }
+    entries
 }
 
 /// What the locks of this file guard is replaced in one step: a thread that died left it whole.

@@ -1,3 +1,4 @@
+use std::fs;
 use std::io::Write;
 
 use proptest::prelude::*;
@@ -434,4 +435,23 @@ fn a_dangling_row_is_damage() {
     let error = Store::open(directory.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("table 5 belongs to 1, which is missing"), "{error}");
+}
+
+#[test]
+fn w1_every_directory_on_the_way_to_the_data_is_durable() {
+    let root = tempfile::tempdir().unwrap();
+    let data = root.path().join("a/b/data");
+    drop(Store::open(&data).unwrap());
+    drop(Store::open(&data).unwrap());
+
+    let entries = |path: &'static str, there: &str| {
+        let found = super::entries(Path::new(path), &|path| path == Path::new(there));
+        let shown = |path: &Path| path.display().to_string();
+        found.iter().map(|(path, parent)| (shown(path), shown(parent))).collect::<Vec<_>>()
+    };
+    let pair = |path: &str, parent: &str| (path.to_owned(), parent.to_owned());
+    assert_eq!(entries("/a/b/c", "/a"), [pair("/a/b/c", "/a/b"), pair("/a/b", "/a")]);
+    assert_eq!(entries("data", "."), [pair("data", ".")]);
+    assert_eq!(entries("d/data", "."), [pair("d/data", "d"), pair("d", ".")]);
+    assert_eq!(entries("/data", "/"), [pair("/data", "/")]);
 }

@@ -1,11 +1,12 @@
 //! A load that fails or is given up leaves nothing: no row, no file.
 
+use cairn_warehouse::ddl::TableDefinition;
 use cairn_warehouse::load::LoadConfig;
 use cairn_warehouse::{Error, ErrorKind};
 use datafusion::arrow::array::RecordBatch;
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::place::{Place, into, keyed, monthly, table};
+use crate::place::{Place, hash, into, keyed, monthly, table};
 
 /// Small enough that every batch becomes a segment at once.
 fn eager() -> LoadConfig {

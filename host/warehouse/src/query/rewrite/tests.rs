@@ -134,8 +134,7 @@ fn seconds_since_1970_are_counted_in_utc() {
     let time = session().now_micros;
     let in_zone = |hours: i64, sql: &str| {
         let zone_micros = hours * 3600 * crate::civil::MICROS_PER_SECOND;
-        let session =
-            QuerySession { now_micros: time + zone_micros, zone_micros, ..session() };
+        let session = QuerySession { now_micros: time + zone_micros, zone_micros, ..session() };
         let mut query = parse(sql);
         rewrite(&mut query, &session).expect("the query is fine");
         query.to_string()
