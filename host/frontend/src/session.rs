@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use cairn_sql::Statement;
 use cairn_sql::statement::QualifiedName;
 use cairn_warehouse::catalog::Catalog;
 
@@ -102,8 +103,7 @@ impl Session {
 impl SqlSession for Session {
     async fn execute(&mut self, sql: &str) -> Result<Answer, SqlError> {
         let _running = self.connection.as_ref().map(|connection| connection.show_statement(sql));
-        let statement = cairn_sql::parse_one(sql)
-            .map_err(|error| SqlError::new(1064, "42000", error.to_string()))?;
+        let statement = parse(sql.to_owned()).await?;
         tracing::debug!(user = self.user.0, sql = %cairn_sql::mask(sql), "statement");
         execute::run(self, statement).await
     }
@@ -115,4 +115,13 @@ impl SqlSession for Session {
     fn reset(&mut self) {
         self.variables.clear();
     }
+}
+
+/// Parses away from the threads of connections: a statement may have megabytes.
+async fn parse(sql: String) -> Result<Statement, SqlError> {
+    let parsed = tokio::task::spawn_blocking(move || cairn_sql::parse_one(&sql)).await;
+    let parsed = parsed.map_err(|error| {
+        SqlError::new(1105, "HY000", format!("the statement could not be parsed: {error}"))
+    })?;
+    parsed.map_err(|error| SqlError::new(1064, "42000", error.to_string()))
 }

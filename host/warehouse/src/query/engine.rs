@@ -16,6 +16,8 @@ use datafusion::execution::session_state::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::object_store::local::LocalFileSystem;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::memory::MemoryStream;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as PlannedStatement;
@@ -29,7 +31,7 @@ use super::result::QueryStream;
 use super::rewrite::{CATALOG, rewrite};
 use super::scan::{SEGMENTS_URL, ScanLog};
 use super::session::QuerySession;
-use super::{declared, functions};
+use super::{declared, functions, values};
 use crate::arrow_types::column_of;
 use crate::catalog::model::Column;
 use crate::{Error, ErrorKind, Result, Warehouse};
@@ -107,6 +109,10 @@ impl QueryEngine {
 
     /// Runs a query.
     pub async fn query(&self, session: &QuerySession, query: Query) -> Result<QueryStream> {
+        let query = match literals(query).await? {
+            Ok(rows) => return Ok(rows),
+            Err(query) => query,
+        };
         self.run(session, query, None).await
     }
 
@@ -241,6 +247,28 @@ impl QueryEngine {
     pub(super) fn allowed_paths(&self) -> &[PathBuf] {
         &self.shared.allowed_paths
     }
+}
+
+/// The rows of a query that is nothing but literals, made on a thread that may take its time; else the query.
+async fn literals(query: Query) -> Result<Result<QueryStream, Query>> {
+    if values::of(&query).is_none() {
+        return Ok(Err(query));
+    }
+    let made = move || match values::of(&query).and_then(values::batch) {
+        Some(batch) => Ok(batch),
+        None => Err(query),
+    };
+    let made = tokio::task::spawn_blocking(made).await.map_err(|error| {
+        Error::new(ErrorKind::Query, "the rows of VALUES were given up").with_source(error)
+    })?;
+    let batch = match made {
+        Ok(batch) => batch,
+        Err(query) => return Ok(Err(query)),
+    };
+    let schema = batch.schema();
+    let rows = MemoryStream::try_new(vec![batch], Arc::clone(&schema), None).map_err(query_error)?;
+    let plan = Arc::new(EmptyExec::new(Arc::clone(&schema)));
+    Ok(Ok(QueryStream::new(schema, Box::pin(rows), plan, Vec::new())))
 }
 
 impl Planned {

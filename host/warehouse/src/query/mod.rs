@@ -27,6 +27,7 @@ pub(crate) mod rollup;
 pub(crate) mod scan;
 mod session;
 mod stored;
+mod values;
 mod view;
 
 pub use engine::{QueryConfig, QueryEngine};

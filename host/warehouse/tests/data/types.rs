@@ -3,8 +3,10 @@
 use cairn_warehouse::catalog::model::{ColumnDefault, ColumnType, KeysKind};
 use cairn_warehouse::ddl::TableDefinition;
 use cairn_warehouse::load::LoadRequest;
+use cairn_warehouse::query::QueryStream;
 
-use crate::place::{Place, column, hash, into, names, table};
+use crate::given_up::run;
+use crate::place::{Place, column, hash, into, names, parse, table};
 
 const TYPES: [(&str, ColumnType, &str, &str); 15] = [
     ("c_boolean", ColumnType::Boolean, "TRUE", "true"),
@@ -145,4 +147,38 @@ async fn a_number_is_never_counted_twice() {
     }
     let rows = place.rows("SELECT * FROM t ORDER BY id").await;
     assert_eq!(rows, ["9223372036854775806|1", "9223372036854775807|2"]);
+}
+
+/// A LIMIT makes the planner plan them.
+#[tokio::test]
+async fn values_are_the_same_with_and_without_the_planner() {
+    let place = Place::new().await;
+    for rows in [
+        "VALUES (1, 'a', NULL), (-2, NULL, NULL)",
+        "VALUES (TRUE, 1.50), (FALSE, -0.125), (NULL, 3)",
+        "VALUES (18446744073709551615, .5), (-1, 12.)",
+        "VALUES ('it''s', \"quoted\"), ('', 'ä\\\\')",
+        "VALUES (1, 2), ('7', 3)",
+        "VALUES (1e2), (1 + 1)",
+    ] {
+        let planned = place.rows(&format!("{rows} LIMIT 10")).await;
+        assert_eq!(place.rows(rows).await, planned, "{rows}");
+        let names = |stream: QueryStream| {
+            let fields = stream.schema().fields().iter();
+            fields.map(|field| field.name().clone()).collect::<Vec<_>>()
+        };
+        let planned = names(place.stream(&format!("{rows} LIMIT 10")).await.expect("runs"));
+        assert_eq!(names(place.stream(rows).await.expect("runs")), planned, "{rows}");
+    }
+}
+
+#[tokio::test]
+async fn many_literals_do_not_hold_up_the_thread_of_a_connection() {
+    let place = Place::new().await;
+    let rows = vec!["(1, NULL, 'a')"; 20_000].join(", ");
+    let (session, query) = (place.session(), parse(&format!("VALUES {rows}")));
+    let mut query = Box::pin(place.engine.query(&session, query));
+    assert!(!run(&mut query, 1).await, "it waits for another thread");
+    let rows = query.await.expect("runs").collect().await.expect("has rows");
+    assert_eq!(rows.iter().map(|batch| batch.num_rows()).sum::<usize>(), 20_000);
 }
