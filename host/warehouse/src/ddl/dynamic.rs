@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
@@ -257,26 +259,30 @@ pub(crate) fn apply(
 
 impl Warehouse {
     /// Makes the dynamic partitions that are due at `now` and removes those whose time is over. A table that fails does
-    /// not stop the others; the first failure is the answer.
+    /// not stop the others, nor does one that is being loaded into; the first failure is the answer.
     pub async fn maintain(&self, now: Timestamp) -> Result<Maintenance> {
+        let catalog = self.catalog();
+        let mut running = FuturesUnordered::new();
+        for database in catalog.databases() {
+            let tables = database.tables().filter(|table| !table.row().restoring);
+            running
+                .extend(tables.map(|table| self.maintain_table(&database.row().name, table, now)));
+        }
         let mut done = Ok(Maintenance::default());
-        for database in self.catalog().databases() {
-            for table in database.tables().filter(|table| !table.row().restoring) {
-                let one = self.maintain_table(&database.row().name, table, now).await;
-                done = match (done, one) {
-                    (Ok(all), Ok(one)) => Ok(Maintenance {
-                        added: all.added + one.added,
-                        removed: all.removed + one.removed,
-                    }),
-                    // Dropped, or taken by a restore, since the catalog was read.
-                    (done, Err(error))
-                        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Busy) =>
-                    {
-                        done
-                    }
-                    (Err(error), _) | (_, Err(error)) => Err(error),
-                };
-            }
+        while let Some(one) = running.next().await {
+            done = match (done, one) {
+                (Ok(all), Ok(one)) => Ok(Maintenance {
+                    added: all.added + one.added,
+                    removed: all.removed + one.removed,
+                }),
+                // Dropped, or taken by a restore, since the catalog was read.
+                (done, Err(error))
+                    if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Busy) =>
+                {
+                    done
+                }
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
         }
         done
     }

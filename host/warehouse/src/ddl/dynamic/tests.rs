@@ -175,3 +175,31 @@ async fn rules_that_make_no_sense_are_refused() {
         "Dynamic partition only support single-column range partition"
     );
 }
+
+#[tokio::test]
+async fn a_table_that_is_loaded_into_does_not_hold_up_the_others() {
+    let (_directory, warehouse) = warehouse().await;
+    // Before and behind it, by any order.
+    for name in ["s", "t", "u"] {
+        let definition = TableDefinition { name: name.to_owned(), ..dynamic(&DAYS) };
+        warehouse.create_table("d", definition, now()).await.unwrap();
+    }
+    let catalog = warehouse.catalog();
+    let lock = warehouse.write_lock(catalog.table("d", "t").unwrap().row().id).await;
+    let count = |name: &str| {
+        let catalog = warehouse.catalog();
+        catalog.table("d", name).unwrap().partitions().filter(|row| row.name == "p20240519").count()
+    };
+    let maintained = warehouse.maintain(at("2024-05-18T00:00:00Z"));
+    let others = async {
+        while count("s") + count("u") < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let both = async {
+        tokio::select! { _ = maintained => panic!("t is locked"), () = others => {} }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), both).await.unwrap();
+    assert_eq!(count("t"), 0);
+    drop(lock);
+}
