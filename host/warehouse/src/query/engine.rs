@@ -266,7 +266,8 @@ async fn literals(query: Query) -> Result<Result<QueryStream, Query>> {
         Err(query) => return Ok(Err(query)),
     };
     let schema = batch.schema();
-    let rows = MemoryStream::try_new(vec![batch], Arc::clone(&schema), None).map_err(query_error)?;
+    let rows =
+        MemoryStream::try_new(vec![batch], Arc::clone(&schema), None).map_err(query_error)?;
     let plan = Arc::new(EmptyExec::new(Arc::clone(&schema)));
     Ok(Ok(QueryStream::new(schema, Box::pin(rows), plan, Vec::new())))
 }

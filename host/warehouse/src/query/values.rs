@@ -169,7 +169,8 @@ mod tests {
     #[test]
     fn a_column_of_one_kind_has_a_type() {
         use DataType::{Boolean, Decimal128, Int64, Null, Utf8};
-        let sql = "VALUES (1, 'a', TRUE, NULL, 1.5), (-9223372036854775808, NULL, FALSE, NULL, -12.25)";
+        let sql =
+            "VALUES (1, 'a', TRUE, NULL, 1.5), (-9223372036854775808, NULL, FALSE, NULL, -12.25)";
         assert_eq!(types(sql), Some(vec![Int64, Utf8, Boolean, Null, Decimal128(4, 2)]));
         assert_eq!(
             types("VALUES (9223372036854775808), (-1), (NULL)"),

@@ -99,3 +99,18 @@ async fn many_segments_are_merged_into_one() {
     }
     assert_eq!(place.value("SELECT COUNT(*), SUM(k) FROM t").await, "8|2800");
 }
+
+#[tokio::test]
+async fn a_large_segment_stays_while_small_ones_are_merged() {
+    let place = Place::with(LoadConfig { max_segments: 3, ..LoadConfig::default() }).await;
+    place.create(TableDefinition { distribution: hash(&["k"], 1), ..table("t") }).await;
+    let rows: Vec<_> = (0..20_000).map(|k| format!("({k}, NULL, 'row {k}')")).collect();
+    place.insert("t", &format!("VALUES {}", rows.join(", "))).await;
+    let large = place.segment_numbers("t");
+    for k in 0..20 {
+        place.insert("t", &format!("VALUES ({k}, NULL, 'x')")).await;
+        let segments = place.segment_numbers("t");
+        assert!(segments.len() <= 3 && segments.contains(&large[0]), "{segments:?}");
+    }
+    assert_eq!(place.value("SELECT COUNT(*), COUNT(DISTINCT k) FROM t").await, "20020|20000");
+}
