@@ -23,19 +23,24 @@ impl PartitionIndex {
     /// Over these partitions, no two of which overlap.
     pub fn new(partitions: impl IntoIterator<Item = Arc<PartitionRow>>) -> Self {
         let mut index = Self::default();
-        for partition in partitions {
-            match &partition.bounds {
-                PartitionBounds::All => index.all = Some(partition),
-                PartitionBounds::Range { .. } => index.ranges.push(partition),
-                PartitionBounds::List(tuples) => {
-                    for tuple in tuples {
-                        index.lists.insert(tuple.clone(), Arc::clone(&partition));
-                    }
+        partitions.into_iter().for_each(|partition| index.add(partition));
+        index
+    }
+
+    /// Adds one that overlaps none of them.
+    pub fn add(&mut self, partition: Arc<PartitionRow>) {
+        match &partition.bounds {
+            PartitionBounds::All => self.all = Some(partition),
+            PartitionBounds::Range { from, .. } => {
+                let place = self.ranges.partition_point(|range| begin(range) <= from.as_slice());
+                self.ranges.insert(place, partition);
+            }
+            PartitionBounds::List(tuples) => {
+                for tuple in tuples {
+                    self.lists.insert(tuple.clone(), Arc::clone(&partition));
                 }
             }
         }
-        index.ranges.sort_by(|a, b| begin(a).cmp(begin(b)));
-        index
     }
 
     /// The partition of a row with these values of the partition columns.

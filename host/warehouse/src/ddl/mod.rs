@@ -27,6 +27,7 @@ pub use definition::{
 pub use dynamic::Maintenance;
 pub(crate) use dynamic::{PREFIX as DYNAMIC_PARTITION, would_remove};
 pub use materialized_view::with_rollup;
+pub(crate) use partition::MAX_AT_ONCE as MAX_NEW_PARTITIONS;
 pub use partition::{NewPartition, automatic_partition, partition_row};
 pub(crate) use property::COLOCATE_WITH;
 pub(crate) use table::check_colocation;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::refresh::Refreshed;
 use crate::catalog::model::{Id, PartitionRow, PartitionValue, Rollup, TableRow, Tablet};
 use crate::catalog::{Catalog, PartitionIndex, Table};
-use crate::ddl::{automatic_partition, partition_row};
+use crate::ddl::{MAX_NEW_PARTITIONS, automatic_partition, partition_row};
 use crate::segment::Segment;
 use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
 
@@ -29,6 +29,8 @@ pub(crate) struct TableDraft {
     table: Arc<Table>,
     partitions: BTreeMap<Id, Draft>,
     index: PartitionIndex,
+    /// Partitions that were made.
+    made: usize,
     /// Whether rows go into named partitions only.
     is_restricted: bool,
     changes: RowChanges,
@@ -76,6 +78,7 @@ impl TableDraft {
             warehouse,
             partitions: rows.iter().map(draft).collect(),
             index: PartitionIndex::new(rows),
+            made: 0,
             is_restricted: !named.is_empty(),
             changes: RowChanges::default(),
             table,
@@ -119,14 +122,17 @@ impl TableDraft {
         if self.is_restricted {
             return Err(self.nowhere(values));
         }
+        if self.made == MAX_NEW_PARTITIONS {
+            return Err(self.too_many());
+        }
         let new =
             automatic_partition(self.table.row(), values).map_err(|_| self.nowhere(values))?;
         let warehouse = self.warehouse.clone();
         let row = partition_row(self.table.row(), new, None, &mut || warehouse.next_id())?;
         let id = row.id;
+        self.index.add(Arc::new(row.clone()));
         self.partitions.insert(id, Draft { row, drafted_from: None, is_touched: true });
-        let rows = self.partitions.values().map(|draft| Arc::new(draft.row.clone()));
-        self.index = PartitionIndex::new(rows);
+        self.made += 1;
         Ok(id)
     }
 
@@ -143,6 +149,16 @@ impl TableDraft {
             self.table.row().name,
             key.join(", "),
             names.join(", "),
+        );
+        Error::invalid(message).about(Subject::Partition)
+    }
+
+    fn too_many(&self) -> Error {
+        let message = format!(
+            "One load makes at most {MAX_NEW_PARTITIONS} partitions of table {}: load fewer values of {} at a time, or \
+             partition by something coarser",
+            self.table.row().name,
+            self.table.row().partitioning.columns().join(", "),
         );
         Error::invalid(message).about(Subject::Partition)
     }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
 use datafusion::arrow::datatypes::SchemaRef;
+use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 
 use super::buffer::{BufferLimits, Buffers};
@@ -26,10 +27,14 @@ use crate::catalog::Table;
 use crate::catalog::model::{Id, TableRow};
 use crate::query::failure::query_error;
 use crate::query::{QueryEngine, QueryStream};
+use crate::segment::Segment;
 use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
 
 /// Rows that are converted and routed at a time: enough that splitting them costs little per row.
 const CHUNK_ROWS: usize = 64 * 1024;
+
+/// Segments that a load writes at a time when all its rows have come.
+const WRITERS: usize = 8;
 
 /// Bytes of one piece of a large batch.
 const PIECE_BYTES: usize = 16 << 20;
@@ -96,6 +101,14 @@ pub(super) struct Change {
     pub(super) stale: BTreeSet<TabletKey>,
     /// Held to the end of the commit (W4).
     lock: TableLock,
+}
+
+/// Rows of a tablet that are in a segment; none where there were no rows.
+#[derive(Debug)]
+struct Written {
+    key: TabletKey,
+    run: RecordBatch,
+    segment: Option<Arc<Segment>>,
 }
 
 impl Loader {
@@ -189,9 +202,7 @@ impl Change {
             }
         }
         (change, stage) = change.spread(stage, chunk.take()).await?;
-        while let Some((key, batches)) = stage.buffers.take_any() {
-            change.flush(key, batches).await?;
-        }
+        change.flush_all(&mut stage.buffers).await?;
         if table.columns.iter().any(|column| column.auto_increment) {
             change.draft.changes().next_auto_increment = Some(stage.input.next_number());
         }
@@ -215,18 +226,48 @@ impl Change {
         Ok((change, stage))
     }
 
+    /// Makes segments of all rows that wait, several at a time: most of the time of a small one is waiting for the disk.
+    async fn flush_all(&mut self, buffers: &mut Buffers) -> Result<()> {
+        let mut writing = FuturesUnordered::new();
+        loop {
+            while writing.len() < WRITERS
+                && let Some((key, batches)) = buffers.take_any()
+            {
+                writing.push(self.write(key, batches)?);
+            }
+            match writing.next().await {
+                Some(written) => self.add(written?).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
     /// Makes a segment of rows of one tablet.
     async fn flush(&mut self, key: TabletKey, batches: Vec<RecordBatch>) -> Result<()> {
-        let index = self.base_index();
-        let tablet = self.draft.tablet(key, index)?.id;
+        let written = self.write(key, batches)?.await?;
+        self.add(written).await
+    }
+
+    /// Writes rows of one tablet as a segment, on another thread.
+    fn write(
+        &self,
+        key: TabletKey,
+        batches: Vec<RecordBatch>,
+    ) -> Result<impl Future<Output = Result<Written>> + Send + use<>> {
+        let tablet = self.draft.tablet(key, self.base_index())?.id;
         let warehouse = self.loader.warehouse.clone();
         let (layout, order) = (self.layout.clone(), self.order.clone());
-        let (run, segment) = blocking(move || {
+        Ok(blocking(move || {
             let run = make_run(&batches, layout.schema(), &order)?;
             let segment = write_segment(&warehouse, tablet, &layout, &run)?;
-            Ok((run, segment))
-        })
-        .await?;
+            Ok(Written { key, run, segment })
+        }))
+    }
+
+    /// Adds a segment to its tablet; rows that it replaces go.
+    async fn add(&mut self, written: Written) -> Result<()> {
+        let index = self.base_index();
+        let Written { key, run, segment } = written;
         let Some(segment) = segment else { return Ok(()) };
         if let Some(key_columns) = self.order.key.clone() {
             let keys = KeySet::of(&run, &key_columns)?;

@@ -2,6 +2,7 @@
 //! distribution columns or in turn.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use datafusion::arrow::compute::take_record_batch;
@@ -49,9 +50,16 @@ impl Router {
         draft: &mut TableDraft,
     ) -> Result<Vec<(TabletKey, RecordBatch)>> {
         let mut rows: BTreeMap<TabletKey, Vec<u32>> = BTreeMap::new();
+        // Most partitions have as many tablets as the others.
+        let mut by_count: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
         for (partition, members) in self.by_partition(batch, draft)? {
-            let buckets = draft.bucket_count(partition);
-            let bucket_of = self.buckets(batch, buckets)?;
+            let bucket_of = match by_count.entry(draft.bucket_count(partition)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    let buckets = self.buckets(batch, *unknown.key())?;
+                    unknown.insert(buckets)
+                }
+            };
             for row in members {
                 let bucket = bucket_of.get(row as usize).copied().unwrap_or(0);
                 rows.entry(TabletKey { partition, bucket }).or_default().push(row);

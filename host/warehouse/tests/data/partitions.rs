@@ -4,7 +4,7 @@ use cairn_warehouse::catalog::model::ColumnType;
 use cairn_warehouse::ddl::{PartitionBy, PartitionSpec, TableDefinition};
 use cairn_warehouse::load::LoadRequest;
 
-use crate::place::{Place, column, into, monthly, names, parse, table};
+use crate::place::{Place, column, hash, into, monthly, names, parse, table};
 
 fn less_than(name: &str, bound: Option<&str>) -> PartitionSpec {
     PartitionSpec::LessThan { name: name.to_owned(), bound: vec![bound.map(str::to_owned)] }
@@ -132,4 +132,26 @@ async fn rows_in_turn_fill_every_tablet() {
         .map(|path| path.split('/').next().expect("a tablet").to_owned())
         .collect();
     assert_eq!(tablets.len(), 3);
+}
+
+#[tokio::test]
+async fn one_load_makes_a_bounded_number_of_partitions() {
+    let place = Place::new().await;
+    let partition_by = PartitionBy::Automatic { unit: None, columns: names(&["k"]) };
+    place
+        .create(TableDefinition { partition_by, distribution: hash(&["k"], 1), ..table("t") })
+        .await;
+    let rows = |count: usize| {
+        let rows: Vec<_> = (0..count).map(|k| format!("({k}, NULL, 'x')")).collect();
+        format!("VALUES {}", rows.join(", "))
+    };
+    let refusal = place.insert_refusal("t", &rows(4097)).await;
+    assert!(refusal.contains("at most 4096 partitions of table t"), "{refusal}");
+    assert_eq!(place.insert("t", &rows(300)).await, 300);
+    assert_eq!(place.insert("t", &rows(310)).await, 310);
+    let sql = "SELECT COUNT(*), COUNT(DISTINCT k), MIN(k), MAX(k) FROM t";
+    assert_eq!(place.rows(sql).await, ["610|310|0|309"]);
+    assert_eq!(place.segment_numbers("t").len(), 610);
+    let catalog = place.warehouse.catalog();
+    assert_eq!(catalog.table("d", "t").expect("is there").partitions().count(), 310);
 }
