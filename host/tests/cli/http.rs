@@ -8,7 +8,8 @@ use rustix::process::Signal;
 
 use crate::metrics_table::documented;
 use crate::place::Place;
-use crate::signals::{Running, slow_backup};
+use crate::running::Running;
+use crate::signals::slow_backup;
 
 /// Status, headers and body of one request.
 fn request(address: &str, method: &str, path: &str) -> (u16, String, String) {
@@ -39,7 +40,7 @@ fn serve(place: &Place, repositories: &[&str]) -> (Running, String) {
     let listen = ["--json", "serve", "--listen", "127.0.0.1:0"];
     let repositories: Vec<&str> =
         repositories.iter().flat_map(|location| ["--repo", location]).collect();
-    let mut running = Running::start(place, &[&listen[..], &repositories].concat());
+    let mut running = Running::start(place.command(&[&listen[..], &repositories].concat()));
     let event: serde_json::Value =
         serde_json::from_str(&running.wait_for("\"event\":\"serving\"")).unwrap();
     (running, event["address"].as_str().unwrap().to_owned())

@@ -4,6 +4,8 @@
 
 #[path = "../place/mod.rs"]
 mod place;
+#[path = "../running/mod.rs"]
+mod running;
 
 mod backup_restore;
 mod bad_input;

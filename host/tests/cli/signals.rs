@@ -1,19 +1,10 @@
 //! Signals to the real process, at points that it announces.
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ChildStderr, Stdio};
-
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::place::Place;
-
-/// The program running.
-pub(crate) struct Running {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-}
+use crate::running::Running;
 
 /// A backup that works for many seconds: 48 MiB of words at the highest level.
 pub(crate) fn slow_backup(place: &Place, more: &[&str]) -> Running {
@@ -25,46 +16,7 @@ pub(crate) fn slow_backup(place: &Place, more: &[&str]) -> Running {
     }
     place.write("wh/shop/words/p1/t1/segment.dat", &words);
     let verb = ["backup", "--repo", "repo", "--label", "slow", "--compression", "19"];
-    Running::start(place, &[&verb[..], more, &["wh"]].concat())
-}
-
-impl Running {
-    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Self { child, stderr }
-    }
-
-    /// Waits until stderr has a line with this text, and answers it.
-    pub(crate) fn wait_for(&mut self, text: &str) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            let length = self.stderr.read_line(&mut line).unwrap();
-            assert!(length > 0, "no {text:?} before the end of\n{seen}");
-            if line.contains(text) {
-                return line;
-            }
-            seen.push_str(&line);
-        }
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    /// Waits for the end: the exit code or else minus the signal, and stdout.
-    pub(crate) fn end(self) -> (i32, String) {
-        let Self { child, stderr } = self;
-        // What nobody reads any more may fill the pipe.
-        let drain = std::thread::spawn(move || stderr.lines().for_each(drop));
-        let output = child.wait_with_output().unwrap();
-        drain.join().unwrap();
-        let status = output.status.code().or(output.status.signal().map(|signal| -signal));
-        (status.unwrap(), String::from_utf8(output.stdout).unwrap())
-    }
+    Running::start(place.command(&[&verb[..], more, &["wh"]].concat()))
 }
 
 #[test]
@@ -115,7 +67,7 @@ fn two_backups_at_once_both_succeed() {
     let place = Place::new();
     let start = |label| {
         let arguments = ["backup", "--repo", "repo", "--label", label, "wh"];
-        Running::start(&place, &arguments)
+        Running::start(place.command(&arguments))
     };
     let running = ["a", "b", "c"].map(start);
     for running in running {
@@ -130,7 +82,7 @@ fn two_backups_at_once_both_succeed() {
 fn of_two_backups_of_one_label_one_succeeds() {
     let place = Place::new();
     let arguments = ["backup", "--repo", "repo", "--label", "same", "wh"];
-    let running = [(); 2].map(|()| Running::start(&place, &arguments));
+    let running = [(); 2].map(|()| Running::start(place.command(&arguments)));
     let mut statuses = running.map(|running| running.end().0);
     statuses.sort_unstable();
     assert_eq!(statuses, [0, 2]);

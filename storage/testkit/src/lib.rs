@@ -7,11 +7,13 @@
 //! - [`RecordingStorage`]: a storage that remembers what was done to it, so that a test can rebuild it as
 //!   a crash at any instant would have left it.
 //! - [`UndecidedStorage`]: a storage on which several creates of one path may win.
+//! - [`mariadb`]: the client of that name, for whoever serves SQL.
 //! - `S3Server` (feature `s3-server`): an S3 server in this process.
 //! - `servers` (feature `servers`): a real HDFS and Ceph's S3 gateway, started beside this process.
 
 pub mod conformance;
 mod fault;
+mod mariadb;
 mod patience;
 mod proxy;
 mod recording;
@@ -23,6 +25,7 @@ pub mod servers;
 mod undecided;
 
 pub use fault::{Fault, FaultHandle, FaultStorage};
+pub use mariadb::{mariadb, mariadb_reads};
 pub use patience::wait_until;
 pub use proxy::{Direction, Line, NetFault, TcpProxy};
 pub use recording::{Mutation, RecordingStorage};

@@ -7,9 +7,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_testkit::wait_until;
+use cairn_testkit::{mariadb, wait_until};
 
-use crate::programs::{Jdbc, java, mariadb, python};
+use crate::programs::{Jdbc, java, python};
 use crate::serve::{certificate, serve, serve_with};
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -19,16 +19,6 @@ struct Fetched {
     connector_j: PathBuf,
 }
 
-/// What `mariadb` prints of statements: tabs between values, no frames.
-pub(crate) fn mariadb<I: AsRef<OsStr>>(port: &str, arguments: &[I]) -> Option<Output> {
-    let run = Command::new("mariadb")
-        .args(["--no-defaults", "--default-character-set=utf8mb4", "--batch"])
-        .args(["--host", "127.0.0.1", "--port", port])
-        .args(arguments)
-        .output();
-    known("mariadb", "install Debian's mariadb-client", run)
-}
-
 /// Runs a script of this folder with the drivers for Python.
 pub(crate) fn python<I: AsRef<OsStr>>(script: &str, arguments: &[I]) -> Option<Output> {
     let fetched = fetched()?;
@@ -54,14 +44,11 @@ pub(crate) fn java<I: AsRef<OsStr>>(jdbc: Jdbc, arguments: &[I]) -> Option<Outpu
     };
     let run =
         Command::new("java").arg("-cp").arg(jar).arg(driver("Probe.java")).args(arguments).output();
-    known("java", "install a Java development kit of version 11 or later", run)
-}
-
-fn known(program: &str, cure: &str, run: std::io::Result<Output>) -> Option<Output> {
     match run {
         Ok(output) => Some(output),
         Err(error) => {
-            skip_unless_required("mysql", &format!("`{program}` cannot be run: {error}; {cure}"));
+            let cure = "install a Java development kit of version 11 or later";
+            skip_unless_required("mysql", &format!("`java` cannot be run: {error}; {cure}"));
             None
         }
     }
