@@ -2,7 +2,8 @@
 //!
 //! A statement is answered as soon as its job is written down (W7); a task of its own sees it through. One job runs for a database
 //! at a time, unless the setting allows more whose objects do not meet. A server that comes back begins unfinished jobs anew,
-//! under their ids: a backup finds what it had stored, a restore stages everything again.
+//! under their ids: a backup finds what it had stored, also its record, a restore stages everything again unless it is installed.
+//! The tables of a restore are its own from the moment it is accepted.
 
 mod row;
 mod run;
@@ -13,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_pipeline::{Canceller, Engine, ProgressSnapshot};
-use cairn_warehouse::Warehouse;
+use cairn_warehouse::{ObjectKind, RestoreClaim, Warehouse};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -26,6 +27,8 @@ pub(crate) use show::{backup_rows, restore_rows};
 
 /// The collection of documents that holds the rows.
 const COLLECTION: &str = "jobs";
+/// The collection of receipts: of restores that are installed and whose end is not yet written down.
+const RECEIPTS: &str = "installed_restores";
 /// Ended jobs that are kept for each database and kind, beside those of the time below.
 const KEPT_JOBS: usize = 1;
 /// How long ended jobs are kept: seven days, as StarRocks does.
@@ -82,9 +85,15 @@ struct Live {
     canceller: Mutex<Option<Canceller>>,
     progress: Mutex<ProgressSnapshot>,
     is_cancelled: AtomicBool,
+    /// Of a restore.
+    claim: Option<Arc<RestoreClaim>>,
 }
 
 impl Live {
+    fn new(claim: Option<Arc<RestoreClaim>>) -> Self {
+        Self { claim, ..Self::default() }
+    }
+
     /// Cancels the job, also one that has not reached the engine yet.
     fn cancel(&self) {
         // In one order with the switch: whoever puts it there afterwards sees the wish.
@@ -143,7 +152,12 @@ impl Jobs {
                 label = row.label,
                 "a job of before the restart begins anew"
             );
-            self.start(row.resumed())?;
+            let store = self.shared.warehouse.store();
+            let receipt = store.document(RECEIPTS, &key(row.id));
+            match receipt.map_err(refusal::of_warehouse)? {
+                Some(_) => self.change(row.ended(None, now_millis())),
+                None => self.start(row.resumed())?,
+            }
         }
         Ok(())
     }
@@ -174,8 +188,15 @@ impl Jobs {
                 "Can only run one backup or restore job of a database at same time",
             ));
         }
+        if let Some(writer) = table.values().find(|entry| writes_the_same(&entry.row, &row)) {
+            return Err(refusal::general(format!(
+                "Snapshot with name '{}' is being written by job {} of database {}",
+                row.label, writer.row.id, writer.row.database
+            )));
+        }
+        let claim = self.claim(&row)?;
         self.write(&row)?;
-        let live = Arc::new(Live::default());
+        let live = Arc::new(Live::new(claim));
         table.insert(id, Entry { row: row.clone(), live: Some(Arc::clone(&live)) });
         drop(table);
         self.spawn(row, live);
@@ -270,8 +291,22 @@ impl Jobs {
         Ok(())
     }
 
+    /// The existing tables of a restore become its own (W5).
+    fn claim(&self, row: &JobRow) -> Result<Option<Arc<RestoreClaim>>, SqlError> {
+        if row.is_backup() {
+            return Ok(None);
+        }
+        let claim = RestoreClaim::new(self.shared.warehouse.clone());
+        let claim = claim.with_receipt(RECEIPTS, &key(row.id));
+        let tables = [ObjectKind::Table, ObjectKind::MaterializedView].map(ObjectKind::as_str);
+        let objects = row.objects().iter().filter(|object| tables.contains(&&*object.kind));
+        let names = objects.map(|object| object.alias.as_ref().unwrap_or(&object.name).as_str());
+        claim.claim_named(&row.database, names).map_err(refusal::of_warehouse)?;
+        Ok(Some(Arc::new(claim)))
+    }
+
     fn start(&self, row: JobRow) -> Result<(), SqlError> {
-        let live = Arc::new(Live::default());
+        let live = Arc::new(Live::new(self.claim(&row)?));
         let mut table = self.lock();
         self.write(&row)?;
         table.insert(row.id, Entry { row: row.clone(), live: Some(Arc::clone(&live)) });
@@ -295,8 +330,10 @@ impl Jobs {
         let is_over = row.state.is_final();
         if let Some(entry) = table.get_mut(&row.id) {
             entry.row = row;
-            if is_over {
-                entry.live = None;
+            // Before SHOW tells of the end: who reads it there may load.
+            let ended = entry.live.take_if(|_| is_over);
+            if let Some(claim) = ended.as_ref().and_then(|live| live.claim.as_ref()) {
+                claim.release();
             }
         }
         drop(table);
@@ -308,8 +345,14 @@ impl Jobs {
     fn write(&self, row: &JobRow) -> Result<(), SqlError> {
         let document =
             serde_json::to_value(row).map_err(|error| refusal::corrupt("job", &error))?;
-        let store = self.shared.warehouse.store();
-        store.put_document(COLLECTION, &key(row.id), &document).map_err(refusal::of_warehouse)
+        let key = key(row.id);
+        let written = self.shared.warehouse.store().transact(|tx| {
+            if row.state.is_final() {
+                tx.remove_document(RECEIPTS, &key);
+            }
+            tx.put_document(COLLECTION, &key, &document)
+        });
+        written.map_err(refusal::of_warehouse)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
@@ -325,6 +368,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Ids in the order of their making.
 fn key(id: u64) -> String {
     format!("{id:020}")
+}
+
+/// Whether two backups would put one snapshot: only one of them may, so that a record tells whose it is.
+fn writes_the_same(there: &JobRow, new: &JobRow) -> bool {
+    let is_running_backup = there.is_backup() && !there.state.is_final();
+    let snapshot = |row: &JobRow| (row.repository.clone(), row.label.clone());
+    is_running_backup && new.is_backup() && snapshot(there) == snapshot(new)
 }
 
 /// Whether a job that there is keeps another from running.

@@ -3,26 +3,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_pipeline::tablet::SelectedItem;
+use cairn_pipeline::tablet::{SelectedItem, TabletSource};
 use cairn_pipeline::{
-    BackupRequest, Error, ErrorKind, JobHandle, RestoreItem, RestoreRequest, Selection,
+    BackupRequest, Error, ErrorKind, JobHandle, Repository, RestoreItem, RestoreRequest, Selection,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::row::{Failure, JobObjectRow, JobRow, JobTask, StatusCode};
 use super::{Jobs, Live, lock};
-use crate::clock::{now_millis, timestamp};
+use crate::clock::{Millis, now_millis, timestamp};
 use crate::mysql::SqlError;
 use crate::refusal;
 
 /// How often states and progress are looked at: often enough for a person who types SHOW.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The label has a record, which may be the one that this job put before a restart; or nobody heard whether it was put.
+const MAY_BE_COMMITTED: [&str; 2] = ["CAIRN-R004", "CAIRN-A005"];
 
 /// Why a job did not come to its end.
 enum Stop {
     /// It failed, or was cancelled: that is its end.
     Failed(Failure),
+    /// The same, if the record that there may be is not its own.
+    Unsure(Failure),
     /// The server stops: the next one begins the job anew.
     ServerStops,
 }
@@ -45,7 +49,7 @@ pub(super) async fn follow(jobs: Jobs, row: JobRow, live: Arc<Live>) {
     };
     let failure = match outcome {
         Ok(()) => None,
-        Err(Stop::Failed(failure)) => Some(failure),
+        Err(Stop::Failed(failure) | Stop::Unsure(failure)) => Some(failure),
         Err(Stop::ServerStops) => return,
     };
     if let Some(Failure { message, .. }) = &failure {
@@ -79,18 +83,27 @@ async fn run(
             let request = request.select(selection(&row.database, &objects));
             let objects = objects.iter().map(|object| backup_object(&row.database, object));
             let source = WarehouseSource::new(warehouse, objects.collect());
+            let origin = source.origin();
             let job = engine.backup(&repository, Arc::new(source), request);
-            watch(jobs, row, live, deadline, job).await
+            match watch(jobs, row, live, deadline, job).await {
+                Err(Stop::Unsure(failure)) => {
+                    let (label, since) = (row.label.clone(), row.created_at);
+                    let look = move || Ok(is_committed(&repository, &label, &origin, since));
+                    if blocking(look).await? { Ok(()) } else { Err(failure.into()) }
+                }
+                outcome => outcome,
+            }
         }
         JobTask::Restore { from_database, objects, replication_num, .. } => {
             let mut request = RestoreRequest::new(&row.label).map_err(failure_of)?;
             for item in restore_items(&from_database, &row.database, &objects) {
                 request = request.item(item);
             }
-            let sink = WarehouseSink::new(
-                warehouse,
-                RestoreSettings { replication_num, now: timestamp() },
-            );
+            let settings = RestoreSettings { replication_num, now: timestamp() };
+            let sink = match &live.claim {
+                Some(claim) => WarehouseSink::claimed(warehouse, settings, Arc::clone(claim)),
+                None => WarehouseSink::new(warehouse, settings),
+            };
             let job = engine.restore(&repository, Arc::new(sink), request);
             watch(jobs, row, live, deadline, job).await
         }
@@ -118,6 +131,7 @@ async fn watch<R>(
                     ErrorKind::Cancelled if is_late => timed_out(row).into(),
                     ErrorKind::Cancelled if live.is_cancelled() => cancelled(row).into(),
                     ErrorKind::Cancelled => Stop::ServerStops,
+                    _ if MAY_BE_COMMITTED.contains(&error.code()) => Stop::Unsure(failure_of(error)),
                     _ => failure_of(error).into(),
                 });
             }
@@ -135,6 +149,15 @@ async fn watch<R>(
             }
         }
     }
+}
+
+/// Whether the record of a label is the one that a job of this server put: of its jobs only one at a time may write a label.
+fn is_committed(repository: &Repository, label: &str, origin: &str, since: Millis) -> bool {
+    let record = repository.snapshot(label);
+    record.is_ok_and(|record| {
+        let taken = Millis::try_from(record.timestamp.as_unix_millis());
+        record.origin == origin && taken.is_ok_and(|taken| taken >= since)
+    })
 }
 
 async fn blocking<T: Send + 'static>(

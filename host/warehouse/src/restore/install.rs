@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::rebind::{self, Renames};
 use super::staged::{StagedTablets, TabletKey};
-use super::{Planned, PlannedPartition, RestoreSettings};
+use super::{Planned, PlannedPartition, RestoreClaim, RestoreSettings};
 use crate::catalog::model::{
     DatabaseRow, FunctionRow, Id, IndexTablets, PartitionRow, Partitioning, ResourceGroupRow,
     TableRow, Tablet, ViewRow,
@@ -14,13 +14,13 @@ use crate::source::BASE_INDEX;
 use crate::store::Transaction;
 use crate::{Error, Result, Warehouse, ddl};
 
-/// Makes everything that was staged live, and ends the marks of `marked` tables.
+/// Makes everything that was staged live, and ends the claim.
 pub(super) fn install(
     warehouse: &Warehouse,
     settings: RestoreSettings,
     objects: &[Planned],
     mut staged: HashMap<(u32, u32), StagedTablets>,
-    marked: &[Id],
+    claim: &RestoreClaim,
 ) -> Result<()> {
     let renames = renames(objects);
     warehouse.store().transact(|tx| {
@@ -40,11 +40,11 @@ pub(super) fn install(
                 other => plain(tx, object, other, database, &renames)?,
             }
         }
-        for &id in marked {
-            tx.set_restoring(id, false)?;
-        }
+        claim.fulfil(tx)?;
         rebind::bind_waiting(tx, &renames)
-    })
+    })?;
+    claim.forget();
+    Ok(())
 }
 
 fn renames(objects: &[Planned]) -> Renames {

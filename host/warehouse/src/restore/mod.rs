@@ -1,7 +1,7 @@
 //! The warehouse as a [`TabletSink`]: where a restore goes.
 //!
-//! `begin` finds the place of every object or refuses, marks existing tables as being restored, and finds the places again:
-//! loads and changes of these tables are refused from then on, queries go on (W5). Segments are staged into tablets with new ids, which no row names. `install` is
+//! `begin` finds the place of every object or refuses, claims existing tables that were not claimed before, and finds the places
+//! again: loads and changes of these tables are refused from then on, queries go on (W5). Segments are staged into tablets with new ids, which no row names. `install` is
 //! one transaction that exchanges partitions and adds what is missing (W6): before it the old data serves, after it the
 //! new. A crash before it leaves files that the next start sweeps; an abort removes them at once (W2).
 
@@ -15,12 +15,14 @@ use crate::definition::{Definition, SnapshotPartition, SnapshotTable};
 use crate::source::tablet_error;
 use crate::{Error, ErrorKind, Result, Warehouse};
 
+mod claim;
 mod compat;
 mod install;
 mod rebind;
 mod staged;
 
-use staged::{Marks, Staged};
+pub use claim::RestoreClaim;
+use staged::Staged;
 
 /// How a restore is done.
 #[derive(Debug, Clone, Copy)]
@@ -36,12 +38,22 @@ pub struct RestoreSettings {
 pub struct WarehouseSink {
     warehouse: Warehouse,
     settings: RestoreSettings,
+    claim: Option<Arc<RestoreClaim>>,
 }
 
 impl WarehouseSink {
     /// A sink into this warehouse.
     pub fn new(warehouse: Warehouse, settings: RestoreSettings) -> Self {
-        Self { warehouse, settings }
+        Self { warehouse, settings, claim: None }
+    }
+
+    /// A sink for one restore, whose tables were claimed before.
+    pub fn claimed(
+        warehouse: Warehouse,
+        settings: RestoreSettings,
+        claim: Arc<RestoreClaim>,
+    ) -> Self {
+        Self { warehouse, settings, claim: Some(claim) }
     }
 
     /// Where the objects of a plan go in the catalog of now.
@@ -61,14 +73,17 @@ impl TabletSink for WarehouseSink {
         let begin = || {
             // What cannot be is said before a load is waited for.
             let existing = existing_of(&self.place(&plan)?);
-            let marks = Marks::set(self.warehouse.clone(), existing.clone())?;
+            let new = || Arc::new(RestoreClaim::new(self.warehouse.clone()));
+            let claim = self.claim.clone().unwrap_or_else(new);
+            claim.claim(existing.iter().copied())?;
+            claim.wait_for_writers();
             let planned = self.place(&plan)?;
             if existing_of(&planned) != existing {
                 let message =
                     "a table was created or dropped when its restore began; restore again";
                 return Err(Error::new(ErrorKind::Busy, message));
             }
-            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, marks))
+            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, claim))
         };
         let staged: Result<Staged> = begin();
         Ok(Box::new(staged.map_err(|error| tablet_error(&plan.job, error))?))

@@ -8,11 +8,11 @@ use cairn_pipeline::tablet::{
     SegmentTarget, SegmentWriter, StagedRestore, TabletError, TabletErrorKind,
 };
 
-use super::{Planned, RestoreSettings, install};
+use super::{Planned, RestoreClaim, RestoreSettings, install};
+use crate::Warehouse;
 use crate::catalog::model::Id;
 use crate::segment::{self, Segment};
 use crate::source::tablet_error;
-use crate::{Error, Result, Warehouse};
 
 /// Name of the index in the snapshot, and the bucket.
 pub(super) type TabletKey = (String, usize);
@@ -35,8 +35,9 @@ pub(super) struct Staged {
     settings: RestoreSettings,
     objects: Vec<Planned>,
     tablets: Arc<Tablets>,
-    /// Guards the end: an install and an abort are one after the other.
-    marks: Mutex<Option<Marks>>,
+    claim: Arc<RestoreClaim>,
+    /// An install and an abort are one after the other.
+    end: Mutex<()>,
 }
 
 /// What was staged, by the positions of object and partition. Writers share it; files are written outside its lock.
@@ -55,10 +56,10 @@ impl Staged {
         warehouse: Warehouse,
         settings: RestoreSettings,
         objects: Vec<Planned>,
-        marks: Marks,
+        claim: Arc<RestoreClaim>,
     ) -> Self {
         let tablets = Arc::default();
-        Self { warehouse, settings, objects, tablets, marks: Mutex::new(Some(marks)) }
+        Self { warehouse, settings, objects, tablets, claim, end: Mutex::default() }
     }
 }
 
@@ -98,21 +99,16 @@ impl StagedRestore for Staged {
     }
 
     fn install(&self) -> Result<(), TabletError> {
-        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let _end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let tablets = std::mem::take(&mut *self.tablets.lock());
-        let marked = marks.as_ref().map(|marks| marks.tables.as_slice()).unwrap_or_default();
-        install::install(&self.warehouse, self.settings, &self.objects, tablets, marked)
-            .map_err(|error| tablet_error("the restored objects", error))?;
-        if let Some(marks) = &mut *marks {
-            // Cleared by the transaction.
-            marks.tables.clear();
-        }
-        Ok(())
+        install::install(&self.warehouse, self.settings, &self.objects, tablets, &self.claim)
+            .map_err(|error| tablet_error("the restored objects", error))
     }
 
     fn abort(&self) {
+        let _end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         self.tablets.lock().clear();
-        let _ = self.marks.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.claim.release();
     }
 }
 
@@ -146,53 +142,6 @@ impl SegmentWriter for Writer {
             tablet.segments.insert(source_number, segment);
         }
         Ok(())
-    }
-}
-
-/// Tables that are marked as being restored, until this is dropped.
-#[derive(Debug)]
-pub(super) struct Marks {
-    warehouse: Warehouse,
-    tables: Vec<Id>,
-}
-
-impl Marks {
-    /// Marks these tables, or none: [`crate::ErrorKind::Busy`] when another restore has one.
-    pub(super) fn set(warehouse: Warehouse, mut tables: Vec<Id>) -> Result<Self> {
-        tables.sort_unstable();
-        tables.dedup();
-        // Under the locks of their writers: a load that has begun is waited for, the next one finds the mark.
-        let locks: Vec<_> = tables.iter().map(|&id| warehouse.blocking_write_lock(id)).collect();
-        warehouse.store().transact(|tx| {
-            for &id in &tables {
-                let table = tx.catalog().table_by_id(id);
-                table.ok_or_else(|| Error::unknown_table(&id.to_string()))?.check_normal()?;
-                tx.set_restoring(id, true)?;
-            }
-            Ok(())
-        })?;
-        drop(locks);
-        Ok(Self { warehouse, tables })
-    }
-}
-
-impl Drop for Marks {
-    fn drop(&mut self) {
-        let tables = std::mem::take(&mut self.tables);
-        if tables.is_empty() {
-            return;
-        }
-        let cleared = self.warehouse.store().transact(|tx| {
-            for id in tables {
-                if tx.catalog().table_by_id(id).is_some() {
-                    tx.set_restoring(id, false)?;
-                }
-            }
-            Ok(())
-        });
-        if let Err(error) = cleared {
-            tracing::error!(%error, "tables stay marked as being restored until the next start");
-        }
     }
 }
 

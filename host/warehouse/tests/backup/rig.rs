@@ -73,6 +73,18 @@ impl Cellar {
         into: &str,
         names: &[(&str, &str)],
     ) -> Result<RestoreReport, Error> {
+        let settings = RestoreSettings { replication_num: 1, now: NOW };
+        self.restore_by(WarehouseSink::new(house.warehouse.clone(), settings), label, into, names)
+    }
+
+    /// The same through this sink.
+    pub(crate) fn restore_by(
+        &self,
+        sink: WarehouseSink,
+        label: &str,
+        into: &str,
+        names: &[(&str, &str)],
+    ) -> Result<RestoreReport, Error> {
         let mut request = RestoreRequest::new(label).unwrap();
         let whole = RestoreItem {
             database: "shop".to_owned(),
@@ -88,9 +100,7 @@ impl Cellar {
             let (object, as_object) = (Some((*name).to_owned()), Some((*alias).to_owned()));
             request = request.item(RestoreItem { object, as_object, ..whole.clone() });
         }
-        let settings = RestoreSettings { replication_num: 1, now: NOW };
-        let sink = Arc::new(WarehouseSink::new(house.warehouse.clone(), settings));
-        self.engine.restore(&self.repository, sink, request).wait()
+        self.engine.restore(&self.repository, Arc::new(sink), request).wait()
     }
 }
 

@@ -114,3 +114,48 @@ fn a_table_that_is_being_restored_is_refused_to_others() {
     drop(staged);
     house.run(house.warehouse.drop_table("shop", "orders")).unwrap();
 }
+
+#[test]
+fn what_is_claimed_is_kept_from_others_until_the_switch_which_leaves_a_receipt() {
+    use std::sync::Arc;
+
+    use cairn_warehouse::{ErrorKind, RestoreClaim, RestoreSettings, WarehouseSink};
+
+    let (cellar, house) = backed_up();
+    cellar.restore(&house, "one", "shop", &[]).unwrap();
+    let claim = || RestoreClaim::new(house.warehouse.clone());
+    let names = || ["orders", "nowhere"].into_iter();
+    let first = claim().with_receipt("receipts", "1");
+    first.claim_named("shop", names()).unwrap();
+    assert_eq!(claim().claim_named("shop", names()).unwrap_err().kind(), ErrorKind::Busy);
+    let error = house.run(house.warehouse.drop_table("shop", "orders")).unwrap_err();
+    assert_eq!(error.to_string(), "Table orders's state is not NORMAL: RESTORE");
+
+    let receipt = || house.warehouse.store().document("receipts", "1").unwrap();
+    assert_eq!(receipt(), None);
+    let settings = RestoreSettings { replication_num: 1, now: crate::rig::NOW };
+    let sink = WarehouseSink::claimed(house.warehouse.clone(), settings, Arc::new(first));
+    cellar.restore_by(sink, "one", "shop", &[]).unwrap();
+    assert_eq!(receipt(), Some(serde_json::json!(true)));
+    house.run(house.warehouse.drop_table("shop", "orders")).unwrap();
+}
+
+#[test]
+fn a_claim_that_is_released_keeps_nobody_out() {
+    use cairn_warehouse::RestoreClaim;
+
+    let (cellar, house) = backed_up();
+    cellar.restore(&house, "one", "shop", &[]).unwrap();
+    for is_dropped in [true, false] {
+        let claim = RestoreClaim::new(house.warehouse.clone());
+        claim.claim_named("shop", ["orders"].into_iter()).unwrap();
+        claim.claim_named("shop", ["orders"].into_iter()).unwrap();
+        if is_dropped {
+            drop(claim)
+        } else {
+            claim.release()
+        }
+        let table = house.warehouse.catalog();
+        table.table("shop", "orders").unwrap().check_normal().unwrap();
+    }
+}
