@@ -11,7 +11,7 @@ use crate::catalog::model::{
 };
 use crate::catalog::{Table, model};
 use crate::segment::Segment;
-use crate::{ErrorKind, Subject};
+use crate::{Error, ErrorKind, Subject};
 
 fn open() -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
@@ -445,7 +445,7 @@ fn w1_every_directory_on_the_way_to_the_data_is_durable() {
     drop(Store::open(&data).unwrap());
 
     let entries = |path: &'static str, there: &str| {
-        let found = super::entries(Path::new(path), &|path| path == Path::new(there));
+        let found = entries(Path::new(path), &|path| path == Path::new(there));
         let shown = |path: &Path| path.display().to_string();
         found.iter().map(|(path, parent)| (shown(path), shown(parent))).collect::<Vec<_>>()
     };
