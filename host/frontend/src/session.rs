@@ -7,7 +7,7 @@ use cairn_sql::Statement;
 use cairn_sql::statement::QualifiedName;
 use cairn_warehouse::catalog::Catalog;
 
-use crate::account::privilege::{Action, Grants, Target, grants_of};
+use crate::account::privilege::{Action, Grants, Target};
 use crate::account::role;
 use crate::connections::Connection;
 use crate::frontend::Frontend;
@@ -74,8 +74,7 @@ impl Session {
     /// What the user may do; nothing where it was dropped meanwhile.
     pub(crate) fn grants<'a>(&self, catalog: &'a Catalog) -> Grants<'a> {
         let (name, host) = &self.user;
-        let user = catalog.user(name, host);
-        user.map(|user| grants_of(user, |name| role::find(catalog, name))).unwrap_or_default()
+        role::grants_of_account(catalog, name, host)
     }
 
     /// Makes a database the session's.

@@ -106,21 +106,16 @@ pub(crate) fn grants_of<'a>(
     user: &'a UserRow,
     role: impl Fn(&str) -> Option<&'a RoleRow>,
 ) -> Grants<'a> {
-    let mut grants = Grants { is_root: false, rows: user.grants.iter().collect() };
-    let mut seen = BTreeSet::new();
-    let mut waiting: Vec<&str> = user.roles.iter().map(String::as_str).collect();
-    waiting.push(PUBLIC);
-    while let Some(name) = waiting.pop() {
-        if !seen.insert(name) {
-            continue;
-        }
-        grants.is_root |= name == ROOT;
-        if let Some(role) = role(name) {
-            grants.rows.extend(&role.grants);
-            waiting.extend(role.roles.iter().map(String::as_str));
-        }
-    }
-    grants
+    let roles = user.roles.iter().map(String::as_str).chain([PUBLIC]);
+    Grants { is_root: false, rows: user.grants.iter().collect() }.with_roles(roles, role)
+}
+
+/// Everything that a role brings, by itself or by the roles that it has.
+pub(crate) fn grants_of_role<'a>(
+    name: &'a str,
+    role: impl Fn(&str) -> Option<&'a RoleRow>,
+) -> Grants<'a> {
+    Grants::default().with_roles([name], role)
 }
 
 /// What somebody may do.
@@ -128,6 +123,28 @@ pub(crate) fn grants_of<'a>(
 pub(crate) struct Grants<'a> {
     is_root: bool,
     rows: Vec<&'a GrantRow>,
+}
+
+impl<'a> Grants<'a> {
+    fn with_roles(
+        mut self,
+        roles: impl IntoIterator<Item = &'a str>,
+        role: impl Fn(&str) -> Option<&'a RoleRow>,
+    ) -> Self {
+        let mut seen = BTreeSet::new();
+        let mut waiting: Vec<&str> = roles.into_iter().collect();
+        while let Some(name) = waiting.pop() {
+            if !seen.insert(name) {
+                continue;
+            }
+            self.is_root |= name == ROOT;
+            if let Some(role) = role(name) {
+                self.rows.extend(&role.grants);
+                waiting.extend(role.roles.iter().map(String::as_str));
+            }
+        }
+        self
+    }
 }
 
 impl Grants<'_> {

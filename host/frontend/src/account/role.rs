@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use cairn_warehouse::catalog::Catalog;
-use cairn_warehouse::catalog::model::{GrantRow, GrantScope, RoleRow};
+use cairn_warehouse::catalog::model::{GrantRow, GrantScope, RoleRow, UserRow};
 
 use super::grant::SYSTEM_PRIVILEGES;
-use super::privilege::{ALL, GRANT, NODE, PUBLIC, ROOT};
+use super::privilege::{ALL, GRANT, Grants, NODE, PUBLIC, ROOT, grants_of, grants_of_role};
 
 /// Everything but users and nodes.
 const DB_ADMIN: &str = "db_admin";
@@ -63,11 +63,25 @@ pub(crate) fn find<'a>(catalog: &'a Catalog, name: &str) -> Option<&'a RoleRow> 
     if name == PUBLIC { kept().or_else(built_in) } else { built_in().or_else(kept) }
 }
 
+/// What an account may do; nothing where there is none.
+pub(crate) fn grants_of_account<'a>(catalog: &'a Catalog, name: &str, host: &str) -> Grants<'a> {
+    let user = catalog.user(name, host);
+    user.map(|user| grants_of_user(catalog, user)).unwrap_or_default()
+}
+
+/// What this user could do in this catalog.
+pub(crate) fn grants_of_user<'a>(catalog: &'a Catalog, user: &'a UserRow) -> Grants<'a> {
+    grants_of(user, |role| find(catalog, role))
+}
+
+/// Whether a role is worth everything, by itself or by the roles that it has.
+pub(crate) fn is_admin(catalog: &Catalog, name: &str) -> bool {
+    grants_of_role(name, |role| find(catalog, role)).is_admin()
+}
+
 #[cfg(test)]
 mod tests {
-    use cairn_warehouse::catalog::model::UserRow;
-
-    use super::super::privilege::{Action, Grants, grants_of};
+    use super::super::privilege::Action;
     use super::*;
 
     fn with_role<T>(name: &str, judge: impl FnOnce(Grants<'_>) -> T) -> T {

@@ -75,6 +75,51 @@ async fn root_stays_what_it_is() {
     assert_eq!(rig.root.rows("SHOW GRANTS").await, ["'root'@'%'|NULL|GRANT 'root' TO 'root'@'%'"]);
 }
 
+/// A role that includes root, however far away, is worth what root is.
+#[tokio::test]
+async fn what_includes_root_is_given_changed_and_taken_by_root_alone() {
+    let mut rig = Rig::new().await;
+    let mut admin = with_role(&mut rig, "admin", "user_admin").await;
+    for sql in [
+        "CREATE ROLE dba",
+        "CREATE ROLE chief",
+        "CREATE ROLE helper",
+        "GRANT root TO ROLE dba",
+        "GRANT dba TO ROLE chief",
+        "CREATE USER boss",
+        "GRANT chief TO boss",
+        "GRANT helper TO boss",
+        "CREATE USER jack",
+    ] {
+        rig.root.done(sql).await;
+    }
+    for sql in [
+        "GRANT dba TO USER admin",
+        "GRANT chief TO USER admin",
+        "GRANT chief TO ROLE helper",
+        "REVOKE chief FROM boss",
+        "REVOKE helper FROM boss",
+        "REVOKE root FROM ROLE dba",
+        "REVOKE dba FROM ROLE chief",
+        "GRANT helper TO ROLE chief",
+        "GRANT SELECT ON TABLE d.* TO ROLE dba",
+        "REVOKE SELECT ON TABLE d.* FROM boss",
+        "DROP ROLE dba",
+        "DROP ROLE chief",
+        "DROP USER boss",
+        "SET PASSWORD FOR boss = PASSWORD('owned')",
+    ] {
+        let error = admin.refusal(sql).await;
+        assert!(error.message.contains("except root"), "{sql}: {error}");
+    }
+    let mut boss = rig.login("boss");
+    boss.done("SET PASSWORD FOR root = PASSWORD('x')").await;
+    admin.done("GRANT helper TO jack").await;
+    admin.done("DROP ROLE helper").await;
+    rig.root.done("REVOKE root FROM ROLE dba").await;
+    admin.done("GRANT dba TO USER jack").await;
+}
+
 #[tokio::test]
 async fn the_administrator_of_users_gives_what_it_does_not_have() {
     let mut rig = Rig::new().await;

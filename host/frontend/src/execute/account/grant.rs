@@ -7,7 +7,9 @@ use cairn_warehouse::catalog::model::{GrantRow, GrantScope};
 use cairn_warehouse::catalog::{Catalog, Relation};
 use cairn_warehouse::store::Transaction;
 
-use super::{administrator, change, is_root, put_role, put_user, role_row, unknown_role, user_row};
+use super::{
+    Changer, administrator, change, is_root, put_role, put_user, role_row, unknown_role, user_row,
+};
 use crate::account::CATALOG;
 use crate::account::grant::{add, is_admin, remove, row};
 use crate::account::privilege::{PUBLIC, ROOT};
@@ -50,8 +52,10 @@ pub(in super::super) async fn grant_roles(
     to: Grantee,
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
-    check_roles(session, &catalog, &roles, "grant")?;
-    change(session, move |transaction| {
+    administrator(session, &catalog)?;
+    change(session, move |transaction, changer| {
+        check_roles(changer, transaction.catalog(), &roles, "grant")?;
+        changer.check_grantee(transaction.catalog(), &to)?;
         if let Grantee::Role(to) = &to {
             refuse_circle(transaction.catalog(), &roles, to)?;
         }
@@ -70,12 +74,14 @@ pub(in super::super) async fn revoke_roles(
     from: Grantee,
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
-    check_roles(session, &catalog, &roles, "revoke")?;
+    administrator(session, &catalog)?;
     let is_root = matches!(&from, Grantee::User(user) if is_root(user));
     if is_root && roles.iter().any(|role| role == ROOT) {
         return Err(refusal::analysis("Can not revoke root role from root user"));
     }
-    change(session, move |transaction| {
+    change(session, move |transaction, changer| {
+        check_roles(changer, transaction.catalog(), &roles, "revoke")?;
+        changer.check_grantee(transaction.catalog(), &from)?;
         change_roles(transaction, &from, |held| held.retain(|role| !roles.contains(role)))
     })
     .await
@@ -152,19 +158,15 @@ fn check_object(catalog: &Catalog, scope: &GrantScope) -> Result<(), SqlError> {
     }
 }
 
-/// Refuses roles that are not there, and the role of root to whoever does not have it.
+/// Refuses roles that are not there, and what is worth everything to whoever is not.
 fn check_roles(
-    session: &Session,
+    changer: &Changer,
     catalog: &Catalog,
     roles: &[String],
     verb: &str,
 ) -> Result<(), SqlError> {
-    let held = administrator(session, catalog)?;
     for role in roles {
-        if role == ROOT && !held.is_admin() {
-            let message = format!("Can not {verb} root role except root user");
-            return Err(refusal::analysis(message));
-        }
+        changer.check_role(catalog, verb, role)?;
         if role == PUBLIC {
             let message = format!("Can not {verb} role public: everybody has it");
             return Err(refusal::analysis(message));
@@ -199,16 +201,19 @@ async fn change_grants(
     of: Grantee,
     make: impl FnOnce(&mut Vec<GrantRow>) + Send + 'static,
 ) -> Result<Answer, SqlError> {
-    change(session, move |transaction| match &of {
-        Grantee::User(user) => {
-            let mut row = user_row(transaction.catalog(), user)?;
-            make(&mut row.grants);
-            put_user(transaction, row)
-        }
-        Grantee::Role(name) => {
-            let mut row = role_row(transaction.catalog(), name)?;
-            make(&mut row.grants);
-            put_role(transaction, row)
+    change(session, move |transaction, changer| {
+        changer.check_grantee(transaction.catalog(), &of)?;
+        match &of {
+            Grantee::User(user) => {
+                let mut row = user_row(transaction.catalog(), user)?;
+                make(&mut row.grants);
+                put_user(transaction, row)
+            }
+            Grantee::Role(name) => {
+                let mut row = role_row(transaction.catalog(), name)?;
+                make(&mut row.grants);
+                put_role(transaction, row)
+            }
         }
     })
     .await

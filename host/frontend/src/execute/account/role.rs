@@ -3,7 +3,6 @@
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{RoleRow, UserRow};
 
-use super::super::done;
 use super::{administrator, change, put_role, put_user, unknown_role};
 use crate::account::role::{find, is_built_in};
 use crate::mysql::{Answer, SqlError};
@@ -18,7 +17,7 @@ pub(in super::super) async fn create(
     let catalog = session.frontend.warehouse.catalog();
     administrator(session, &catalog)?;
     refusal::check_name("role", &name)?;
-    change(session, move |transaction| {
+    change(session, move |transaction, _| {
         if find(transaction.catalog(), &name).is_some() {
             let message = format!("Operation CREATE ROLE failed for {name}: role already exists");
             return if if_not_exists { Ok(()) } else { Err(refusal::general(message)) };
@@ -42,10 +41,11 @@ pub(in super::super) async fn drop(
             format!("Operation DROP ROLE failed for {name}: role {name} is not removable");
         return Err(refusal::general(message));
     }
-    if find(&catalog, &name).is_none() {
-        return if if_exists { Ok(done()) } else { Err(unknown_role(&name)) };
-    }
-    change(session, move |transaction| {
+    change(session, move |transaction, changer| {
+        if find(transaction.catalog(), &name).is_none() {
+            return if if_exists { Ok(()) } else { Err(unknown_role(&name)) };
+        }
+        changer.check_role(transaction.catalog(), "drop", &name)?;
         let (users, roles) = without(transaction.catalog(), &name);
         users.into_iter().try_for_each(|row| put_user(transaction, row))?;
         roles.into_iter().try_for_each(|row| put_role(transaction, row))?;

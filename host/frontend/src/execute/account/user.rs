@@ -2,10 +2,10 @@
 
 use cairn_sql::statement::{AccountSecret, UserName};
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
+use cairn_warehouse::store::Transaction;
 
-use super::super::done;
 use super::{
-    administrator, change, check_rank, is_root, own, put_user, text, unknown_user, user_row,
+    administrator, change, is_root, own, put_user, text, transact, unknown_user, user_row,
 };
 use crate::mysql::{Answer, Proofs, SqlError};
 use crate::refusal;
@@ -24,7 +24,7 @@ pub(in super::super) async fn create(
     administrator(session, &catalog)?;
     check(&user)?;
     let proofs = secret.as_ref().map_or(Ok(PasswordProofs::default()), proofs)?;
-    change(session, move |transaction| {
+    change(session, move |transaction, _| {
         if transaction.catalog().user(&user.name, &user.host).is_some() {
             let message =
                 format!("Operation CREATE USER failed for {}: user already exists", text(&user));
@@ -44,16 +44,26 @@ pub(in super::super) async fn set_password(
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
     let user = user.unwrap_or_else(|| own(session));
-    if user != own(session) {
-        let held = administrator(session, &catalog)?;
-        check_rank(&catalog, &held, &user)?;
+    if user == own(session) {
+        let proofs = proofs(&secret)?;
+        return transact(session, move |transaction| put_proofs(transaction, &user, proofs)).await;
     }
+    administrator(session, &catalog)?;
     let proofs = proofs(&secret)?;
-    change(session, move |transaction| {
-        let row = user_row(transaction.catalog(), &user)?;
-        put_user(transaction, UserRow { proofs, ..row })
+    change(session, move |transaction, changer| {
+        changer.check_user(transaction.catalog(), &user)?;
+        put_proofs(transaction, &user, proofs)
     })
     .await
+}
+
+fn put_proofs(
+    transaction: &mut Transaction<'_>,
+    user: &UserName,
+    proofs: PasswordProofs,
+) -> Result<(), SqlError> {
+    let row = user_row(transaction.catalog(), user)?;
+    put_user(transaction, UserRow { proofs, ..row })
 }
 
 pub(in super::super) async fn drop(
@@ -62,18 +72,18 @@ pub(in super::super) async fn drop(
     if_exists: bool,
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
-    let held = administrator(session, &catalog)?;
+    administrator(session, &catalog)?;
     if is_root(&user) {
         return Err(refusal::general(format!(
             "Operation DROP USER failed for {}: cannot drop root user",
             text(&user)
         )));
     }
-    check_rank(&catalog, &held, &user)?;
-    if catalog.user(&user.name, &user.host).is_none() {
-        return if if_exists { Ok(done()) } else { Err(unknown_user(&user)) };
-    }
-    change(session, move |transaction| {
+    change(session, move |transaction, changer| {
+        if transaction.catalog().user(&user.name, &user.host).is_none() {
+            return if if_exists { Ok(()) } else { Err(unknown_user(&user)) };
+        }
+        changer.check_user(transaction.catalog(), &user)?;
         transaction.remove_user(&user.name, &user.host);
         Ok(())
     })
