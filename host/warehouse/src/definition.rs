@@ -154,6 +154,34 @@ impl Definition {
         })
     }
 
+    /// What it is a definition of.
+    pub fn kind(&self) -> ObjectKind {
+        match self {
+            Self::Table(table) if table.row.materialized_view.is_some() => {
+                ObjectKind::MaterializedView
+            }
+            Self::Table(_) => ObjectKind::Table,
+            Self::View { .. } => ObjectKind::View,
+            Self::Function(_) => ObjectKind::Function,
+            Self::ResourceGroup(_) => ObjectKind::ResourceGroup,
+            Self::Role(_) => ObjectKind::Role,
+            Self::User(_) => ObjectKind::User,
+        }
+    }
+
+    /// What its query reads, as (database, name).
+    pub(crate) fn reads(&self) -> impl Iterator<Item = (&str, &str)> {
+        let (bases, names) = match self {
+            Self::Table(table) => (table.row.materialized_view.as_ref(), None),
+            Self::View { row, .. } => (None, Some(&row.base_tables)),
+            _ => (None, None),
+        };
+        let bases = bases.into_iter().flat_map(|view| &view.base_tables);
+        let bases = bases.map(|base| (base.database.as_str(), base.name.as_str()));
+        let names = names.into_iter().flatten();
+        bases.chain(names.map(|(database, name)| (database.as_str(), name.as_str())))
+    }
+
     /// As the engine carries it.
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| {
@@ -173,19 +201,13 @@ impl Definition {
 
     /// Names of the objects of the same database that must be restored before it.
     pub(crate) fn depends_on(&self) -> Vec<String> {
-        match self {
-            Self::Table(table) => {
-                let SnapshotTable { database, row, .. } = &**table;
-                let base_tables = row.materialized_view.iter().flat_map(|view| &view.base_tables);
-                let here = base_tables.filter(|base| base.database == *database);
-                here.map(|base| base.name.clone()).collect()
-            }
-            Self::View { database, row } => {
-                let here = row.base_tables.iter().filter(|(of, _)| of == database);
-                here.map(|(_, name)| name.clone()).collect()
-            }
-            _ => Vec::new(),
-        }
+        let own = match self {
+            Self::Table(table) => &table.database,
+            Self::View { database, .. } => database,
+            _ => return Vec::new(),
+        };
+        let here = self.reads().filter(|(database, _)| database == own);
+        here.map(|(_, name)| name.to_owned()).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::rebind::{self, Renames};
 use super::staged::{StagedTablets, TabletKey};
-use super::{Planned, PlannedPartition, RestoreClaim, RestoreSettings};
+use super::{Permit, Planned, PlannedPartition, RestoreClaim, RestoreSettings, permit};
 use crate::catalog::model::{
     DatabaseRow, FunctionRow, Id, IndexTablets, PartitionRow, Partitioning, ResourceGroupRow,
     TableRow, Tablet, ViewRow,
@@ -14,16 +14,18 @@ use crate::source::BASE_INDEX;
 use crate::store::Transaction;
 use crate::{Error, Result, Warehouse, ddl};
 
-/// Makes everything that was staged live, and ends the claim.
+/// Makes everything that was staged live, if that is permitted, and ends the claim.
 pub(super) fn install(
     warehouse: &Warehouse,
     settings: RestoreSettings,
     objects: &[Planned],
     mut staged: HashMap<(u32, u32), StagedTablets>,
     claim: &RestoreClaim,
+    permit: Option<&dyn Permit>,
 ) -> Result<()> {
     let renames = renames(objects);
     warehouse.store().transact(|tx| {
+        let before = warehouse.catalog();
         for (number, object) in (0..).zip(objects) {
             let database = database(tx, object)?;
             match &object.definition {
@@ -39,6 +41,9 @@ pub(super) fn install(
                 }
                 other => plain(tx, object, other, database, &renames)?,
             }
+        }
+        if let Some(permit) = permit {
+            permit::check(permit, &before, tx.catalog(), objects)?;
         }
         claim.fulfil(tx)?;
         rebind::bind_waiting(tx, &renames)

@@ -17,11 +17,14 @@ use crate::{Error, ErrorKind, Result, Warehouse};
 
 mod claim;
 mod compat;
+mod fit;
 mod install;
+mod permit;
 mod rebind;
 mod staged;
 
 pub use claim::RestoreClaim;
+pub use permit::{Arrival, Permit};
 use staged::Staged;
 
 /// How a restore is done.
@@ -39,12 +42,13 @@ pub struct WarehouseSink {
     warehouse: Warehouse,
     settings: RestoreSettings,
     claim: Option<Arc<RestoreClaim>>,
+    permit: Option<Arc<dyn Permit>>,
 }
 
 impl WarehouseSink {
-    /// A sink into this warehouse.
+    /// A sink into this warehouse, for whoever may do everything.
     pub fn new(warehouse: Warehouse, settings: RestoreSettings) -> Self {
-        Self { warehouse, settings, claim: None }
+        Self { warehouse, settings, claim: None, permit: None }
     }
 
     /// A sink for one restore, whose tables were claimed before.
@@ -53,7 +57,12 @@ impl WarehouseSink {
         settings: RestoreSettings,
         claim: Arc<RestoreClaim>,
     ) -> Self {
-        Self { warehouse, settings, claim: Some(claim) }
+        Self { warehouse, settings, claim: Some(claim), permit: None }
+    }
+
+    /// For somebody who may have what `permit` says.
+    pub fn permitted_by(self, permit: Arc<dyn Permit>) -> Self {
+        Self { permit: Some(permit), ..self }
     }
 
     /// Where the objects of a plan go in the catalog of now.
@@ -83,7 +92,8 @@ impl TabletSink for WarehouseSink {
                     "a table was created or dropped when its restore began; restore again";
                 return Err(Error::new(ErrorKind::Busy, message));
             }
-            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, claim))
+            let permit = self.permit.clone();
+            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, claim, permit))
         };
         let staged: Result<Staged> = begin();
         Ok(Box::new(staged.map_err(|error| tablet_error(&plan.job, error))?))
@@ -115,7 +125,8 @@ impl Planned {
     fn of(catalog: &Catalog, object: &RestoreObject, settings: RestoreSettings) -> Result<Self> {
         let key = &object.spec.key;
         let (database, name) = (key.database.to_string(), key.name.to_string());
-        let definition = Definition::decode(&key.to_string(), &object.spec.definition)?;
+        let mut definition = Definition::decode(&key.to_string(), &object.spec.definition)?;
+        fit::fit(&mut definition, key)?;
         let relation = catalog.database(&database).ok().and_then(|found| found.relation(&name));
         let local = match (&definition, relation) {
             (Definition::Table(remote), Some(Relation::Table(local))) => {

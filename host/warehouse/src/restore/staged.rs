@@ -8,7 +8,7 @@ use cairn_pipeline::tablet::{
     SegmentTarget, SegmentWriter, StagedRestore, TabletError, TabletErrorKind,
 };
 
-use super::{Planned, RestoreClaim, RestoreSettings, install};
+use super::{Permit, Planned, RestoreClaim, RestoreSettings, install};
 use crate::Warehouse;
 use crate::catalog::model::Id;
 use crate::segment::{self, Segment};
@@ -36,6 +36,7 @@ pub(super) struct Staged {
     objects: Vec<Planned>,
     tablets: Arc<Tablets>,
     claim: Arc<RestoreClaim>,
+    permit: Option<Arc<dyn Permit>>,
     /// An install and an abort are one after the other.
     end: Mutex<()>,
 }
@@ -57,9 +58,10 @@ impl Staged {
         settings: RestoreSettings,
         objects: Vec<Planned>,
         claim: Arc<RestoreClaim>,
+        permit: Option<Arc<dyn Permit>>,
     ) -> Self {
         let tablets = Arc::default();
-        Self { warehouse, settings, objects, tablets, claim, end: Mutex::default() }
+        Self { warehouse, settings, objects, tablets, claim, permit, end: Mutex::default() }
     }
 }
 
@@ -101,7 +103,8 @@ impl StagedRestore for Staged {
     fn install(&self) -> Result<(), TabletError> {
         let _end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let tablets = std::mem::take(&mut *self.tablets.lock());
-        install::install(&self.warehouse, self.settings, &self.objects, tablets, &self.claim)
+        let (claim, permit) = (&self.claim, self.permit.as_deref());
+        install::install(&self.warehouse, self.settings, &self.objects, tablets, claim, permit)
             .map_err(|error| tablet_error("the restored objects", error))
     }
 
