@@ -6,7 +6,9 @@
 //! written, and the next start reads what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -70,6 +72,7 @@ impl Store {
     /// The store of a data directory, which is made if it is missing. Files of segments that no row names are removed.
     pub fn open(data_dir: &Path) -> Result<Self> {
         make_durable(data_dir)?;
+        make_private(data_dir)?;
         let path = data_dir.join("catalog.redb");
         let of = |fault: Fault| fault.of(&path);
         let database = Database::builder()
@@ -250,6 +253,18 @@ fn adopt(catalog: &Catalog, files: &Arc<SegmentFiles>) -> BTreeMap<Id, BTreeSet<
         named.entry(segment.tablet).or_default().insert(segment.number);
     }
     named
+}
+
+/// Keeps other users of the machine out: the catalog holds what passwords are proven with, the tablets all rows.
+fn make_private(directory: &Path) -> Result<()> {
+    let metadata = fs::metadata(directory).map_err(|error| Error::io("read", directory, error))?;
+    let mut permissions = metadata.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o700);
+        fs::set_permissions(directory, permissions)
+            .map_err(|error| Error::io("close to others", directory, error))?;
+    }
+    Ok(())
 }
 
 /// The directory, durably, and all above it that are missing (W1).

@@ -455,3 +455,17 @@ fn w1_every_directory_on_the_way_to_the_data_is_durable() {
     assert_eq!(entries("d/data", "."), [pair("d/data", "d"), pair("d", ".")]);
     assert_eq!(entries("/data", "/"), [pair("/data", "/")]);
 }
+
+#[test]
+fn nobody_else_looks_into_the_data_directory() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data");
+    for made_before in [false, true] {
+        if made_before {
+            fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        drop(Store::open(&data).unwrap());
+        let mode = fs::metadata(&data).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
