@@ -203,9 +203,35 @@ impl Known {
                 Err(SqlError::new(1232, "42000", message))
             }
             Kind::Number => Ok(value.trim().to_owned()),
+            // Whoever quotes for such a mode would have its texts read as something else.
+            Kind::SqlMode => match value.split(',').map(str::trim).find(|mode| quotes_differ(mode))
+            {
+                Some(mode) => Err(wrong_value(self.name, mode)),
+                None => Ok(value.to_owned()),
+            },
             Kind::Text | Kind::ReadOnly => Ok(value.to_owned()),
         }
     }
+}
+
+/// Whether texts or names are quoted otherwise in a mode, by its name or as bits of MySQL's: with `"` for names, or with
+/// backslashes that escape nothing.
+fn quotes_differ(mode: &str) -> bool {
+    /// `ANSI_QUOTES` and `NO_BACKSLASH_ESCAPES`.
+    const BITS: u64 = 1 << 2 | 1 << 20;
+    const MODES: [&str; 9] = [
+        "ANSI",
+        "ANSI_QUOTES",
+        "DB2",
+        "MAXDB",
+        "MSSQL",
+        "NO_BACKSLASH_ESCAPES",
+        "ORACLE",
+        "POSTGRESQL",
+        "SYBASE",
+    ];
+    let by_bits = mode.parse::<u64>().is_ok_and(|bits| bits & BITS != 0);
+    by_bits || MODES.iter().any(|name| name.eq_ignore_ascii_case(mode))
 }
 
 fn switch(value: &str) -> Option<&'static str> {

@@ -5,6 +5,8 @@
 pub(super) enum Kind {
     /// Whatever is set.
     Text,
+    /// Modes of SQL, but those in which the text of a statement would mean something else.
+    SqlMode,
     /// A whole number.
     Number,
     /// 0 or 1; shown as OFF and ON.
@@ -72,7 +74,7 @@ pub(super) const KNOWN: &[Known] = &[
     known(Kind::Text, "query_cache_type", "OFF"),
     known(Kind::Number, "query_timeout", "300"),
     known(Kind::Switch, "sql_auto_is_null", "0"),
-    known(Kind::Text, "sql_mode", "ONLY_FULL_GROUP_BY"),
+    known(Kind::SqlMode, "sql_mode", "ONLY_FULL_GROUP_BY"),
     known(Kind::Switch, "sql_notes", "1"),
     known(Kind::Switch, "sql_quote_show_create", "1"),
     known(Kind::Switch, "sql_safe_updates", "0"),

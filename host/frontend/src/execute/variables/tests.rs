@@ -54,7 +54,10 @@ fn what_drivers_and_dumps_set_is_kept() {
         ("character_set_results = NULL", &[("character_set_results", "")]),
         ("character_set_connection = binary", &[("character_set_connection", "binary")]),
         ("pipeline_dop = 4", &[("pipeline_dop", "4")]),
-        ("sql_mode = CONCAT(@@sql_mode, ',ANSI')", &[("sql_mode", "ONLY_FULL_GROUP_BY,ANSI")]),
+        (
+            "sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')",
+            &[("sql_mode", "ONLY_FULL_GROUP_BY,PIPES_AS_CONCAT")],
+        ),
         ("@a = 'x', @b = @a, @c = @unset", &[("@a", "x"), ("@b", "x")]),
         ("@OLD_SQL_MODE = @@SQL_MODE", &[("@old_sql_mode", "ONLY_FULL_GROUP_BY")]),
         ("@x = @@session.autocommit, @y = -1", &[("@x", "1"), ("@y", "-1")]),
@@ -89,4 +92,20 @@ fn a_session_cannot_keep_without_end() {
     let full: Variables = (0..MAX_KEPT).map(|n| (format!("@v{n}"), String::new())).collect();
     assert!(after(&full, "@more = 1").is_err());
     assert!(after(&full, "@v7 = 1").is_ok());
+}
+
+/// A client that quotes for such a mode, as drivers do once it is set, would be read otherwise.
+#[test]
+fn modes_in_which_quotes_differ_are_refused() {
+    for mode in ["NO_BACKSLASH_ESCAPES", "ansi_quotes", "STRICT_TRANS_TABLES, ANSI", "4", "1048576"]
+    {
+        assert_eq!(code(&format!("sql_mode = '{mode}'")), 1231, "{mode}");
+    }
+    assert_eq!(code("sql_mode = CONCAT(@@sql_mode, ',NO_BACKSLASH_ESCAPES')"), 1231);
+    for mode in ["", "TRADITIONAL", "STRICT_TRANS_TABLES,NO_ZERO_DATE", "2"] {
+        assert_eq!(
+            set(&format!("sql_mode = '{mode}'")),
+            [("sql_mode".to_owned(), mode.to_owned())]
+        );
+    }
 }
