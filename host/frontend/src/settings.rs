@@ -104,8 +104,9 @@ impl Settings {
         for (name, value) in stored.map_err(refusal::of_warehouse)? {
             let text = value.as_str().unwrap_or_default();
             // One that a later version does not know any more stays where it is.
-            if let Err(error) = settings.apply(&name, text) {
-                tracing::warn!(name, %error, "a stored setting is passed over");
+            match Change::parse(&name, text) {
+                Ok(change) => settings.apply(change),
+                Err(error) => tracing::warn!(name, %error, "a stored setting is passed over"),
             }
         }
         Ok(settings)
@@ -118,9 +119,12 @@ impl Settings {
         if !known.is_mutable {
             return Err(refusal::general(format!("Config '{name}' is not mutable")));
         }
-        self.apply(name, value)?;
+        // Before it is stored nothing is in force: what fails leaves all as it was.
+        let change = Change::parse(name, value)?;
         let store = self.warehouse.store();
-        store.put_document(COLLECTION, name, &json!(value)).map_err(refusal::of_warehouse)
+        store.put_document(COLLECTION, name, &json!(value)).map_err(refusal::of_warehouse)?;
+        self.apply(change);
+        Ok(())
     }
 
     /// All settings, by name.
@@ -145,28 +149,21 @@ impl Settings {
         self.lock().timeout_millis.div_ceil(1000)
     }
 
-    fn apply(&self, name: &str, value: &str) -> Result<(), SqlError> {
-        let invalid = || refusal::general(format!("Invalid value for config '{name}': {value}"));
-        let number = || value.trim().parse::<u64>().map_err(|_| invalid());
-        match name {
-            "allow_jobs_of_disjoint_tables" => {
-                self.lock().jobs_beside_others =
-                    value.trim().to_ascii_lowercase().parse().map_err(|_| invalid())?;
+    fn apply(&self, change: Change) {
+        let limits = self.engine.speed_limits();
+        let limits = match change {
+            Change::JobsBesideOthers(allowed) => {
+                self.lock().jobs_beside_others = allowed;
+                return;
             }
-            "backup_job_default_timeout_ms" => self.lock().timeout_millis = number()?,
-            "max_download_speed_kbps" => {
-                let limits = self.engine.speed_limits();
-                self.engine
-                    .set_speed_limits(SpeedLimits { max_download_speed_kbps: number()?, ..limits });
+            Change::TimeoutMillis(millis) => {
+                self.lock().timeout_millis = millis;
+                return;
             }
-            "max_upload_speed_kbps" => {
-                let limits = self.engine.speed_limits();
-                self.engine
-                    .set_speed_limits(SpeedLimits { max_upload_speed_kbps: number()?, ..limits });
-            }
-            _ => return Err(unknown(name)),
-        }
-        Ok(())
+            Change::Download(kbps) => SpeedLimits { max_download_speed_kbps: kbps, ..limits },
+            Change::Upload(kbps) => SpeedLimits { max_upload_speed_kbps: kbps, ..limits },
+        };
+        self.engine.set_speed_limits(limits);
     }
 
     fn value(&self, name: &str) -> String {
@@ -188,7 +185,56 @@ impl Settings {
     }
 }
 
+/// A setting with a value that it can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    JobsBesideOthers(bool),
+    TimeoutMillis(u64),
+    Download(u64),
+    Upload(u64),
+}
+
+impl Change {
+    fn parse(name: &str, value: &str) -> Result<Self, SqlError> {
+        let invalid = || refusal::general(format!("Invalid value for config '{name}': {value}"));
+        let number = || value.trim().parse::<u64>().map_err(|_| invalid());
+        Ok(match name {
+            "allow_jobs_of_disjoint_tables" => {
+                let allowed = value.trim().to_ascii_lowercase().parse();
+                Self::JobsBesideOthers(allowed.map_err(|_| invalid())?)
+            }
+            // Without time every job would be given up as it begins.
+            "backup_job_default_timeout_ms" => match number()? {
+                0 => return Err(invalid()),
+                millis => Self::TimeoutMillis(millis),
+            },
+            "max_download_speed_kbps" => Self::Download(number()?),
+            "max_upload_speed_kbps" => Self::Upload(number()?),
+            _ => return Err(unknown(name)),
+        })
+    }
+}
+
 fn unknown(name: &str) -> SqlError {
     let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
     refusal::general(format!("Config '{name}' does not exist; there are {}", names.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_one_that_makes_sense() {
+        let parse = |name: &str, value: &str| Change::parse(name, value).ok();
+        let timeout = "backup_job_default_timeout_ms";
+        assert_eq!(parse(timeout, " 1000 "), Some(Change::TimeoutMillis(1000)));
+        for value in ["0", "-1", "x", ""] {
+            assert_eq!(parse(timeout, value), None, "{value}");
+        }
+        assert_eq!(parse("max_upload_speed_kbps", "0"), Some(Change::Upload(0)));
+        let beside = "allow_jobs_of_disjoint_tables";
+        assert_eq!(parse(beside, "TRUE"), Some(Change::JobsBesideOthers(true)));
+        assert_eq!(parse("colour", "red"), None);
+    }
 }
