@@ -10,7 +10,8 @@ use super::privilege::{Action, Grants, Target, grants_of};
 use super::role;
 use crate::refusal;
 
-const SELECT: &str = "SELECT";
+/// The privilege to read.
+pub(crate) const SELECT: &str = "SELECT";
 
 /// A user, by name and host.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use super::values::fill_defaults;
 use super::variables::session_variables;
 use crate::account::privilege::Action;
-use crate::account::reader::UserReader;
+use crate::account::reader::{SELECT, UserReader};
 use crate::clock::{now_micros, shown};
 use crate::mysql::{Answer, Done, ResultSet, SqlError};
 use crate::refusal;
@@ -113,6 +113,10 @@ pub(super) async fn delete(
     let frontend = &session.frontend;
     let catalog = frontend.warehouse.catalog();
     session.require(&catalog, Action::table("DELETE", &database, &table))?;
+    if condition.is_some() {
+        // How many rows a condition meets tells what is in them.
+        session.require(&catalog, Action::table(SELECT, &database, &table))?;
+    }
     let asked = query_session(session, &catalog);
     let request = DeleteRequest { database, table, partitions, condition };
     let deleted = frontend.loader.delete(&asked, &request).await;

@@ -89,6 +89,7 @@ async fn every_table_that_a_query_reads_is_asked_for() {
     rig.root.done("CREATE TABLE mine (k INT)").await;
     let grants = [
         ("SELECT", on_table("open")),
+        ("SELECT", on_table("mine")),
         ("INSERT", on_table("mine")),
         ("DELETE", on_table("mine")),
         ("CREATE TABLE", on_database()),
