@@ -14,12 +14,18 @@ use super::service::SqlError;
 /// Statements that a connection may keep.
 const MOST: usize = 1024;
 
+/// What a placeholder takes beside its `?`: where it is, and of which type.
+const PLACEHOLDER_BYTES: usize = size_of::<usize>() + size_of::<ParameterType>();
+
+/// What a value in pieces takes beside its bytes, also when there are none.
+const LONG_ENTRY_BYTES: usize = 64;
+
 /// The prepared statements of a connection.
 #[derive(Debug)]
 pub(super) struct PreparedStatements {
     by_id: BTreeMap<u32, Prepared>,
     next_id: u32,
-    /// What texts and long data take together.
+    /// What all that takes together.
     bytes: usize,
     /// What they may take.
     limit: usize,
@@ -55,13 +61,17 @@ impl PreparedStatements {
         let placeholders = cairn_sql::placeholders(sql);
         let count =
             u16::try_from(placeholders.len()).map_err(|_| error::too_many_placeholders())?;
+        let bytes = sql.len() + placeholders.len() * PLACEHOLDER_BYTES;
+        if self.bytes + bytes > self.limit {
+            return Err(error::too_many_statements(MOST));
+        }
         let id = self.next_id;
         // An id that is still in use after four billion others is passed over.
         self.next_id = (id.wrapping_add(1)..=u32::MAX)
             .chain(1..=id)
             .find(|next| *next != id && !self.by_id.contains_key(next))
             .unwrap_or(1);
-        self.bytes += sql.len();
+        self.bytes += bytes;
         self.by_id.insert(
             id,
             Prepared {
@@ -80,7 +90,7 @@ impl PreparedStatements {
         let prepared =
             self.by_id.get_mut(&id).ok_or_else(|| error::unknown_statement(id, "EXECUTE"))?;
         let long = prepared.take_long();
-        self.bytes -= long.values().map(Vec::len).sum::<usize>();
+        self.bytes -= long_bytes(&long);
         if std::mem::take(&mut prepared.overflown) {
             return Err(error::packet_too_large(self.limit));
         }
@@ -95,11 +105,13 @@ impl PreparedStatements {
         if usize::from(parameter) >= prepared.placeholders.len() {
             return;
         }
-        if data.len() > room {
+        let entry = if prepared.long.contains_key(&parameter) { 0 } else { LONG_ENTRY_BYTES };
+        let bytes = entry + data.len();
+        if bytes > room {
             prepared.overflown = true;
             return;
         }
-        self.bytes += data.len();
+        self.bytes += bytes;
         prepared.long.entry(parameter).or_default().extend_from_slice(data);
     }
 
@@ -108,7 +120,7 @@ impl PreparedStatements {
         let prepared =
             self.by_id.get_mut(&id).ok_or_else(|| error::unknown_statement(id, "RESET"))?;
         let long = prepared.take_long();
-        self.bytes -= long.values().map(Vec::len).sum::<usize>();
+        self.bytes -= long_bytes(&long);
         prepared.overflown = false;
         Ok(())
     }
@@ -116,12 +128,22 @@ impl PreparedStatements {
     /// Forgets a statement.
     pub(super) fn close(&mut self, id: u32) {
         if let Some(prepared) = self.by_id.remove(&id) {
-            self.bytes -= prepared.sql.len() + prepared.long.values().map(Vec::len).sum::<usize>();
+            self.bytes -= prepared.bytes();
         }
     }
 }
 
+fn long_bytes(long: &BTreeMap<u16, Vec<u8>>) -> usize {
+    long.values().map(|data| LONG_ENTRY_BYTES + data.len()).sum()
+}
+
 impl Prepared {
+    /// What it takes.
+    fn bytes(&self) -> usize {
+        let placeholders = self.placeholders.len() * PLACEHOLDER_BYTES;
+        self.sql.len() + placeholders + long_bytes(&self.long)
+    }
+
     fn take_long(&mut self) -> BTreeMap<u16, Vec<u8>> {
         std::mem::take(&mut self.long)
     }

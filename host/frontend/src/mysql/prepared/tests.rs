@@ -150,7 +150,7 @@ fn long_data_is_used_once() {
     statements.add_long_data(99, 0, b"for nobody");
     let rest = sent(&[(252, Some(&[])), (1, Some(&[5]))]);
     assert_eq!(statements.bind(id, &rest).unwrap(), " 'it''s long' , 5 ");
-    assert_eq!(statements.bytes, 3);
+    assert_eq!(statements.bytes, 3 + 2 * PLACEHOLDER_BYTES);
     statements.add_long_data(id, 0, b"long");
     statements.reset(id).unwrap();
     assert_eq!(statements.bind(id, &sent(&[(253, Some(&[0])), (6, None)])).unwrap(), " '' , NULL ");
@@ -164,7 +164,7 @@ fn long_data_is_used_once() {
 
 #[test]
 fn what_a_connection_keeps_is_bounded() {
-    let mut statements = PreparedStatements::new(LIMIT);
+    let mut statements = PreparedStatements::new(2 * LIMIT);
     assert_eq!(statements.prepare(" -- nothing").unwrap_err().code, 1065);
     for _ in 0..MOST {
         statements.prepare("?").unwrap();
@@ -182,6 +182,17 @@ fn what_a_connection_keeps_is_bounded() {
     let mut statements = PreparedStatements::new(1 << 20);
     assert_eq!(statements.prepare(&"?".repeat(65_535)).unwrap().1, 65_535);
     assert_eq!(statements.prepare(&"?".repeat(65_536)).unwrap_err().code, 1390);
+}
+
+#[test]
+fn what_is_kept_beside_the_bytes_counts_as_well() {
+    let mut statements = PreparedStatements::new(LIMIT);
+    assert_eq!(statements.prepare(&"?".repeat(LIMIT / 2)).unwrap_err().code, 1461);
+    let (id, count) = statements.prepare(&"?".repeat(200)).unwrap();
+    (0..count).for_each(|parameter| statements.add_long_data(id, parameter, b""));
+    assert!(statements.bytes <= LIMIT);
+    assert_eq!(statements.bind(id, &[]).unwrap_err().code, 1153, "it was too much");
+    assert_eq!(statements.bytes, 200 + 200 * PLACEHOLDER_BYTES);
 }
 
 proptest! {
