@@ -6,10 +6,12 @@ use std::sync::Arc;
 use cairn_sql::Statement;
 use cairn_sql::statement::QualifiedName;
 use cairn_warehouse::catalog::Catalog;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 
 use crate::account::privilege::{Action, Grants, Target};
 use crate::account::role;
-use crate::connections::Connection;
+use crate::connections::{Connection, Running};
 use crate::frontend::Frontend;
 use crate::mysql::{Answer, SqlError, SqlSession};
 use crate::{account, execute, refusal};
@@ -101,10 +103,11 @@ impl Session {
 
 impl SqlSession for Session {
     async fn execute(&mut self, sql: &str) -> Result<Answer, SqlError> {
-        let _running = self.connection.as_ref().map(|connection| connection.show_statement(sql));
+        let running = self.connection.as_ref().map(|connection| connection.show_statement(sql));
         let statement = parse(sql.to_owned()).await?;
         tracing::debug!(user = self.user.0, sql = %cairn_sql::mask(sql), "statement");
-        execute::run(self, statement).await
+        let answer = execute::run(self, statement).await?;
+        Ok(shown_to_the_end(answer, running))
     }
 
     fn use_database(&mut self, database: &str) -> Result<(), SqlError> {
@@ -123,4 +126,15 @@ async fn parse(sql: String) -> Result<Statement, SqlError> {
         SqlError::new(1105, "HY000", format!("the statement could not be parsed: {error}"))
     })?;
     parsed.map_err(|error| SqlError::new(1064, "42000", error.to_string()))
+}
+
+/// A statement runs, for others to see, until the last of its rows was fetched.
+fn shown_to_the_end(answer: Answer, running: Option<Running>) -> Answer {
+    let Answer::Batches { schema, stream } = answer else { return answer };
+    let rows = stream.inspect(move |_| {
+        // Dropped with the stream.
+        let _ = &running;
+    });
+    let stream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows));
+    Answer::Batches { schema, stream }
 }

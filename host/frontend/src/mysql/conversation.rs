@@ -15,7 +15,7 @@ use super::capability::Capabilities;
 use super::command::Command;
 use super::error::{self, WireError};
 use super::gate::Admitted;
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, StatementEnd};
 use super::packet::{OK, Put};
 use super::prepared::PreparedStatements;
 use super::result::{self, AUTOCOMMIT, Form, MORE_RESULTS};
@@ -174,23 +174,24 @@ impl<T: SqlSession> Conversation<T> {
 
     /// Runs one statement and writes its answer.
     async fn run(&mut self, sql: &str, form: Form, status: u16) -> Result<(), Failure> {
-        match self.execute(sql).await? {
+        let end = self.interrupt.statement();
+        match self.execute(sql, &end).await? {
             Answer::Done(done) => {
                 self.put_ok(&done, status);
                 Ok(())
             }
-            Answer::Rows(rows) => self.send_rows(&rows, form, status).await,
+            Answer::Rows(rows) => self.send_rows(&rows, &end, form, status).await,
             Answer::Batches { schema, stream } => {
-                self.send_batches(&schema, stream, form, status).await
+                self.send_batches(&schema, stream, &end, form, status).await
             }
         }
     }
 
-    async fn execute(&mut self, sql: &str) -> Result<Answer, Failure> {
+    async fn execute(&mut self, sql: &str, end: &StatementEnd) -> Result<Answer, Failure> {
         tokio::select! {
             biased;
             answer = self.session.execute(sql) => Ok(answer?),
-            () = self.interrupt.statement() => Err(error::interrupted().into()),
+            () = end.wait() => Err(error::interrupted().into()),
             () = self.wire.gone() => Err(WireError::Closed.into()),
         }
     }
@@ -198,6 +199,7 @@ impl<T: SqlSession> Conversation<T> {
     async fn send_rows(
         &mut self,
         rows: &ResultSet,
+        end: &StatementEnd,
         form: Form,
         status: u16,
     ) -> Result<(), Failure> {
@@ -205,7 +207,7 @@ impl<T: SqlSession> Conversation<T> {
         self.put_columns(&rows.columns);
         for row in &rows.rows {
             self.wire.try_write(|out| result::put_text_row(out, form, rows, &kinds, row))?;
-            self.wire.flush_if_full().await?;
+            self.flush_if_full(end).await?;
         }
         self.put_end(status);
         Ok(())
@@ -215,19 +217,28 @@ impl<T: SqlSession> Conversation<T> {
         &mut self,
         schema: &Schema,
         mut stream: SendableRecordBatchStream,
+        end: &StatementEnd,
         form: Form,
         status: u16,
     ) -> Result<(), Failure> {
         let columns = batch::columns(schema);
         let kinds: Vec<SqlType> = columns.iter().map(|(_, kind)| *kind).collect();
         self.put_columns(&columns);
-        while let Some(batch) = self.next(&mut stream).await? {
+        while let Some(batch) = self.next(&mut stream, end).await? {
             for row in 0..batch.count() {
                 self.wire.try_write(|out| batch.put(out, form, &kinds, row))?;
-                self.wire.flush_if_full().await?;
+                self.flush_if_full(end).await?;
             }
         }
         self.put_end(status);
+        Ok(())
+    }
+
+    /// Sends what is written when it is worth it. A statement that was ended meanwhile ends behind the row that was sent.
+    async fn flush_if_full(&mut self, end: &StatementEnd) -> Result<(), Failure> {
+        if self.wire.flush_if_full().await? && end.has_come() {
+            return Err(error::interrupted().into());
+        }
         Ok(())
     }
 
@@ -235,11 +246,12 @@ impl<T: SqlSession> Conversation<T> {
     async fn next(
         &mut self,
         stream: &mut SendableRecordBatchStream,
+        end: &StatementEnd,
     ) -> Result<Option<Rows>, Failure> {
         let batch = tokio::select! {
             biased;
+            () = end.wait() => return Err(error::interrupted().into()),
             batch = stream.next() => batch,
-            () = self.interrupt.statement() => return Err(error::interrupted().into()),
             () = self.wire.gone() => return Err(WireError::Closed.into()),
         };
         let batch = batch.transpose().map_err(SqlError::from)?;
@@ -269,7 +281,7 @@ impl<T: SqlSession> Conversation<T> {
     /// What `mysql` asks for each table, to complete names. The session answers it like any other query.
     async fn list_fields(&mut self, table: &str) -> Result<(), Failure> {
         let query = format!("SELECT * FROM `{}` LIMIT 0", table.replace('`', "``"));
-        let columns = match self.execute(&query).await? {
+        let columns = match self.execute(&query, &self.interrupt.statement()).await? {
             Answer::Batches { schema, .. } => batch::columns(&schema),
             Answer::Rows(rows) => rows.columns,
             Answer::Done(_) => Vec::new(),

@@ -114,9 +114,13 @@ impl Wire {
         Ok(())
     }
 
-    /// Sends what is written when it is worth it.
-    pub(super) async fn flush_if_full(&mut self) -> Result<(), WireError> {
-        if self.out.len() >= SEND_FROM { self.flush().await } else { Ok(()) }
+    /// Sends what is written when it is worth it; whether it was.
+    pub(super) async fn flush_if_full(&mut self) -> Result<bool, WireError> {
+        let is_full = self.out.len() >= SEND_FROM;
+        if is_full {
+            self.flush().await?;
+        }
+        Ok(is_full)
     }
 
     /// Sends what is written.
