@@ -87,17 +87,16 @@ impl Frontend {
         }))
     }
 
-    /// What must be done from time to time: reaching for repositories, sweeping the journal, partitions of time, views
-    /// whose time has come.
+    /// What must be done from time to time: reaching for repositories, sweeping the journal, partitions of time, views whose
+    /// time has come. None of it waits for a repository, and none is left out because another failed; the first failure is the
+    /// answer.
     pub async fn maintain(self: &Arc<Self>) -> Result<(), SqlError> {
+        self.repositories.ping(&self.runtime);
         let frontend = Arc::clone(self);
-        execute::blocking(move || {
-            frontend.repositories.ping();
-            frontend.jobs.sweep(clock::now_millis())
-        })
-        .await?;
+        let swept = execute::blocking(move || frontend.jobs.sweep(clock::now_millis())).await;
         let done = self.warehouse.maintain(clock::timestamp()).await;
         self.refreshes.catch_up(clock::now_millis());
+        swept?;
         done.map(drop).map_err(refusal::of_warehouse)
     }
 

@@ -7,12 +7,13 @@
 mod seal;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_pipeline::storage::{Location, OpenMode, Properties};
 use cairn_pipeline::{Engine, Repository, RepositorySettings};
 use cairn_warehouse::Warehouse;
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
 use crate::clock::{Millis, now_millis};
 use crate::mysql::SqlError;
@@ -83,7 +84,9 @@ pub struct Repositories {
     settings: RepositorySettings,
     /// What every storage is told besides, by the configuration of the server.
     defaults: Properties,
-    /// By name. Guards the map only: storages are asked outside of it.
+    /// Held by whoever makes or drops one, while the catalog takes the change: before the map.
+    changes: Mutex<()>,
+    /// By name. Held for a look or a step: storages and the catalog are asked outside of it.
     known: Mutex<BTreeMap<String, Known>>,
 }
 
@@ -92,6 +95,14 @@ struct Known {
     row: RepositoryRow,
     opened: Option<Arc<Repository>>,
     error: Option<(Millis, String)>,
+    /// Whether it is being reached for.
+    is_asked: bool,
+}
+
+impl Known {
+    fn new(row: RepositoryRow, opened: Option<Arc<Repository>>) -> Self {
+        Self { row, opened, error: None, is_asked: false }
+    }
 }
 
 impl Repositories {
@@ -108,9 +119,10 @@ impl Repositories {
         for (name, document) in documents {
             let row: RepositoryRow = serde_json::from_value(document)
                 .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
-            known.insert(name, Known { row, opened: None, error: None });
+            known.insert(name, Known::new(row, None));
         }
-        Ok(Self { warehouse, engine, seal, settings, defaults, known: Mutex::new(known) })
+        let (changes, known) = (Mutex::default(), Mutex::new(known));
+        Ok(Self { warehouse, engine, seal, settings, defaults, changes, known })
     }
 
     /// Reaches a place, makes a repository there or adopts the one that is there, and remembers it. Blocks.
@@ -147,25 +159,25 @@ impl Repositories {
         };
         let document =
             serde_json::to_value(&row).map_err(|error| refusal::corrupt("repository", &error))?;
-        let mut known = self.lock();
-        if known.contains_key(&name) {
+        let _changes = lock(&self.changes);
+        if self.lock().contains_key(&name) {
             return Err(refusal::general(format!("Repository {name} already exists")));
         }
         let store = self.warehouse.store();
         store.put_document(COLLECTION, &name, &document).map_err(refusal::of_warehouse)?;
-        known.insert(name, Known { row, opened: Some(Arc::new(opened)), error: None });
+        self.lock().insert(name, Known::new(row, Some(Arc::new(opened))));
         Ok(())
     }
 
     /// Forgets a repository. What it holds stays.
     pub fn drop(&self, name: &str) -> Result<(), SqlError> {
-        let mut known = self.lock();
-        if !known.contains_key(name) {
+        let _changes = lock(&self.changes);
+        if !self.lock().contains_key(name) {
             return Err(refusal::general("Repository does not exist"));
         }
         let store = self.warehouse.store();
         store.remove_document(COLLECTION, name).map_err(refusal::of_warehouse)?;
-        known.remove(name);
+        self.lock().remove(name);
         Ok(())
     }
 
@@ -212,31 +224,43 @@ impl Repositories {
             self.engine.open_repository(at)
         };
         let outcome = opened.map(Arc::new);
-        if let Some(known) = self.lock().get_mut(name) {
-            match &outcome {
-                Ok(repository) => {
-                    known.opened = Some(Arc::clone(repository));
-                    known.error = None;
-                }
-                Err(error) => known.error = Some((now_millis(), refusal::with_causes(error))),
+        self.told(row.id, |known| match &outcome {
+            Ok(repository) => {
+                known.opened = Some(Arc::clone(repository));
+                known.error = None;
             }
-        }
+            Err(error) => known.error = Some((now_millis(), refusal::with_causes(error))),
+        });
         outcome.map_err(|error| {
             let causes = refusal::with_causes(&error);
             refusal::general(format!("Repository {name} cannot be opened: {causes}"))
         })
     }
 
-    /// Looks whether each repository can be reached, and remembers why not. Blocks.
-    pub fn ping(&self) {
-        let names: Vec<String> = self.lock().keys().cloned().collect();
-        for name in names {
-            let outcome = self.open(&name).and_then(|repository| {
-                repository.ping().map_err(|error| refusal::general(refusal::with_causes(&error)))
-            });
-            if let Some(known) = self.lock().get_mut(&name) {
-                known.error = outcome.err().map(|error| (now_millis(), error.message));
-            }
+    /// Looks whether each can be reached, and remembers why not. Each by itself, in the background: one that does not answer
+    /// keeps nobody waiting, and is not asked again meanwhile.
+    pub fn ping(self: &Arc<Self>, runtime: &Handle) {
+        for known in self.lock().values_mut().filter(|known| !known.is_asked) {
+            known.is_asked = true;
+            let (repositories, id, name) = (Arc::clone(self), known.row.id, known.row.name.clone());
+            runtime.spawn_blocking(move || repositories.ping_one(id, &name));
+        }
+    }
+
+    fn ping_one(&self, id: u64, name: &str) {
+        let outcome = self.open(name).and_then(|repository| {
+            repository.ping().map_err(|error| refusal::general(refusal::with_causes(&error)))
+        });
+        self.told(id, |known| {
+            known.error = outcome.err().map(|error| (now_millis(), error.message));
+            known.is_asked = false;
+        });
+    }
+
+    /// Keeps what was learned of a repository, unless another one has its name by now.
+    fn told(&self, id: u64, keep: impl FnOnce(&mut Known)) {
+        if let Some(known) = self.lock().values_mut().find(|known| known.row.id == id) {
+            keep(known);
         }
     }
 
@@ -275,7 +299,53 @@ impl Repositories {
         found.ok_or_else(|| refusal::general(format!("Repository {name} does not exist")))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
+        lock(&self.known)
+    }
+}
+
+/// What these mutexes guard is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn new(place: &std::path::Path) -> NewRepository {
+        NewRepository {
+            name: "r".to_owned(),
+            location: format!("file://{}", place.display()),
+            read_only: false,
+            broker: String::new(),
+            properties: Vec::new(),
+        }
+    }
+
+    /// Whoever took long to reach a repository finds another one under its name.
+    #[test]
+    fn what_is_learned_of_a_repository_is_not_kept_of_its_successor() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| {
+            let path = place.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path
+        };
+        let warehouse = Warehouse::open(&at("data")).unwrap();
+        let (settings, defaults) = (RepositorySettings::default(), Properties::default());
+        let repositories =
+            Repositories::load(warehouse, Engine::start().unwrap(), settings, defaults).unwrap();
+        repositories.create(new(&at("old"))).unwrap();
+        let old = repositories.find("r").unwrap();
+        repositories.drop("r").unwrap();
+        repositories.create(new(&at("new"))).unwrap();
+        repositories.told(old.row.id, |known| {
+            known.opened = old.opened.clone();
+            known.error = Some((0, "unreachable".to_owned()));
+        });
+        let opened = repositories.open("r").unwrap();
+        assert!(opened.location().contains("/new/"), "{}", opened.location());
+        assert!(repositories.list()[0].error.is_none());
     }
 }
