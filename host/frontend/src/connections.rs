@@ -127,10 +127,15 @@ impl Drop for Running {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mysql::{Account, Proofs};
 
     fn login(connection_id: u32) -> Login {
         Login {
-            user: "u".to_owned(),
+            account: Account {
+                name: "u".to_owned(),
+                host: "%".to_owned(),
+                proofs: Proofs::default(),
+            },
             database: None,
             peer: "10.0.0.1:5".parse().unwrap(),
             connection_id,

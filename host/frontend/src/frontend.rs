@@ -13,8 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::connections::Connections;
 use crate::job::Jobs;
-use crate::mysql::Proofs;
-use crate::mysql::{Login, Service, SqlError};
+use crate::mysql::{Account, Login, Service, SqlError};
 use crate::refresh::Refreshes;
 use crate::repository::Repositories;
 use crate::session::Session;
@@ -118,19 +117,24 @@ pub struct FrontendService(pub Arc<Frontend>);
 impl Service for FrontendService {
     type Session = Session;
 
-    fn proofs(&self, user: &str, peer: IpAddr) -> Option<Proofs> {
+    fn account(&self, user: &str, peer: IpAddr) -> Option<Account> {
         let catalog = self.0.warehouse.catalog();
-        account::find(&catalog, user, peer).and_then(|user| account::proofs(user))
+        let row = account::find(&catalog, user, peer)?;
+        let proofs = account::proofs(row)?;
+        Some(Account { name: row.name.clone(), host: row.host.clone(), proofs })
     }
 
     fn open(&self, login: Login) -> Result<Session, SqlError> {
         let catalog = self.0.warehouse.catalog();
-        let peer = login.peer.ip();
-        let user = account::find(&catalog, &login.user, peer).ok_or_else(|| {
-            let message = format!("Access denied for user '{}'@'{peer}'", login.user);
-            SqlError::new(1045, "28000", message)
-        })?;
-        let user = (user.name.clone(), user.host.clone());
+        let Account { name, host, proofs } = &login.account;
+        // A password that was changed while the login waited opens nothing.
+        let row = catalog.user(name, host);
+        if row.and_then(|row| account::proofs(row)) != Some(*proofs) {
+            let peer = login.peer.ip();
+            let message = format!("Access denied for user '{name}'@'{peer}'");
+            return Err(SqlError::new(1045, "28000", message));
+        }
+        let user = (name.clone(), host.clone());
         let mut session = Session {
             frontend: Arc::clone(&self.0),
             user: user.clone(),

@@ -66,6 +66,14 @@ pub(super) fn access_denied(user: &str, peer: IpAddr, with_password: bool) -> Sq
     SqlError::new(1045, "28000", message)
 }
 
+pub(super) fn too_many_attempts(user: &str, peer: IpAddr) -> SqlError {
+    let peer = peer.to_canonical();
+    let message = format!(
+        "Host '{peer}' is blocked because of many failed logins, last of user '{user}'; try again in a few seconds"
+    );
+    SqlError::new(1129, "HY000", message)
+}
+
 pub(super) fn unknown_command() -> SqlError {
     SqlError::new(1047, "08S01", "Unknown command")
 }

@@ -4,15 +4,16 @@
 //! - How it proves itself is settled from the plugin that it names: `mysql_native_password` and `caching_sha2_password`
 //!   are taken as they come, any other is switched to the former. The password itself is asked for inside TLS only.
 //! - A user that does not exist is asked and judged like one that does, by hashes of a password that nobody knows.
-//! - An attempt waits for the failures before it ([`throttle`](super::throttle)) and is judged after that.
+//! - An attempt waits for its turn ([`throttle`](super::throttle)) and is judged then, by the account as it was when it was
+//!   asked; whether that account is still the same is for the service to say.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ring::error::Unspecified;
 use ring::rand::SystemRandom;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::{self, Proof, Proofs, Salt};
@@ -22,8 +23,8 @@ use super::handshake::{self, Greeting, LoginRequest, NATIVE, Reply, SHA2};
 use super::interrupt::Interrupt;
 use super::packet::Malformed;
 use super::result::{self, AUTOCOMMIT};
-use super::service::{Login, Service, SqlError};
-use super::throttle::Throttle;
+use super::service::{Account, Login, Service, SqlError};
+use super::throttle::{Attempt, Throttle};
 use super::wire::Wire;
 
 /// The longest packet of a login: names, proofs and the 64 KiB that connection attributes may take.
@@ -69,7 +70,7 @@ struct Claim {
     database: Option<String>,
     tls: bool,
     /// None where the user does not exist.
-    account: Option<Proofs>,
+    account: Option<Account>,
     salt: Salt,
     /// None is one that no password fits.
     proof: Option<Proof>,
@@ -108,25 +109,22 @@ impl<S: Service> Gate<S> {
             .await
             .map_err(|_| WireError::Stalled(self.patience))??;
         let peer = visitor.peer.ip();
-        tokio::time::sleep(self.throttle.delay(peer, &claim.user, Instant::now())).await;
-
-        let judge = claim.account.unwrap_or(self.nobody);
-        let accepted = claim.proof.as_ref().is_some_and(|proof| judge.accept(proof, &claim.salt));
-        if !(accepted && claim.account.is_some()) {
-            self.throttle.failed(peer, &claim.user, Instant::now());
+        let Some(is_right) = self.judge(&claim, peer).await else {
+            return Err(Refusal::Told(wire, error::too_many_attempts(&claim.user, peer)));
+        };
+        let Some(account) = claim.account.filter(|_| is_right) else {
             let with_password = claim.proof != Some(Proof::Absent);
             tracing::info!(user = ?claim.user, peer = %visitor.peer, "access denied");
             return Err(Refusal::Told(
                 wire,
                 error::access_denied(&claim.user, peer, with_password),
             ));
-        }
-        self.throttle.succeeded(peer, &claim.user);
+        };
         if matches!(claim.proof, Some(Proof::Sha2(_))) {
             wire.write(handshake::put_fast_login);
         }
         let login = Login {
-            user: claim.user,
+            account,
             database: claim.database,
             peer: visitor.peer,
             connection_id: visitor.connection_id,
@@ -136,6 +134,24 @@ impl<S: Service> Gate<S> {
         match self.service.open(login) {
             Ok(session) => Ok(Admitted { wire, capabilities: claim.capabilities, session }),
             Err(error) => Err(Refusal::Told(wire, error)),
+        }
+    }
+
+    /// Whether a proof is right, when its turn has come; none where too many are before it.
+    async fn judge(&self, claim: &Claim, peer: IpAddr) -> Option<bool> {
+        let is_right = || {
+            let judge = claim.account.as_ref().map_or(self.nobody, |account| account.proofs);
+            let accepted =
+                claim.proof.as_ref().is_some_and(|proof| judge.accept(proof, &claim.salt));
+            accepted && claim.account.is_some()
+        };
+        match self.throttle.attempt(peer, &claim.user, Instant::now(), is_right) {
+            Attempt::Judged(is_right) => Some(is_right),
+            Attempt::Later(turn) => {
+                sleep_until(turn.at()).await;
+                Some(turn.judge(Instant::now(), is_right))
+            }
+            Attempt::Crowded => None,
         }
     }
 
@@ -168,8 +184,8 @@ impl<S: Service> Gate<S> {
             Ok(Reply::StartTls) => return Err(told(wire, &Malformed("TLS cannot begin here"))),
             Err(why) => return Err(told(wire, &why)),
         };
-        let account = self.service.proofs(request.user, visitor.peer.ip());
-        let judge = account.unwrap_or(self.nobody);
+        let account = self.service.account(request.user, visitor.peer.ip());
+        let judge = account.as_ref().map_or(self.nobody, |account| account.proofs);
         let proof = prove(&mut wire, &request, &judge, &salt, tls).await?;
         let claim = Claim {
             capabilities: request.capabilities.and(offered),

@@ -25,6 +25,7 @@ mod error;
 mod gate;
 mod handshake;
 mod interrupt;
+mod lobby;
 mod packet;
 mod parameter;
 mod prepared;
@@ -38,4 +39,6 @@ mod wire;
 pub use self::auth::{BadProof, Proofs};
 pub use self::interrupt::Interrupt;
 pub use self::server::{MysqlConfig, MysqlServer};
-pub use self::service::{Answer, Done, Login, ResultSet, Service, SqlError, SqlSession, SqlType};
+pub use self::service::{
+    Account, Answer, Done, Login, ResultSet, Service, SqlError, SqlSession, SqlType,
+};

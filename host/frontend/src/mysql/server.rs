@@ -1,12 +1,12 @@
 //! [`MysqlServer`]: listens, and gives each connection a task of its own.
 //!
 //! - Connections have a bound, and so have those that have not logged in: beyond the former a client is refused, beyond
-//!   the latter it waits in the kernel's queue.
+//!   the latter it waits a moment in the kernel's queue, until one that does nothing is sent away ([`lobby`](super::lobby)).
 //! - A panic ends the connection that it happened on.
 //! - [`MysqlServer::shutdown`] lets statements end; dropping the server ends everything at once.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,7 @@ use futures::FutureExt;
 use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +25,7 @@ use super::conversation::{Conversation, Next};
 use super::error::{self, WireError};
 use super::gate::{self, Gate, GateConfig, Refusal, Visitor};
 use super::interrupt::Interrupt;
+use super::lobby::{Lobby, Place};
 use super::result;
 use super::service::Service;
 use super::statistics::Statistics;
@@ -110,7 +111,7 @@ impl MysqlServer {
         let shared = Shared {
             gate,
             connections: Arc::new(Semaphore::new(config.max_connections)),
-            logins: Arc::new(Semaphore::new(config.max_logins)),
+            lobby: Arc::new(Lobby::new(config.max_logins)),
             last_id: AtomicU32::new(0),
             statistics: Arc::new(Statistics::new()),
             ended: ended.clone(),
@@ -155,7 +156,7 @@ struct Shared<S> {
     config: MysqlConfig,
     gate: Gate<S>,
     connections: Arc<Semaphore>,
-    logins: Arc<Semaphore>,
+    lobby: Arc<Lobby>,
     last_id: AtomicU32,
     statistics: Arc<Statistics>,
     ended: watch::Receiver<Option<Duration>>,
@@ -168,16 +169,20 @@ impl<S: Service> Shared<S> {
         mut ended: watch::Receiver<Option<Duration>>,
     ) {
         let mut connections = JoinSet::new();
+        // One that has come and has no place yet: nothing of it is read, and no other is accepted.
+        let mut arrived: Option<(TcpStream, SocketAddr)> = None;
         loop {
+            let peer = arrived.as_ref().map(|(_, peer)| peer.ip());
             tokio::select! {
                 biased;
                 // Also when the server is dropped.
                 _ = ended.changed() => break,
                 Some(_) = connections.join_next() => {}
-                accepted = self.accept(&listener) => match accepted {
-                    Ok((stream, peer, login)) => {
-                        connections.spawn(Arc::clone(&self).connect(stream, peer, login));
-                    }
+                Some(place) = self.place(peer) => if let Some((stream, peer)) = arrived.take() {
+                    connections.spawn(Arc::clone(&self).connect(stream, peer, place));
+                },
+                accepted = listener.accept(), if peer.is_none() => match accepted {
+                    Ok(accepted) => arrived = Some(accepted),
                     Err(error) => {
                         tracing::warn!(%error, "a connection was not accepted");
                         tokio::time::sleep(EXHAUSTED).await;
@@ -193,24 +198,15 @@ impl<S: Service> Shared<S> {
         }
     }
 
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-    ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let login = Arc::clone(&self.logins).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, peer) = listener.accept().await?;
-        Ok((stream, peer, login))
+    /// A place for who has come.
+    async fn place(&self, peer: Option<IpAddr>) -> Option<Place> {
+        Some(self.lobby.place(peer?).await)
     }
 
     /// A connection from its first packet to its last.
-    async fn connect(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        login: OwnedSemaphorePermit,
-    ) {
+    async fn connect(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place) {
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let serving = AssertUnwindSafe(self.serve(stream, peer, id, login)).catch_unwind();
+        let serving = AssertUnwindSafe(self.serve(stream, peer, id, place)).catch_unwind();
         match serving.await {
             Ok(Ok(())) => tracing::debug!(id, %peer, "connection ended"),
             Ok(Err(error)) => tracing::debug!(id, %peer, %error, "connection broken"),
@@ -225,7 +221,7 @@ impl<S: Service> Shared<S> {
         stream: TcpStream,
         peer: SocketAddr,
         id: u32,
-        login: OwnedSemaphorePermit,
+        place: Place,
     ) -> Result<(), WireError> {
         tune(&stream).map_err(error::io_error("set up the socket"))?;
         let mut wire = Wire::new(Box::new(stream), self.config.write_timeout);
@@ -236,7 +232,13 @@ impl<S: Service> Shared<S> {
         }
         let interrupt = Interrupt::default();
         let visitor = Visitor { peer, connection_id: id, interrupt: interrupt.clone() };
-        let admitted = match Box::pin(self.gate.admit(wire, visitor)).await {
+        let mut place = place;
+        let admission = tokio::select! {
+            biased;
+            admission = Box::pin(self.gate.admit(wire, visitor)) => admission,
+            () = place.sent_away() => return Ok(()),
+        };
+        let admitted = match admission {
             Ok(admitted) => admitted,
             Err(Refusal::Silent(error)) => return Err(error),
             Err(Refusal::Told(wire, error)) => {
@@ -248,7 +250,7 @@ impl<S: Service> Shared<S> {
             gate::refuse(admitted.wire, &error::too_many_connections()).await;
             return Ok(());
         };
-        drop(login);
+        drop(place);
         let _counted = self.statistics.count_connection();
         let statistics = Arc::clone(&self.statistics);
         let max_packet = self.config.max_allowed_packet;

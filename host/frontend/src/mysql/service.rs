@@ -19,11 +19,12 @@ pub trait Service: Send + Sync + 'static {
     /// What holds the state of one connection.
     type Session: SqlSession;
 
-    /// What `user` proves itself with when it comes from `peer`; none where there is no such account. The time it takes
-    /// should not tell one from the other.
-    fn proofs(&self, user: &str, peer: IpAddr) -> Option<Proofs>;
+    /// The account of `user` when it comes from `peer`; none where there is no such account. The time it takes should not
+    /// tell one from the other.
+    fn account(&self, user: &str, peer: IpAddr) -> Option<Account>;
 
-    /// Begins the session of a user who has shown its password. An error ends the connection.
+    /// Begins the session of an account that has shown its password, which may be another one by now: then the login comes
+    /// too late. An error ends the connection.
     fn open(&self, login: Login) -> Result<Self::Session, SqlError>;
 }
 
@@ -40,11 +41,22 @@ pub trait SqlSession: Send + 'static {
     fn reset(&mut self);
 }
 
+/// An account: which one it is, and what it proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The name of the user.
+    pub name: String,
+    /// The host, as a pattern.
+    pub host: String,
+    /// Of its password.
+    pub proofs: Proofs,
+}
+
 /// Who has logged in, and how.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// The name of the user, as typed.
-    pub user: String,
+    /// As whom: the account that was asked for the proof, as it was then.
+    pub account: Account,
     /// The database that the login names.
     pub database: Option<String>,
     /// From where.

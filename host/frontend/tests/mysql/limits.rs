@@ -32,12 +32,27 @@ fn one_connection_too_many_is_refused() {
 #[test]
 fn those_beyond_the_last_login_wait() {
     let serving = serve_with(|config| config.max_logins = 1);
-    let mut waiting: Vec<Raw> = (0..10).map(|_| Raw::connect(serving.address())).collect();
-    for client in &mut waiting {
-        let greeting = client.read_ok().unwrap();
-        client.answer(&greeting, "ann", "secret");
+    let clients: Vec<_> = (0..10)
+        .map(|_| {
+            let address = serving.address();
+            std::thread::spawn(move || Raw::login(address, "ann", "secret").is_ok())
+        })
+        .collect();
+    assert!(clients.into_iter().all(|client| client.join().unwrap()));
+}
+
+#[test]
+fn those_who_say_nothing_do_not_keep_others_out() {
+    let serving = serve_with(|config| {
+        config.max_logins = 8;
+        config.login_timeout = PATIENCE;
+    });
+    let mut silent: Vec<Raw> = (0..12).map(|_| Raw::connect(serving.address())).collect();
+    for client in &mut silent[..8] {
         client.read_ok().unwrap();
     }
+    assert!(Raw::login(serving.address(), "ann", "secret").is_ok());
+    silent[0].expect_end();
 }
 
 /// In a process of its own, whose memory is nobody else's.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cairn_frontend::mysql::{
-    Answer, Done, Interrupt, Login, Proofs, ResultSet, Service, SqlError, SqlSession, SqlType,
+    Account, Answer, Done, Interrupt, Login, Proofs, ResultSet, Service, SqlError, SqlSession,
+    SqlType,
 };
 use datafusion::arrow::array::{
     ArrayRef, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Float32Array,
@@ -58,13 +59,14 @@ impl Drop for Alive {
 impl Service for Toy {
     type Session = ToySession;
 
-    fn proofs(&self, user: &str, _peer: IpAddr) -> Option<Proofs> {
-        match user {
-            "ann" => Some(Proofs::of_password("secret")),
-            "native" => Some(Proofs { sha2: None, ..Proofs::of_password("secret") }),
-            "open" => Some(Proofs::default()),
-            _ => None,
-        }
+    fn account(&self, user: &str, _peer: IpAddr) -> Option<Account> {
+        let proofs = match user {
+            "ann" => Proofs::of_password("secret"),
+            "native" => Proofs { sha2: None, ..Proofs::of_password("secret") },
+            "open" => Proofs::default(),
+            _ => return None,
+        };
+        Some(Account { name: user.to_owned(), host: "%".to_owned(), proofs })
     }
 
     fn open(&self, login: Login) -> Result<ToySession, SqlError> {
@@ -155,10 +157,10 @@ impl SqlSession for ToySession {
 
 impl ToySession {
     fn who(&self) -> Answer {
-        let Login { user, connection_id, tls, .. } = &self.login;
+        let Login { account, connection_id, tls, .. } = &self.login;
         let mut rows = ResultSet::of_text(["user", "database", "tls", "id"]);
         rows.rows.push(vec![
-            Some(user.clone()),
+            Some(account.name.clone()),
             self.database.clone(),
             Some(tls.to_string()),
             Some(connection_id.to_string()),

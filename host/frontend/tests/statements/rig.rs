@@ -71,15 +71,17 @@ impl Rig {
 
     /// A session of a user, as after a login.
     pub(crate) fn login(&self, user: &str) -> Client {
+        let peer = Ipv4Addr::LOCALHOST.into();
+        let service = FrontendService(Arc::clone(&self.frontend));
         let login = Login {
-            user: user.to_owned(),
+            account: service.account(user, peer).unwrap(),
             database: None,
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 40_000)),
             connection_id: 7,
             tls: false,
             interrupt: Interrupt::default(),
         };
-        Client { session: FrontendService(Arc::clone(&self.frontend)).open(login).unwrap() }
+        Client { session: service.open(login).unwrap() }
     }
 
     /// A table of `d` as the catalog has it.

@@ -279,15 +279,16 @@ async fn only_what_the_user_may_see_is_listed() {
 
 /// Connections as a client of the protocol has them.
 fn connect(rig: &Rig, user: &str, connection_id: u32, interrupt: &Interrupt) -> Session {
+    let service = FrontendService(Arc::clone(&rig.frontend));
     let login = Login {
-        user: user.to_owned(),
+        account: service.account(user, [10, 0, 0, 1].into()).unwrap(),
         database: Some("d".to_owned()),
         peer: ([10, 0, 0, 1], 5000).into(),
         connection_id,
         tls: false,
         interrupt: interrupt.clone(),
     };
-    FrontendService(Arc::clone(&rig.frontend)).open(login).unwrap()
+    service.open(login).unwrap()
 }
 
 async fn connections(session: &mut Session) -> Vec<String> {
