@@ -71,6 +71,15 @@ impl Error {
         .into()
     }
 
+    /// A label that another snapshot has now.
+    pub(crate) fn other_snapshot(
+        holder: &cairn_repository::record::Record,
+        wanted: cairn_repository::Timestamp,
+    ) -> Self {
+        let (label, taken) = (&holder.label, holder.timestamp);
+        Self::request(format!("the snapshot {label} was taken at {taken}, not at {wanted}"))
+    }
+
     /// What the caller can do.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -2,7 +2,7 @@
 
 use cairn_actors::tablet::Selection;
 use cairn_actors::{RestoreItem, RestoreScope};
-use cairn_repository::Label;
+use cairn_repository::{Label, Timestamp};
 
 use crate::error::Error;
 
@@ -47,17 +47,24 @@ impl BackupRequest {
 pub struct RestoreRequest {
     pub(crate) label: Label,
     pub(crate) scope: RestoreScope,
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
 impl RestoreRequest {
     /// A restore of a whole snapshot.
     pub fn new(label: &str) -> Result<Self, Error> {
-        Ok(Self { label: Label::parse(label)?, scope: RestoreScope::default() })
+        Ok(Self { label: Label::parse(label)?, scope: RestoreScope::default(), timestamp: None })
     }
 
     /// Only this item, or this one too.
     pub fn item(mut self, item: RestoreItem) -> Self {
         self.scope.items.push(item);
+        self
+    }
+
+    /// Only the snapshot of this time: one that has taken its label meanwhile is refused.
+    pub fn taken_at(mut self, timestamp: Timestamp) -> Self {
+        self.timestamp = Some(timestamp);
         self
     }
 }

@@ -20,6 +20,9 @@ pub(crate) async fn run(
     request: RestoreRequest,
 ) -> Result<RestoreReport, Error> {
     let record = core.cancellable(repository.record(&request.label)).await?;
+    if let Some(wanted) = request.timestamp.filter(|wanted| *wanted != record.timestamp) {
+        return Err(Error::other_snapshot(&record, wanted));
+    }
     let budget = around.config.index_memory_bytes;
     let index = repository.load_index(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);

@@ -3,6 +3,7 @@
 pub(crate) mod grant;
 pub(crate) mod privilege;
 pub(crate) mod reader;
+pub(crate) mod restorer;
 pub(crate) mod role;
 
 use std::net::IpAddr;

@@ -36,7 +36,7 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     }
     check_base_tables(&catalog, found, &objects)?;
     let frontend = std::sync::Arc::clone(&session.frontend);
-    let (user, beside_others) = (session.user.0.clone(), frontend.settings.jobs_beside_others());
+    let (user, beside_others) = (session.user.clone(), frontend.settings.jobs_beside_others());
     blocking(move || {
         let opened = frontend.repositories.open_to_write(&repository)?;
         refuse_taken_label(&opened, &label)?;

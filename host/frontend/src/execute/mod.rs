@@ -40,7 +40,7 @@ use crate::session::Session;
 /// The database of everything that can be known of the others.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 /// The code of the error that says that a repository has no snapshot of a label.
-const NO_SUCH_SNAPSHOT: &str = "CAIRN-R005";
+pub(crate) const NO_SUCH_SNAPSHOT: &str = "CAIRN-R005";
 
 /// Executes a statement for a session. What that takes lies on the heap: the stack is for those who plan queries.
 pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> {
@@ -56,8 +56,8 @@ pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> 
         Statement::ShowRestore { database, filter } => {
             at_once(show_jobs(session, database, false, &filter))
         }
-        Statement::CancelBackup { database } => at_once(cancel(session, database, true)),
-        Statement::CancelRestore { database } => at_once(cancel(session, database, false)),
+        Statement::CancelBackup { database } => Box::pin(cancel(session, database, true)),
+        Statement::CancelRestore { database } => Box::pin(cancel(session, database, false)),
         Statement::ShowSnapshot { repository, filter } => {
             Box::pin(snapshot::show(session, repository, filter))
         }
@@ -167,11 +167,16 @@ fn show_jobs(
     filter::apply(shown, condition, JOB_LABEL).map(Answer::Rows)
 }
 
-fn cancel(session: &Session, database: Option<String>, backup: bool) -> Result<Answer, SqlError> {
+async fn cancel(
+    session: &Session,
+    database: Option<String>,
+    backup: bool,
+) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
     session.require(&catalog, Action::system(repository::REPOSITORY))?;
     let database = session.database_or(database.as_deref())?;
-    session.frontend.jobs.cancel(&database, backup)?;
+    let jobs = session.frontend.jobs.clone();
+    blocking(move || jobs.cancel(&database, backup)).await?;
     Ok(done())
 }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cairn_pipeline::{Repository, SnapshotObject};
+use cairn_pipeline::{Repository, SnapshotObject, Timestamp};
 use cairn_sql::statement::{JobObject, ObjectKind as Named, Properties, Restore};
 use cairn_warehouse::ObjectKind;
 use cairn_warehouse::catalog::{Catalog, Relation};
@@ -12,7 +12,7 @@ use cairn_warehouse::catalog::{Catalog, Relation};
 use super::property::{PropertyBag, timeout_seconds};
 use super::repository::REPOSITORY;
 use super::{blocking, done};
-use crate::account::privilege::Action;
+use crate::account::privilege::{Action, Target};
 use crate::job::{JobObjectRow, JobTask, NewJob};
 use crate::mysql::{Answer, SqlError};
 use crate::refusal;
@@ -39,7 +39,7 @@ pub(super) async fn run(session: &Session, statement: Restore) -> Result<Answer,
     let frontend = Arc::clone(&session.frontend);
     let (repository, label) = (statement.repository.clone(), statement.label.clone());
     let timestamp = asked.timestamp.clone();
-    let objects = blocking(move || {
+    let (taken, objects) = blocking(move || {
         let repository = frontend.repositories.open(&repository)?;
         snapshot_objects(&repository, &label, &timestamp)
     })
@@ -59,12 +59,12 @@ pub(super) async fn run(session: &Session, statement: Restore) -> Result<Answer,
     }
     require_privileges(session, &catalog, &into, &statement, &chosen)?;
     let frontend = Arc::clone(&session.frontend);
-    let (user, beside_others) = (session.user.0.clone(), frontend.settings.jobs_beside_others());
+    let (user, beside_others) = (session.user.clone(), frontend.settings.jobs_beside_others());
     blocking(move || {
-        let Asked { timestamp, replication_num, allow_load, timeout_seconds } = asked;
+        let Asked { replication_num, allow_load, timeout_seconds, .. } = asked;
         let Restore { repository, label, .. } = statement;
         let task = JobTask::Restore {
-            timestamp,
+            timestamp: taken.to_string(),
             from_database: from,
             objects: chosen,
             replication_num,
@@ -134,12 +134,12 @@ fn refuse_duplicates(objects: &[JobObject]) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// The objects of the snapshot with this label and time.
+/// The exact time of the snapshot with this label and time, and its objects.
 fn snapshot_objects(
     repository: &Repository,
     label: &str,
     timestamp: &str,
-) -> Result<Vec<SnapshotObject>, SqlError> {
+) -> Result<(Timestamp, Vec<SnapshotObject>), SqlError> {
     let failed = |because: &str| {
         refusal::general(format!(
             "Failed to get info of snapshot '{label}' because: {because}. Maybe specified wrong backup timestamp"
@@ -152,7 +152,9 @@ fn snapshot_objects(
     if taken != timestamp && taken.rsplit_once('-').map(|(seconds, _)| seconds) != Some(timestamp) {
         return Err(failed(&format!("it was taken at {taken}, not at {timestamp}")));
     }
-    repository.objects(&record).map_err(|error| failed(&refusal::with_causes(&error)))
+    let objects = repository.objects(&record);
+    let objects = objects.map_err(|error| failed(&refusal::with_causes(&error)))?;
+    Ok((record.timestamp, objects))
 }
 
 /// The database in the snapshot, and the one to restore into.
@@ -300,7 +302,8 @@ fn without_active_views(
     (others, active.into_iter().map(|object| object.name).collect())
 }
 
-/// Without an object list CREATE DATABASE, with one CREATE TABLE, and INSERT on what exists.
+/// Without an object list CREATE DATABASE, with one CREATE TABLE, and on what exists what it takes to change it. What a view
+/// may read is asked when the restore begins.
 fn require_privileges(
     session: &Session,
     catalog: &Catalog,
@@ -317,8 +320,20 @@ fn require_privileges(
     session.require(catalog, Action::database("CREATE TABLE", into))?;
     for object in objects {
         let name = object.alias.as_ref().unwrap_or(&object.name);
-        if matches!(database.relation(name), Some(Relation::Table(_))) {
-            session.require(catalog, Action::table("INSERT", into, name))?;
+        match database.relation(name) {
+            Some(Relation::Table(_)) => {
+                session.require(catalog, Action::table("INSERT", into, name))?;
+            }
+            Some(Relation::View(_)) => {
+                let on = Target::View(into, name);
+                session.require(catalog, Action { privilege: "ALTER", on })?;
+            }
+            Some(Relation::Rollup(..)) | None => {}
+        }
+        // To put another in the place of a function is to drop it.
+        let is_function = object.kind == ObjectKind::Function.as_str();
+        if is_function && database.functions().any(|function| function.signature() == *name) {
+            session.require(catalog, Action::database("DROP", into))?;
         }
     }
     Ok(())

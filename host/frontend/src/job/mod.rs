@@ -9,14 +9,14 @@ mod row;
 mod run;
 mod show;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_pipeline::{Canceller, Engine, ProgressSnapshot};
+use cairn_warehouse::store::Transaction;
 use cairn_warehouse::{ObjectKind, RestoreClaim, Warehouse};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::clock::{Millis, now_millis};
 use crate::mysql::SqlError;
@@ -47,8 +47,8 @@ pub struct NewJob {
     pub task: JobTask,
     /// After how many seconds it is given up.
     pub timeout_seconds: u64,
-    /// Who asks.
-    pub user: String,
+    /// Who asks: name and host of the account.
+    pub user: (String, String),
     /// Whether jobs of one database may run beside each other when their objects do not meet.
     pub beside_others: bool,
 }
@@ -65,8 +65,10 @@ struct Shared {
     engine: Engine,
     repositories: Arc<Repositories>,
     runtime: Handle,
-    /// By id. A change of a row is made under this lock after the journal has it, so SHOW never tells what a crash would
-    /// take back.
+    /// Held by whoever changes rows, while the journal takes the change: before the table, and not on threads of connections.
+    journal: Mutex<()>,
+    /// By id. What the journal has: a change comes here after that, so SHOW never tells what a crash would take back (W7).
+    /// Held for a look or a step.
     table: Mutex<BTreeMap<u64, Entry>>,
     /// Told whenever a job ends.
     ended: Notify,
@@ -80,24 +82,28 @@ struct Entry {
 }
 
 /// A job that runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Live {
     canceller: Mutex<Option<Canceller>>,
     progress: Mutex<ProgressSnapshot>,
-    is_cancelled: AtomicBool,
+    is_cancelled: watch::Sender<bool>,
     /// Of a restore.
     claim: Option<Arc<RestoreClaim>>,
+    /// Whether an earlier life of the server had begun it: it may have done all but tell of its end.
+    is_resumed: bool,
 }
 
 impl Live {
-    fn new(claim: Option<Arc<RestoreClaim>>) -> Self {
-        Self { claim, ..Self::default() }
+    fn new(is_cancelled: bool, claim: Option<Arc<RestoreClaim>>, is_resumed: bool) -> Self {
+        let is_cancelled = watch::Sender::new(is_cancelled);
+        let (canceller, progress) = Default::default();
+        Self { canceller, progress, is_cancelled, claim, is_resumed }
     }
 
     /// Cancels the job, also one that has not reached the engine yet.
     fn cancel(&self) {
-        // In one order with the switch: whoever puts it there afterwards sees the wish.
-        self.is_cancelled.store(true, Ordering::SeqCst);
+        self.is_cancelled.send_replace(true);
+        // Under its lock in one order with the wish: whoever puts the switch there afterwards sees it.
         if let Some(canceller) = &*lock(&self.canceller) {
             canceller.cancel();
         }
@@ -105,7 +111,13 @@ impl Live {
 
     /// Whether somebody wants it cancelled.
     fn is_cancelled(&self) -> bool {
-        self.is_cancelled.load(Ordering::SeqCst)
+        *self.is_cancelled.borrow()
+    }
+
+    /// Waits until somebody wants it cancelled.
+    async fn cancelled(&self) {
+        // The sender lives as long as this does.
+        let _ = self.is_cancelled.subscribe().wait_for(|is_cancelled| *is_cancelled).await;
     }
 
     /// Keeps the switch of the engine's job.
@@ -133,9 +145,15 @@ impl Jobs {
                 .map_err(|error| refusal::corrupt(&format!("job {key}"), &error))?;
             table.insert(row.id, Entry { row, live: None });
         }
-        let table = Mutex::new(table);
-        let shared =
-            Shared { warehouse, engine, repositories, runtime, table, ended: Notify::new() };
+        let shared = Shared {
+            warehouse,
+            engine,
+            repositories,
+            runtime,
+            journal: Mutex::default(),
+            table: Mutex::new(table),
+            ended: Notify::new(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -155,8 +173,11 @@ impl Jobs {
             let store = self.shared.warehouse.store();
             let receipt = store.document(RECEIPTS, &key(row.id));
             match receipt.map_err(refusal::of_warehouse)? {
-                Some(_) => self.change(row.ended(None, now_millis())),
-                None => self.start(row.resumed())?,
+                Some(_) => self.change(&row.ended(None, now_millis()))?,
+                None => {
+                    let _journal = lock(&self.shared.journal);
+                    self.begin(row.resumed(), true)?;
+                }
             }
         }
         Ok(())
@@ -179,38 +200,34 @@ impl Jobs {
             finished_at: None,
             failure: None,
             timeout_seconds: new.timeout_seconds,
-            user: new.user,
+            user: new.user.0,
+            host: new.user.1,
+            is_cancelled: false,
         };
-        // The journal is written under the lock: of two jobs that exclude each other one is refused.
-        let mut table = self.lock();
-        if table.values().any(|entry| excludes(&entry.row, &row, beside_others)) {
-            return Err(refusal::general(
-                "Can only run one backup or restore job of a database at same time",
-            ));
+        // Of two jobs that exclude each other one is refused.
+        let _journal = lock(&self.shared.journal);
+        let refused =
+            self.lock().values().find_map(|entry| exclusion(&entry.row, &row, beside_others));
+        if let Some(why) = refused {
+            return Err(refusal::general(why));
         }
-        if let Some(writer) = table.values().find(|entry| writes_the_same(&entry.row, &row)) {
-            return Err(refusal::general(format!(
-                "Snapshot with name '{}' is being written by job {} of database {}",
-                row.label, writer.row.id, writer.row.database
-            )));
-        }
-        let claim = self.claim(&row)?;
-        self.write(&row)?;
-        let live = Arc::new(Live::new(claim));
-        table.insert(id, Entry { row: row.clone(), live: Some(Arc::clone(&live)) });
-        drop(table);
-        self.spawn(row, live);
+        self.begin(row, false)?;
         Ok(id)
     }
 
-    /// Cancels the running backup or restore of a database.
+    /// Cancels the running backup or restore of a database. Blocks for the journal: what was cancelled stays so after a crash.
     pub fn cancel(&self, database: &str, backup: bool) -> Result<(), SqlError> {
-        let table = self.lock();
-        let mut of_database = table
-            .values()
-            .rev()
-            .filter(|entry| entry.row.database == database && entry.row.is_backup() == backup);
-        let Some(entry) = of_database.find(|entry| !entry.row.state.is_final()) else {
+        let _journal = lock(&self.shared.journal);
+        let running = {
+            let table = self.lock();
+            let is_it = |entry: &&Entry| {
+                let row = &entry.row;
+                row.database == database && row.is_backup() == backup && !row.state.is_final()
+            };
+            let entry = table.values().rev().find(is_it);
+            entry.map(|entry| (entry.row.clone(), entry.live.clone()))
+        };
+        let Some((row, live)) = running else {
             let word = if backup {
                 "No backup job is currently running"
             } else {
@@ -218,7 +235,12 @@ impl Jobs {
             };
             return Err(refusal::general(word));
         };
-        if let Some(live) = &entry.live {
+        let row = JobRow { is_cancelled: true, ..row };
+        self.write(&row)?;
+        if let Some(entry) = self.lock().get_mut(&row.id) {
+            entry.row = row;
+        }
+        if let Some(live) = live {
             live.cancel();
         }
         Ok(())
@@ -271,23 +293,28 @@ impl Jobs {
 
     /// Removes rows of jobs that ended long ago. Blocks.
     pub fn sweep(&self, now: Millis) -> Result<(), SqlError> {
-        let mut table = self.lock();
-        let mut seen: BTreeMap<(String, bool), usize> = BTreeMap::new();
-        let mut old = Vec::new();
-        for (id, entry) in table.iter().rev() {
-            let row = &entry.row;
-            let rank = seen.entry((row.database.clone(), row.is_backup())).or_default();
-            *rank += 1;
-            let is_old = row.finished_at.is_some_and(|at| now.saturating_sub(at) > KEEP_MILLIS);
-            if is_old && *rank > KEPT_JOBS {
-                old.push(*id);
-            }
+        let _journal = lock(&self.shared.journal);
+        let old = old_jobs(self.lock().values().map(|entry| &entry.row), now);
+        if old.is_empty() {
+            return Ok(());
         }
-        for id in old {
-            let store = self.shared.warehouse.store();
-            store.remove_document(COLLECTION, &key(id)).map_err(refusal::of_warehouse)?;
-            table.remove(&id);
-        }
+        let remove = |tx: &mut Transaction<'_>| {
+            old.iter().for_each(|id| tx.remove_document(COLLECTION, &key(*id)));
+            Ok(())
+        };
+        self.shared.warehouse.store().transact(remove).map_err(refusal::of_warehouse)?;
+        self.lock().retain(|id, _| !old.contains(id));
+        Ok(())
+    }
+
+    /// Writes down a job and starts it; the caller holds the journal.
+    fn begin(&self, row: JobRow, is_resumed: bool) -> Result<(), SqlError> {
+        let claim = self.claim(&row)?;
+        self.write(&row)?;
+        let live = Arc::new(Live::new(row.is_cancelled, claim, is_resumed));
+        self.lock().insert(row.id, Entry { row: row.clone(), live: Some(Arc::clone(&live)) });
+        let jobs = self.clone();
+        self.shared.runtime.spawn(async move { run::follow(jobs, row, live).await });
         Ok(())
     }
 
@@ -305,54 +332,42 @@ impl Jobs {
         Ok(Some(Arc::new(claim)))
     }
 
-    fn start(&self, row: JobRow) -> Result<(), SqlError> {
-        let live = Arc::new(Live::new(self.claim(&row)?));
-        let mut table = self.lock();
+    /// A row in a new state: to the journal, then to SHOW. Where the journal cannot be written, SHOW stays as well. Blocks.
+    fn change(&self, row: &JobRow) -> Result<(), SqlError> {
+        let _journal = lock(&self.shared.journal);
+        let known = {
+            let table = self.lock();
+            table.get(&row.id).map(|entry| (entry.row.is_cancelled, entry.live.clone()))
+        };
+        let (is_cancelled, live) = known.unwrap_or_default();
+        let row = JobRow { is_cancelled, ..row.clone() };
         self.write(&row)?;
-        table.insert(row.id, Entry { row: row.clone(), live: Some(Arc::clone(&live)) });
-        drop(table);
-        self.spawn(row, live);
-        Ok(())
-    }
-
-    fn spawn(&self, row: JobRow, live: Arc<Live>) {
-        let jobs = self.clone();
-        self.shared.runtime.spawn(async move { run::follow(jobs, row, live).await });
-    }
-
-    /// A row in a new state: to the journal, then to SHOW.
-    fn change(&self, row: JobRow) {
-        let mut table = self.lock();
-        // A journal that cannot be written is told of by the log; SHOW tells what is so.
-        if let Err(error) = self.write(&row) {
-            tracing::error!(job = row.id, %error, "the journal of jobs cannot be written");
-        }
         let is_over = row.state.is_final();
-        if let Some(entry) = table.get_mut(&row.id) {
-            entry.row = row;
-            // Before SHOW tells of the end: who reads it there may load.
-            let ended = entry.live.take_if(|_| is_over);
-            if let Some(claim) = ended.as_ref().and_then(|live| live.claim.as_ref()) {
-                claim.release();
-            }
+        // Before SHOW tells of the end: who reads it there may load.
+        let ended = live.as_ref().filter(|_| is_over);
+        if let Some(claim) = ended.and_then(|live| live.claim.as_ref()) {
+            claim.release();
         }
-        drop(table);
+        if let Some(entry) = self.lock().get_mut(&row.id) {
+            entry.row = row;
+            entry.live.take_if(|_| is_over);
+        }
         if is_over {
             self.shared.ended.notify_waiters();
         }
+        Ok(())
     }
 
     fn write(&self, row: &JobRow) -> Result<(), SqlError> {
         let document =
             serde_json::to_value(row).map_err(|error| refusal::corrupt("job", &error))?;
-        let key = key(row.id);
-        let written = self.shared.warehouse.store().transact(|tx| {
+        let write = |tx: &mut Transaction<'_>| {
             if row.state.is_final() {
-                tx.remove_document(RECEIPTS, &key);
+                tx.remove_document(RECEIPTS, &key(row.id));
             }
-            tx.put_document(COLLECTION, &key, &document)
-        });
-        written.map_err(refusal::of_warehouse)
+            tx.put_document(COLLECTION, &key(row.id), &document)
+        };
+        self.shared.warehouse.store().transact(write).map_err(refusal::of_warehouse)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
@@ -370,24 +385,105 @@ fn key(id: u64) -> String {
     format!("{id:020}")
 }
 
-/// Whether two backups would put one snapshot: only one of them may, so that a record tells whose it is.
-fn writes_the_same(there: &JobRow, new: &JobRow) -> bool {
-    let is_running_backup = there.is_backup() && !there.state.is_final();
-    let snapshot = |row: &JobRow| (row.repository.clone(), row.label.clone());
-    is_running_backup && new.is_backup() && snapshot(there) == snapshot(new)
+/// Jobs that ended so long ago that nobody asks for them; the last ones of each database are kept.
+fn old_jobs<'a>(rows: impl DoubleEndedIterator<Item = &'a JobRow>, now: Millis) -> BTreeSet<u64> {
+    let mut seen: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut old = BTreeSet::new();
+    for row in rows.rev() {
+        let rank = seen.entry((&row.database, row.is_backup())).or_default();
+        *rank += 1;
+        let is_old = row.finished_at.is_some_and(|at| now.saturating_sub(at) > KEEP_MILLIS);
+        if is_old && *rank > KEPT_JOBS {
+            old.insert(row.id);
+        }
+    }
+    old
 }
 
-/// Whether a job that there is keeps another from running.
-fn excludes(there: &JobRow, new: &JobRow, beside_others: bool) -> bool {
-    if there.state.is_final() || there.database != new.database {
-        return false;
+/// Why a job that there is keeps another from running.
+fn exclusion(there: &JobRow, new: &JobRow, beside_others: bool) -> Option<String> {
+    if there.state.is_final() {
+        return None;
     }
-    if !beside_others {
-        return true;
+    // Only one of two backups may put a snapshot, so that a record tells whose it is.
+    let is_label_taken = there.is_backup()
+        && new.is_backup()
+        && (&there.repository, &there.label) == (&new.repository, &new.label);
+    if is_label_taken {
+        return Some(format!(
+            "Snapshot with name '{}' is being written by job {} of database {}",
+            new.label, there.id, there.database
+        ));
     }
-    let is_everything = |row: &JobRow| row.objects().is_empty();
     let name = |object: &JobObjectRow| object.alias.clone().unwrap_or_else(|| object.name.clone());
-    is_everything(there)
-        || is_everything(new)
-        || there.objects().iter().any(|a| new.objects().iter().any(|b| name(a) == name(b)))
+    let meet = || there.objects().iter().any(|a| new.objects().iter().any(|b| name(a) == name(b)));
+    if there.database == new.database && (!beside_others || meet()) {
+        let why = "Can only run one backup or restore job of a database at same time";
+        return Some(why.to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backup(id: u64, database: &str, label: &str, names: &[&str]) -> JobRow {
+        let object = |name: &&str| JobObjectRow {
+            kind: "table".to_owned(),
+            name: (*name).to_owned(),
+            partitions: Vec::new(),
+            alias: None,
+        };
+        JobRow {
+            id,
+            database: database.to_owned(),
+            repository: "r".to_owned(),
+            label: label.to_owned(),
+            task: JobTask::Backup { objects: names.iter().map(object).collect() },
+            state: State::Uploading,
+            created_at: 0,
+            prepared_at: None,
+            moved_at: None,
+            finished_at: None,
+            failure: None,
+            timeout_seconds: 600,
+            user: "root".to_owned(),
+            host: "%".to_owned(),
+            is_cancelled: false,
+        }
+    }
+
+    #[test]
+    fn jobs_of_a_database_or_of_a_label_exclude_each_other() {
+        let there = backup(1, "d", "a", &["t", "u"]);
+        for (new, beside_others, is_excluded) in [
+            (backup(2, "d", "b", &["x"]), false, true),
+            (backup(2, "d", "b", &["x"]), true, false),
+            (backup(2, "d", "b", &["x", "u"]), true, true),
+            (backup(2, "e", "b", &["t"]), false, false),
+            (backup(2, "e", "a", &["x"]), true, true),
+        ] {
+            let why = exclusion(&there, &new, beside_others);
+            assert_eq!(why.is_some(), is_excluded, "{new:?}: {why:?}");
+            assert_eq!(exclusion(&there.ended(None, 1), &new, beside_others), None);
+        }
+    }
+
+    #[test]
+    fn old_jobs_go_but_the_last_of_each_database() {
+        let ended = |id, database| backup(id, database, "l", &["t"]).ended(None, 0);
+        let rows = [ended(1, "d"), ended(2, "d"), ended(3, "e"), backup(4, "d", "l", &["t"])];
+        assert_eq!(old_jobs(rows.iter(), KEEP_MILLIS), BTreeSet::new());
+        assert_eq!(old_jobs(rows.iter(), KEEP_MILLIS + 1), BTreeSet::from([1, 2]));
+    }
+
+    #[tokio::test]
+    async fn a_wish_to_cancel_is_heard_whenever_it_comes() {
+        let live = Live::new(false, None, false);
+        live.cancel();
+        live.cancelled().await;
+        assert!(live.is_cancelled());
+        Live::new(true, None, true).cancelled().await;
+    }
 }

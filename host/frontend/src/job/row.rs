@@ -1,10 +1,12 @@
 //! [`JobRow`]: a backup or a restore as the journal keeps it, and the steps it may take. Pure.
 //!
-//! A row is written when a job is accepted, when it enters a state that SHOW tells, and when it ends (W7). What only the running
+//! A row is written when a job is accepted, when it enters a state that SHOW tells, when it is cancelled, and when it ends (W7). What only the running
 //! process can know, its progress, is not in it. Names of states are StarRocks'.
 
 use cairn_pipeline::JobState;
 use serde::{Deserialize, Serialize};
+
+use crate::account::ANY_HOST;
 
 /// Milliseconds since 1970-01-01.
 pub(crate) type Millis = i64;
@@ -42,6 +44,17 @@ pub struct JobRow {
     pub timeout_seconds: u64,
     /// Who asked for it.
     pub user: String,
+    /// The host of that account.
+    #[serde(default = "any_host")]
+    pub host: String,
+    /// Whether it has been cancelled; it may still finish, where it was too late for that.
+    #[serde(default)]
+    pub is_cancelled: bool,
+}
+
+/// Rows of before accounts were kept with their host.
+fn any_host() -> String {
+    ANY_HOST.to_owned()
 }
 
 /// What a job does.
@@ -253,6 +266,8 @@ mod tests {
             finished_at: None,
             failure: None,
             timeout_seconds: 600,
+            host: "%".to_owned(),
+            is_cancelled: false,
             user: "root".to_owned(),
         }
     }

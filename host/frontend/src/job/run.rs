@@ -1,23 +1,32 @@
-//! Sees one job through: opens its repository, starts it on the engine, follows its states, ends it.
+//! Sees one job through: opens its repository, looks whether an earlier life of the server has finished it, starts it on the
+//! engine, follows its states, ends it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_pipeline::tablet::{SelectedItem, TabletSource};
 use cairn_pipeline::{
     BackupRequest, Error, ErrorKind, JobHandle, Repository, RestoreItem, RestoreRequest, Selection,
+    Timestamp,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use futures::FutureExt;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::row::{Failure, JobObjectRow, JobRow, JobTask, StatusCode};
 use super::{Jobs, Live, lock};
-use crate::clock::{Millis, now_millis, timestamp};
+use crate::account::restorer::Restorer;
+use crate::clock::{self, Millis, now_millis};
+use crate::execute::NO_SUCH_SNAPSHOT;
 use crate::mysql::SqlError;
 use crate::refusal;
 
 /// How often states and progress are looked at: often enough for a person who types SHOW.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How soon a journal that could not be written is tried again.
+const WRITE_AGAIN: Duration = Duration::from_secs(5);
 /// The label has a record, which may be the one that this job put before a restart; or nobody heard whether it was put.
 const MAY_BE_COMMITTED: [&str; 2] = ["CAIRN-R004", "CAIRN-A005"];
 
@@ -40,14 +49,7 @@ impl From<Failure> for Stop {
 /// Runs a job from its row to its end.
 pub(super) async fn follow(jobs: Jobs, row: JobRow, live: Arc<Live>) {
     let mut row = row;
-    let outcome = match row.time_left(now_millis()) {
-        None => Err(timed_out(&row).into()),
-        Some(left) => {
-            let deadline = Instant::now() + Duration::from_millis(left);
-            run(&jobs, &mut row, &live, deadline).await
-        }
-    };
-    let failure = match outcome {
+    let failure = match caught(run(&jobs, &mut row, &live)).await {
         Ok(()) => None,
         Err(Stop::Failed(failure) | Stop::Unsure(failure)) => Some(failure),
         Err(Stop::ServerStops) => return,
@@ -56,58 +58,149 @@ pub(super) async fn follow(jobs: Jobs, row: JobRow, live: Arc<Live>) {
         tracing::warn!(job = row.id, label = row.label, message, "a job did not finish");
     }
     let ended = row.ended(failure, now_millis());
-    let last = tokio::task::spawn_blocking(move || jobs.change(ended));
-    if let Err(error) = last.await {
-        tracing::error!(%error, "the end of a job could not be written down");
+    // Until it is written down it is not shown, and the job keeps others from running.
+    while let Err(error) = write_down(&jobs, &ended).await {
+        let error = error.message;
+        tracing::error!(job = row.id, error, "the end of a job could not be written down");
+        sleep(WRITE_AGAIN).await;
     }
 }
 
-async fn run(
+/// A task that panics is a job that failed: else it would run for ever and keep others from running.
+async fn caught(running: impl Future<Output = Result<(), Stop>>) -> Result<(), Stop> {
+    let ended = AssertUnwindSafe(running).catch_unwind().await;
+    ended.unwrap_or_else(|_| {
+        let message = "the job was given up after a fault of the server; see its log".to_owned();
+        Err(Failure { code: StatusCode::CommonError, message }.into())
+    })
+}
+
+async fn write_down(jobs: &Jobs, row: &JobRow) -> Result<(), Failure> {
+    let (jobs, row) = (jobs.clone(), row.clone());
+    blocking(move || jobs.change(&row)).await
+}
+
+async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop> {
+    let left = Duration::from_millis(row.time_left(now_millis()).unwrap_or_default());
+    let deadline = Instant::now() + left;
+    let repository = open(jobs, row, live, deadline).await?;
+    if live.is_cancelled() || left.is_zero() {
+        // An earlier life of the server may have finished it first.
+        if live.is_resumed && is_committed(jobs, row, &repository).await? {
+            return Ok(());
+        }
+        let failure = if live.is_cancelled() { cancelled(row) } else { timed_out(row) };
+        return Err(failure.into());
+    }
+    match row.task.clone() {
+        JobTask::Backup { objects } => {
+            match back_up(jobs, row, live, deadline, &repository, &objects).await {
+                Err(Stop::Unsure(failure)) => {
+                    let is_committed = is_committed(jobs, row, &repository).await?;
+                    if is_committed { Ok(()) } else { Err(failure.into()) }
+                }
+                ended => ended,
+            }
+        }
+        JobTask::Restore { .. } => restore(jobs, row, live, deadline, &repository).await,
+    }
+}
+
+/// The repository of a job. One that may have finished already waits for it, whatever is wished meanwhile: its end is told there.
+async fn open(
+    jobs: &Jobs,
+    row: &JobRow,
+    live: &Live,
+    deadline: Instant,
+) -> Result<Arc<Repository>, Stop> {
+    let (repositories, name) = (Arc::clone(&jobs.shared.repositories), row.repository.clone());
+    let to_write = row.is_backup();
+    let opening = blocking(move || {
+        if to_write { repositories.open_to_write(&name) } else { repositories.open(&name) }
+    });
+    if live.is_resumed && to_write {
+        return Ok(opening.await?);
+    }
+    tokio::select! {
+        biased;
+        () = live.cancelled() => Err(cancelled(row).into()),
+        () = sleep_until(deadline) => Err(timed_out(row).into()),
+        opened = opening => Ok(opened?),
+    }
+}
+
+/// Whether the repository has a record that only this job can have put: of this warehouse, since the job was asked for. Of the
+/// jobs of a server one at a time may write a label.
+async fn is_committed(
+    jobs: &Jobs,
+    row: &JobRow,
+    repository: &Arc<Repository>,
+) -> Result<bool, Failure> {
+    if !row.is_backup() {
+        return Ok(false);
+    }
+    let (repository, label) = (Arc::clone(repository), row.label.clone());
+    let origin = WarehouseSource::new(jobs.shared.warehouse.clone(), Vec::new()).origin();
+    let since = row.created_at;
+    let look = move || match repository.snapshot(&label) {
+        Ok(record) => {
+            let taken = Millis::try_from(record.timestamp.as_unix_millis());
+            Ok(record.origin == origin && taken.is_ok_and(|taken| taken >= since))
+        }
+        Err(error) if error.code() == NO_SUCH_SNAPSHOT => Ok(false),
+        Err(error) => Err(refusal::general(refusal::with_causes(&error))),
+    };
+    blocking(look).await
+}
+
+async fn back_up(
     jobs: &Jobs,
     row: &mut JobRow,
     live: &Arc<Live>,
     deadline: Instant,
+    repository: &Repository,
+    objects: &[JobObjectRow],
 ) -> Result<(), Stop> {
-    let repository = {
-        let (repositories, name) = (Arc::clone(&jobs.shared.repositories), row.repository.clone());
-        let to_write = row.is_backup();
-        blocking(move || {
-            if to_write { repositories.open_to_write(&name) } else { repositories.open(&name) }
-        })
-        .await?
+    let engine = &jobs.shared.engine;
+    let request = BackupRequest::new(&row.label).map_err(failure_of)?;
+    let request = request.select(selection(&row.database, objects));
+    let objects = objects.iter().map(|object| backup_object(&row.database, object));
+    let source = WarehouseSource::new(jobs.shared.warehouse.clone(), objects.collect());
+    let job = engine.backup(repository, Arc::new(source), request);
+    watch(jobs, row, live, deadline, job).await
+}
+
+async fn restore(
+    jobs: &Jobs,
+    row: &mut JobRow,
+    live: &Arc<Live>,
+    deadline: Instant,
+    repository: &Repository,
+) -> Result<(), Stop> {
+    let JobTask::Restore { timestamp, from_database, objects, replication_num, .. } = &row.task
+    else {
+        return Ok(());
     };
-    let (engine, warehouse) = (&jobs.shared.engine, jobs.shared.warehouse.clone());
-    match row.task.clone() {
-        JobTask::Backup { objects } => {
-            let request = BackupRequest::new(&row.label).map_err(failure_of)?;
-            let request = request.select(selection(&row.database, &objects));
-            let objects = objects.iter().map(|object| backup_object(&row.database, object));
-            let source = WarehouseSource::new(warehouse, objects.collect());
-            let origin = source.origin();
-            let job = engine.backup(&repository, Arc::new(source), request);
-            match watch(jobs, row, live, deadline, job).await {
-                Err(Stop::Unsure(failure)) => {
-                    let (label, since) = (row.label.clone(), row.created_at);
-                    let look = move || Ok(is_committed(&repository, &label, &origin, since));
-                    if blocking(look).await? { Ok(()) } else { Err(failure.into()) }
-                }
-                outcome => outcome,
-            }
-        }
-        JobTask::Restore { from_database, objects, replication_num, .. } => {
-            let mut request = RestoreRequest::new(&row.label).map_err(failure_of)?;
-            for item in restore_items(&from_database, &row.database, &objects) {
-                request = request.item(item);
-            }
-            let settings = RestoreSettings { replication_num, now: timestamp() };
-            let sink = match &live.claim {
-                Some(claim) => WarehouseSink::claimed(warehouse, settings, Arc::clone(claim)),
-                None => WarehouseSink::new(warehouse, settings),
-            };
-            let job = engine.restore(&repository, Arc::new(sink), request);
-            watch(jobs, row, live, deadline, job).await
-        }
+    let mut request = RestoreRequest::new(&row.label).map_err(failure_of)?;
+    let taken = timestamp.parse::<Timestamp>();
+    let taken = taken.map_err(|error| Failure {
+        code: StatusCode::NotFound,
+        message: format!("backup_timestamp {timestamp}: {error}"),
+    })?;
+    request = request.taken_at(taken);
+    for item in restore_items(from_database, &row.database, objects) {
+        request = request.item(item);
     }
+    let settings = RestoreSettings { replication_num: *replication_num, now: clock::timestamp() };
+    let restorer = Restorer { name: row.user.clone(), host: row.host.clone() };
+    let warehouse = jobs.shared.warehouse.clone();
+    let sink = match &live.claim {
+        Some(claim) => WarehouseSink::claimed(warehouse, settings, Arc::clone(claim)),
+        None => WarehouseSink::new(warehouse, settings),
+    };
+    let sink = sink.permitted_by(Arc::new(restorer));
+    let job = jobs.shared.engine.restore(repository, Arc::new(sink), request);
+    watch(jobs, row, live, deadline, job).await
 }
 
 /// Follows a job of the engine to its end, tells its states, and cancels it at the deadline.
@@ -142,22 +235,18 @@ async fn watch<R>(
             _ = looks.tick() => {
                 *lock(&live.progress) = job.progress();
                 if let Some(next) = row.advanced(job.state(), now_millis()) {
-                    *row = next.clone();
-                    let jobs = jobs.clone();
-                    blocking(move || { jobs.change(next); Ok(()) }).await?;
+                    match write_down(jobs, &next).await {
+                        Ok(()) => *row = next,
+                        // SHOW stays behind; the next look tries again.
+                        Err(error) => {
+                            let error = error.message;
+                            tracing::error!(job = row.id, error, "the journal cannot be written");
+                        }
+                    }
                 }
             }
         }
     }
-}
-
-/// Whether the record of a label is the one that a job of this server put: of its jobs only one at a time may write a label.
-fn is_committed(repository: &Repository, label: &str, origin: &str, since: Millis) -> bool {
-    let record = repository.snapshot(label);
-    record.is_ok_and(|record| {
-        let taken = Millis::try_from(record.timestamp.as_unix_millis());
-        record.origin == origin && taken.is_ok_and(|taken| taken >= since)
-    })
 }
 
 async fn blocking<T: Send + 'static>(
@@ -232,4 +321,17 @@ fn failure_of(error: Error) -> Failure {
         _ => StatusCode::CommonError,
     };
     Failure { code, message: refusal::with_causes(&error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_end() {
+        let ended = caught(async { panic!("as was asked") }).await;
+        assert!(
+            matches!(ended, Err(Stop::Failed(Failure { message, .. })) if message.contains("fault"))
+        );
+    }
 }

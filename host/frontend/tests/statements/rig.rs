@@ -31,20 +31,29 @@ impl Rig {
         let warehouse = Warehouse::open(&directory.path().join("data")).unwrap();
         let files = directory.path().join("files");
         std::fs::create_dir(&files).unwrap();
-        let frontend = Frontend::start(Parts {
-            warehouse: warehouse.clone(),
-            queries: QueryConfig { allowed_paths: vec![files], ..QueryConfig::default() },
-            loads: LoadConfig::default(),
-            engine: Engine::start().unwrap(),
-            repository_settings: RepositorySettings::default(),
-            storage_properties: Properties::default(),
-            runtime: Handle::current(),
-        })
-        .unwrap();
+        let frontend = start(&warehouse, files);
         let mut root = Client { session: Session::of_operator(Arc::clone(&frontend)) };
         root.done("CREATE DATABASE d").await;
         root.done("USE d").await;
         Self { frontend, warehouse, root, directory }
+    }
+
+    /// The next life of the server, after a crash that left its journal as it is.
+    pub(crate) async fn again(&mut self) {
+        self.frontend = start(&self.warehouse, self.files());
+        self.root = Client { session: Session::of_operator(Arc::clone(&self.frontend)) };
+        self.root.done("USE d").await;
+        self.frontend.jobs().idle().await;
+    }
+
+    /// A repository of this name, below the server's directory.
+    pub(crate) async fn repository(&mut self, name: &str) {
+        let place = self.directory.path().join("backups");
+        let sql = format!(
+            "CREATE REPOSITORY {name} WITH BROKER ON LOCATION 'file://{}'",
+            place.display()
+        );
+        self.root.done(&sql).await;
     }
 
     /// Where `FILES()` may read.
@@ -88,6 +97,19 @@ impl Rig {
     pub(crate) fn table(&self, name: &str) -> Arc<TableRow> {
         Arc::clone(self.warehouse.catalog().table("d", name).unwrap().row())
     }
+}
+
+fn start(warehouse: &Warehouse, files: PathBuf) -> Arc<Frontend> {
+    let parts = Parts {
+        warehouse: warehouse.clone(),
+        queries: QueryConfig { allowed_paths: vec![files], ..QueryConfig::default() },
+        loads: LoadConfig::default(),
+        engine: Engine::start().unwrap(),
+        repository_settings: RepositorySettings::default(),
+        storage_properties: Properties::default(),
+        runtime: Handle::current(),
+    };
+    Frontend::start(parts).unwrap()
 }
 
 /// A session.
