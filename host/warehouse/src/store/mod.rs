@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{Database, ReadableDatabase};
 use serde_json::Value;
 
-use crate::Result;
 use crate::catalog::Catalog;
 use crate::catalog::model::Id;
 use crate::segment::{self, Segment, SegmentFiles, make_directory, sync_directory};
+use crate::{Error, Result};
 
 mod fault;
 mod load;
