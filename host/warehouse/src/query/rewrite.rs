@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArgumentList, FunctionArguments, GroupByExpr, GroupByWithModifier, Ident,
-    JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, TableAlias, TableFactor,
-    UnaryOperator, Value, VisitMut, VisitorMut, WildcardAdditionalOptions,
+    FunctionArgumentList, FunctionArguments, Ident, JoinConstraint, JoinOperator, ObjectName,
+    Query, Select, SelectItem, TableAlias, TableFactor, UnaryOperator, Value, VisitMut, VisitorMut,
+    WildcardAdditionalOptions,
 };
 
 use super::session::QuerySession;
@@ -70,9 +70,6 @@ impl VisitorMut for Rewriter<'_> {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
         if is_from_dual(select) {
             select.from.clear();
-        }
-        if let Err(error) = spell_out_grouping(&mut select.group_by) {
-            return ControlFlow::Break(error);
         }
         for item in &mut select.projection {
             match item {
@@ -342,21 +339,6 @@ fn is_from_dual(select: &Select) -> bool {
         },
         _ => false,
     }
-}
-
-/// `GROUP BY a, b WITH ROLLUP` is `GROUP BY ROLLUP (a, b)`; the planner reads over the first.
-fn spell_out_grouping(group_by: &mut GroupByExpr) -> Result<()> {
-    let GroupByExpr::Expressions(keys, modifiers) = group_by else { return Ok(()) };
-    let grouping = match modifiers.as_slice() {
-        [] => return Ok(()),
-        [GroupByWithModifier::Rollup] => Expr::Rollup,
-        [GroupByWithModifier::Cube] => Expr::Cube,
-        [other, ..] => return Err(Error::unsupported(format!("GROUP BY ... {other}"))),
-    };
-    let sets = keys.drain(..).map(|key| vec![key]).collect();
-    modifiers.clear();
-    keys.push(grouping(sets));
-    Ok(())
 }
 
 fn constraint_mut(operator: &mut JoinOperator) -> Option<&mut JoinConstraint> {

@@ -182,10 +182,6 @@ async fn rows_are_filtered_sorted_and_limited() {
         ("SELECT id FROM T WHERE id IN (SELECT MAX(ID) FROM T)", vec!["3"]),
         ("SELECT 1 FROM dual", vec!["1"]),
         (
-            "SELECT flag, COUNT(*) FROM T WHERE flag IS NOT NULL GROUP BY flag WITH ROLLUP ORDER BY 1",
-            vec!["NULL|2", "false|1", "true|1"],
-        ),
-        (
             "SELECT name, COUNT(*) AS n FROM T GROUP BY 1 HAVING N > 0 AND name = 'one'",
             vec!["one|1"],
         ),
