@@ -58,7 +58,12 @@ pub enum Subject {
     User,
     /// A role.
     Role,
+    /// The list of a SELECT.
+    Select,
 }
+
+/// What to do about a full device.
+const FREE_SPACE: &str = ": free space there and try again";
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -111,7 +116,8 @@ impl Error {
             | io::ErrorKind::FileTooLarge => ErrorKind::NoSpace,
             _ => ErrorKind::Io,
         };
-        Self::new(kind, format!("cannot {operation} {}: {error}", path.display()))
+        let advice = if kind == ErrorKind::NoSpace { FREE_SPACE } else { "" };
+        Self::new(kind, format!("cannot {operation} {}: {error}{advice}", path.display()))
             .with_source(error)
     }
 

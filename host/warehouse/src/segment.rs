@@ -20,8 +20,6 @@ use crate::{Error, Result};
 
 mod sweep;
 
-pub(crate) use sweep::has_files;
-
 #[cfg(test)]
 mod tests;
 
@@ -195,6 +193,11 @@ pub struct SegmentWriter {
 }
 
 impl SegmentWriter {
+    /// The name of its file until it is durable.
+    pub fn path(&self) -> &Path {
+        &self.part
+    }
+
     /// Where its bytes go.
     pub fn file(&self) -> &File {
         &self.file

@@ -4,6 +4,7 @@
 //! is read with another.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -114,8 +115,8 @@ impl SegmentFile {
             .with_properties(layout.properties())
             .with_skip_arrow_metadata(true);
         let schema = Arc::clone(&layout.file_schema);
-        let parquet =
-            ArrowWriter::try_new_with_options(file, schema, options).map_err(write_error)?;
+        let parquet = ArrowWriter::try_new_with_options(file, schema, options)
+            .map_err(|error| write_error(segment.path(), error))?;
         Ok(Self { layout: layout.clone(), segment, parquet: Box::new(parquet), rows: 0 })
     }
 
@@ -125,7 +126,7 @@ impl SegmentFile {
         let batch = RecordBatch::try_new(Arc::clone(&self.layout.file_schema), columns)
             .map_err(|error| query_error(error.into()))?;
         self.rows += batch.num_rows() as u64;
-        self.parquet.write(&batch).map_err(write_error)
+        self.parquet.write(&batch).map_err(|error| write_error(self.segment.path(), error))
     }
 
     /// Makes the segment durable; none where it has no rows.
@@ -133,7 +134,7 @@ impl SegmentFile {
         if self.rows == 0 {
             return Ok(None);
         }
-        self.parquet.finish().map_err(write_error)?;
+        self.parquet.finish().map_err(|error| write_error(self.segment.path(), error))?;
         self.segment.publish(self.rows).map(Some)
     }
 }
@@ -150,14 +151,15 @@ pub(crate) fn write_segment(
     file.finish()
 }
 
-fn write_error(error: ParquetError) -> Error {
-    let no_space = match &error {
-        ParquetError::External(inner) => {
-            let io = inner.downcast_ref::<std::io::Error>();
-            io.is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
-        }
-        _ => false,
+fn write_error(path: &Path, error: ParquetError) -> Error {
+    let text = |error: &dyn std::fmt::Display| {
+        Error::new(ErrorKind::Io, format!("cannot write {}: {error}", path.display()))
     };
-    let kind = if no_space { ErrorKind::NoSpace } else { ErrorKind::Io };
-    Error::new(kind, format!("cannot write a segment: {error}")).with_source(error)
+    match error {
+        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+            Ok(error) => Error::io("write", path, *error),
+            Err(other) => text(&other),
+        },
+        error => text(&error).with_source(error),
+    }
 }

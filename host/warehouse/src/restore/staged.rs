@@ -128,11 +128,7 @@ struct Writer {
 impl SegmentWriter for Writer {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), TabletError> {
         self.file.file().write_all_at(bytes, offset).map_err(|error| {
-            let kind = match error.kind() {
-                std::io::ErrorKind::StorageFull => TabletErrorKind::NoSpace,
-                _ => TabletErrorKind::Io,
-            };
-            TabletError::new(kind, "a restored segment", "cannot be written").with_source(error)
+            tablet_error("a restored segment", Error::io("write", self.file.path(), error))
         })
     }
 

@@ -11,14 +11,6 @@ use super::{SegmentFiles, file_name};
 use crate::catalog::model::Id;
 use crate::{Error, Result};
 
-/// Whether there is anything in the directory of tablets.
-pub(crate) fn has_files(root: &Path) -> Result<bool> {
-    match fs::read_dir(root) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        entries => Ok(entries.map_err(|error| Error::io("list", root, error))?.next().is_some()),
-    }
-}
-
 impl SegmentFiles {
     /// Removes what is not `named`, at the start, before anybody writes. Says of what is named and gone.
     pub(crate) fn sweep(&self, named: &BTreeMap<Id, BTreeSet<u64>>) -> Result<()> {

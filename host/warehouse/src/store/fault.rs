@@ -15,6 +15,8 @@ pub(super) enum Fault {
     Store(Box<redb::Error>),
     /// The file is whole, what is in it makes no sense.
     Content(String),
+    /// A commit that was reported as failed happened, and the tree in memory does not have it.
+    Behind,
     /// It was written by a later program.
     Newer(u64),
 }
@@ -34,6 +36,15 @@ impl Fault {
         let error = match self {
             Self::Store(error) => *error,
             Self::Content(problem) => return damaged(path, &problem),
+            Self::Behind => {
+                return Error::new(
+                    ErrorKind::Io,
+                    format!(
+                        "{} has a change that failed earlier: restart to go on",
+                        path.display()
+                    ),
+                );
+            }
             Self::Newer(format) => {
                 return Error::unsupported(format!(
                     "{} has format {format}, this program reads formats up to {}: start a newer one",
@@ -77,8 +88,9 @@ pub(super) fn damaged(path: &Path, problem: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
         format!(
-            "the catalog {} is damaged ({problem}); nothing was started. Restore the last snapshot into a fresh data \
-             directory",
+            "the catalog {} is damaged ({problem}); nothing was started. Keep this directory, start with --data on a new one, \
+             name the repository there with CREATE REPOSITORY as it was named here, and RESTORE the last snapshot of each \
+             database",
             path.display(),
         ),
     )

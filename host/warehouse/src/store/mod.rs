@@ -2,8 +2,8 @@
 //!
 //! [`Store::transact`] is the one way to change anything: it edits a draft, writes exactly the touched rows in one
 //! durable transaction, and swaps the tree, in one critical section. An error before the commit leaves both as they
-//! were. A commit that fails leaves open whether it happened: no file is deleted on either account, nothing more is
-//! written, and the next start reads what is there.
+//! were. After a commit that fails the file tells whether it happened ([`file`]). While it cannot tell, no file is deleted on
+//! either account and nothing is written; queries go on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,15 +12,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{Database, ReadableDatabase};
+use redb::ReadTransaction;
 use serde_json::Value;
 
 use crate::catalog::Catalog;
 use crate::catalog::model::Id;
-use crate::segment::{self, Segment, SegmentFiles, make_directory, sync_directory};
+use crate::segment::{Segment, SegmentFiles, make_directory, sync_directory};
 use crate::{Error, Result};
 
 mod fault;
+mod file;
 mod load;
 mod row;
 mod transaction;
@@ -31,6 +32,7 @@ mod tests;
 pub use transaction::Transaction;
 
 use fault::Fault;
+use file::{Failed, StoreFile};
 use row::RowKey;
 
 /// The version of the rows and their meaning; a later program raises it when an earlier one would misread them.
@@ -42,15 +44,12 @@ const FIRST_ID: Id = 10_001;
 /// Ids that one transaction reserves: a load needs some dozens, and a restart wastes the rest.
 const RESERVED_IDS: u64 = 1024;
 
-/// Memory for pages of the file. The tree is in memory anyway, so pages are read to be rewritten only.
-const CACHE_BYTES: usize = 16 << 20;
-
 /// The catalog, its file and the files of its segments.
 #[derive(Debug)]
 pub struct Store {
     data_dir: PathBuf,
     path: PathBuf,
-    database: Database,
+    file: StoreFile,
     files: Arc<SegmentFiles>,
     cluster_id: u64,
     /// Held from the first look of a change at the tree until its commit: changes are one at a time.
@@ -75,28 +74,24 @@ impl Store {
         make_private(data_dir)?;
         let path = data_dir.join("catalog.redb");
         let of = |fault: Fault| fault.of(&path);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .set_check_integrity_on_open(true)
-            .create(&path)
-            .map_err(|error| of(error.into()))?;
+        let file = StoreFile::open(&path).map_err(of)?;
         sync_directory(data_dir)?;
         let tablets = data_dir.join("tablets");
-        let meta = match read_meta(&database).map_err(of)? {
+        let meta = match file.read(read_meta).map_err(of)? {
             Some(meta) => meta,
-            None if segment::has_files(&tablets)? => {
-                let problem = format!("it is empty, but {} is not", tablets.display());
+            // They are made after the first commit.
+            None if tablets.symlink_metadata().is_ok() => {
+                let problem = format!("it is empty, but there is {}", tablets.display());
                 return Err(fault::damaged(&path, &problem));
             }
-            None => Meta::create(&database).map_err(of)?,
+            None => Meta::create(&file).map_err(|failed| of(failed.fault))?,
         };
-        let catalog = load::load(&database.begin_read().map_err(|error| of(error.into()))?);
-        let catalog = catalog.map_err(of)?;
+        let catalog = file.read(load::load).map_err(of)?;
         let files = SegmentFiles::open(&tablets)?;
         files.sweep(&adopt(&catalog, &files))?;
         Ok(Self {
             data_dir: data_dir.to_owned(),
-            database,
+            file,
             files,
             cluster_id: meta.cluster_id,
             commit: Mutex::default(),
@@ -135,7 +130,9 @@ impl Store {
                 .checked_add(RESERVED_IDS)
                 .ok_or_else(|| fault::damaged(&self.path, "its ids are used up"))?;
             let row = (RowKey::Meta("next_id"), Some(end.to_string().into_bytes()));
-            write(&self.database, &BTreeMap::from([row])).map_err(|fault| fault.of(&self.path))?;
+            self.file
+                .write(&BTreeMap::from([row]))
+                .map_err(|failed| failed.fault.of(&self.path))?;
             ids.end = end;
         }
         let id = ids.next;
@@ -157,14 +154,14 @@ impl Store {
 
     /// A document of the embedder.
     pub fn document(&self, collection: &str, key: &str) -> Result<Option<Value>> {
-        let read = || row::read(&self.database.begin_read()?, row::DOCUMENTS, (collection, key));
-        read().map_err(|fault: Fault| fault.of(&self.path))
+        let read = |at: &ReadTransaction| row::read(at, row::DOCUMENTS, (collection, key));
+        self.file.read(read).map_err(|fault| fault.of(&self.path))
     }
 
     /// All documents of a collection in the order of their keys.
     pub fn documents(&self, collection: &str) -> Result<Vec<(String, Value)>> {
-        let read = || row::read_prefix(&self.database.begin_read()?, collection);
-        read().map_err(|fault: Fault| fault.of(&self.path))
+        let read = |at: &ReadTransaction| row::read_prefix(at, collection);
+        self.file.read(read).map_err(|fault| fault.of(&self.path))
     }
 
     /// Makes or changes a document.
@@ -189,8 +186,13 @@ impl Store {
             .partition(|(_, change)| *change > 0);
         // Before the commit, since a commit that fails may have happened.
         gained.iter().for_each(|(segment, _)| segment.set_named(true));
-        if !rows.is_empty() {
-            write(&self.database, &rows).map_err(|fault| fault.of(&self.path))?;
+        if !rows.is_empty()
+            && let Err(Failed { fault, is_undone }) = self.file.write(&rows)
+        {
+            if is_undone {
+                gained.iter().for_each(|(segment, _)| segment.set_named(false));
+            }
+            return Err(fault.of(&self.path));
         }
         // The old tree goes outside of the lock: it may be a large one.
         let old = std::mem::replace(&mut *lock(&self.catalog), Arc::new(draft));
@@ -207,21 +209,20 @@ struct Meta {
 }
 
 impl Meta {
-    fn create(database: &Database) -> Result<Self, Fault> {
+    fn create(file: &StoreFile) -> Result<Self, Failed> {
         // The seed of a hasher is the randomness that the standard library gives out. The sign stays clear for clients.
         let cluster_id = RandomState::new().hash_one(FORMAT) >> 1;
         let rows = [("format", FORMAT), ("cluster_id", cluster_id), ("next_id", FIRST_ID)];
         let rows =
             rows.map(|(name, value)| (RowKey::Meta(name), Some(value.to_string().into_bytes())));
-        write(database, &BTreeMap::from(rows))?;
+        file.write(&BTreeMap::from(rows))?;
         Ok(Self { cluster_id, next_id: FIRST_ID })
     }
 }
 
 /// Nothing for a file that was only just made.
-fn read_meta(database: &Database) -> Result<Option<Meta>, Fault> {
-    let transaction = database.begin_read()?;
-    let read = |name| row::read::<_, u64>(&transaction, row::META, name);
+fn read_meta(transaction: &ReadTransaction) -> Result<Option<Meta>, Fault> {
+    let read = |name| row::read::<_, u64>(transaction, row::META, name);
     match read("format")? {
         None => return Ok(None),
         Some(FORMAT) => {}
@@ -232,16 +233,6 @@ fn read_meta(database: &Database) -> Result<Option<Meta>, Fault> {
         cluster_id: read("cluster_id")?.ok_or_else(|| missing("cluster_id"))?,
         next_id: read("next_id")?.ok_or_else(|| missing("next_id"))?,
     }))
-}
-
-/// One durable transaction.
-fn write(database: &Database, rows: &BTreeMap<RowKey, Option<Vec<u8>>>) -> Result<(), Fault> {
-    let transaction = database.begin_write()?;
-    for (key, json) in rows {
-        key.write(&transaction, json.as_deref())?;
-    }
-    transaction.commit()?;
-    Ok(())
 }
 
 /// Ties every segment of the catalog to its file, and lists them by tablet.

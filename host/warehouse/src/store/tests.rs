@@ -372,7 +372,7 @@ fn a_damaged_catalog_starts_nothing_and_says_what_to_do() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
         let message = error.to_string();
         assert!(message.contains(&path.display().to_string()), "{message}");
-        assert!(message.contains("nothing was started. Restore the last snapshot"), "{message}");
+        assert!(message.contains("RESTORE the last snapshot"), "{message}");
         assert!(file.try_exists().unwrap());
     }
     fs::remove_file(&path).unwrap();
@@ -409,7 +409,7 @@ proptest! {
 fn a_later_format_and_an_unreadable_row_are_refused() {
     let (directory, store) = open();
     let rewrite = |store: Store, key: RowKey, json: &[u8]| {
-        write(&store.database, &BTreeMap::from([(key, Some(json.to_vec()))])).unwrap();
+        store.file.write(&BTreeMap::from([(key, Some(json.to_vec()))])).unwrap();
         drop(store);
         Store::open(directory.path()).unwrap_err()
     };
@@ -419,7 +419,7 @@ fn a_later_format_and_an_unreadable_row_are_refused() {
 
     let (directory, store) = open();
     let row = BTreeMap::from([(RowKey::Table(5), Some(b"{}".to_vec()))]);
-    write(&store.database, &row).unwrap();
+    store.file.write(&row).unwrap();
     drop(store);
     let error = Store::open(directory.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -430,7 +430,7 @@ fn a_later_format_and_an_unreadable_row_are_refused() {
 fn a_dangling_row_is_damage() {
     let (directory, store) = open();
     let orphan = serde_json::to_vec(&table(5, "t")).unwrap();
-    write(&store.database, &BTreeMap::from([(RowKey::Table(5), Some(orphan))])).unwrap();
+    store.file.write(&BTreeMap::from([(RowKey::Table(5), Some(orphan))])).unwrap();
     drop(store);
     let error = Store::open(directory.path()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
