@@ -33,6 +33,12 @@ pub(crate) fn unknown_table(name: &str) -> SqlError {
     SqlError::new(5502, "42S02", format!("Unknown table '{name}'"))
 }
 
+/// A name in the list of a backup that is not that of such a thing.
+pub(crate) fn wrong_table(name: &str) -> SqlError {
+    let message = format!("Incorrect table name '{name}': there is no such table or view");
+    SqlError::new(1103, "42000", message)
+}
+
 /// A privilege that the user lacks.
 pub(crate) fn denied(privilege: &str, on: &str) -> SqlError {
     let message = format!(
@@ -69,7 +75,7 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<(), SqlError> {
 
 /// An error of the warehouse.
 pub(crate) fn of_warehouse(error: cairn_warehouse::Error) -> SqlError {
-    use ErrorKind::{AlreadyExists, Denied, Invalid, NotFound, Unsupported};
+    use ErrorKind::{AlreadyExists, Denied, Invalid, NoSpace, NotFound, Unsupported};
     let (code, sqlstate) = match (error.kind(), error.subject()) {
         (NotFound, Some(Subject::Database)) => (1049, "42000"),
         (NotFound, Some(Subject::Table | Subject::View)) => (5502, "42S02"),
@@ -78,8 +84,10 @@ pub(crate) fn of_warehouse(error: cairn_warehouse::Error) -> SqlError {
         (AlreadyExists, Some(Subject::Table | Subject::View)) => (1050, "42S01"),
         (AlreadyExists, Some(Subject::Column)) => (1060, "42S21"),
         (Denied, _) => (5203, "42000"),
+        (NoSpace, _) => (1021, "HY000"),
         (Unsupported, _) => (1235, "42000"),
         (Invalid, Some(Subject::Column)) => (1054, "42S22"),
+        (Invalid, Some(Subject::Select)) => (1117, "HY000"),
         _ => (1064, "HY000"),
     };
     SqlError::new(code, sqlstate, error.to_string())

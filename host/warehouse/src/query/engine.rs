@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
+use datafusion::common::DataFusionError;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::object_store::ObjectStoreUrl;
@@ -18,11 +20,14 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::memory::MemoryStream;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
 use datafusion::sql::parser::Statement as PlannedStatement;
 use datafusion::sql::sqlparser::ast::{Query, Statement};
+use tokio::runtime::Handle;
 
+use super::apart;
 use super::failure::query_error;
 use super::headers::Headers;
 use super::planner::{MySqlOperators, MySqlTypes, is_read_only};
@@ -50,6 +55,8 @@ pub struct QueryConfig {
     pub parallelism: usize,
     /// Directories below which `FILES()` may read.
     pub allowed_paths: Vec<PathBuf>,
+    /// Where they compute; none is on the threads of whoever asks.
+    pub threads: Option<Handle>,
 }
 
 impl Default for QueryConfig {
@@ -59,6 +66,7 @@ impl Default for QueryConfig {
             spill_bytes: 100 << 30,
             parallelism: std::thread::available_parallelism().map_or(1, usize::from),
             allowed_paths: Vec::new(),
+            threads: None,
         }
     }
 }
@@ -76,6 +84,7 @@ struct Shared {
     /// The same for plans of one part, which keep the order of rows.
     single: SessionState,
     allowed_paths: Vec<PathBuf>,
+    threads: Option<Handle>,
 }
 
 /// A query that is ready to run.
@@ -104,7 +113,8 @@ impl QueryEngine {
         single.config_mut().options_mut().execution.target_partitions = 1;
         let allowed = config.allowed_paths.iter().filter_map(|path| path.canonicalize().ok());
         let allowed_paths = allowed.collect();
-        Ok(Self { shared: Arc::new(Shared { state, single, allowed_paths }) })
+        let threads = config.threads;
+        Ok(Self { shared: Arc::new(Shared { state, single, allowed_paths, threads }) })
     }
 
     /// Runs a query.
@@ -140,9 +150,13 @@ impl QueryEngine {
 
     /// The columns that a query would have, as columns of a table.
     pub async fn describe(&self, session: &QuerySession, query: Query) -> Result<Vec<Column>> {
-        let planned = self.plan(session, query, None).await?;
-        let schema = planned.headers.show(planned.plan.schema().as_arrow());
-        schema.fields().iter().map(|field| column_of(field)).collect()
+        let (engine, session) = (self.clone(), session.clone());
+        self.apart(async move {
+            let planned = engine.plan(&session, query, None).await?;
+            let schema = planned.headers.show(planned.plan.schema().as_arrow());
+            schema.fields().iter().map(|field| column_of(field)).collect()
+        })
+        .await
     }
 
     /// What a query means, before it is optimised, with a relation that the catalog does not have.
@@ -157,6 +171,11 @@ impl QueryEngine {
 
     /// The plan of a query, line by line, and what each of its scans reads.
     pub async fn explain(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
+        let (engine, session) = (self.clone(), session.clone());
+        self.apart(async move { engine.explain_here(&session, query).await }).await
+    }
+
+    async fn explain_here(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
         let planned = self.plan(session, query, None).await?;
         let physical = planned.physical().await?;
         let tree = displayable(physical.as_ref()).indent(false).to_string();
@@ -176,10 +195,27 @@ impl QueryEngine {
         query: Query,
         stand_in: Option<StandIn>,
     ) -> Result<QueryStream> {
-        let planned = self.plan(session, query, stand_in).await?;
-        let physical = planned.physical().await?;
-        let schema = planned.headers.show(&physical.schema());
-        planned.start(physical, schema)
+        let (engine, session) = (self.clone(), session.clone());
+        let planned = async move {
+            let planned = engine.plan(&session, query, stand_in).await?;
+            let physical = planned.physical().await?;
+            let schema = planned.headers.show(&physical.schema());
+            planned.start(physical, schema)
+        };
+        match &self.shared.threads {
+            Some(threads) => apart::query(threads, planned).await,
+            None => planned.await,
+        }
+    }
+
+    async fn apart<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        match &self.shared.threads {
+            Some(threads) => apart::run(threads, work).await,
+            None => work.await,
+        }
     }
 
     async fn plan(
@@ -274,7 +310,8 @@ async fn literals(query: Query) -> Result<Result<QueryStream, Query>> {
 
 impl Planned {
     async fn physical(&self) -> Result<Arc<dyn ExecutionPlan>> {
-        self.state.create_physical_plan(&self.plan).await.map_err(query_error)
+        let plan = self.state.create_physical_plan(&self.plan).await;
+        plan.and_then(with_pauses).map_err(query_error)
     }
 
     fn start(self, plan: Arc<dyn ExecutionPlan>, schema: SchemaRef) -> Result<QueryStream> {
@@ -282,6 +319,19 @@ impl Planned {
         let stream = execute_stream(Arc::clone(&plan), context).map_err(query_error)?;
         Ok(QueryStream::new(schema, stream, plan, self.log.summaries()))
     }
+}
+
+/// The plan with a pause now and then behind everything that may give more than it takes: DataFusion pauses where rows are
+/// read, and few rows may make many. Without pauses a query cannot be ended.
+fn with_pauses(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    let pausing = |node: Arc<dyn ExecutionPlan>| {
+        Ok(if node.children().len() > 1 {
+            Transformed::yes(Arc::new(CooperativeExec::new(node)) as Arc<dyn ExecutionPlan>)
+        } else {
+            Transformed::no(node)
+        })
+    };
+    Ok(plan.transform_up(pausing)?.data)
 }
 
 fn session_config(config: &QueryConfig) -> SessionConfig {

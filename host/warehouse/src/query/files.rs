@@ -277,7 +277,7 @@ fn no_files(path: &str) -> Error {
 fn check_allowed(path: &Path, allowed: &[PathBuf]) -> Result<PathBuf> {
     let refused = || {
         let message = format!(
-            "FILES() may not read '{}': allow its directory with the setting allowed_paths",
+            "FILES() may not read '{}': allow its directory with sql.files in the server's configuration file",
             path.display()
         );
         Error::invalid(message)
@@ -391,7 +391,7 @@ mod tests {
         std::os::unix::fs::symlink(&secret, root.join("link.csv")).expect("links");
         for path in [at("link.csv"), at("../secret.csv"), secret.display().to_string()] {
             let error = find(&path, &allowed).expect_err("it is outside");
-            assert!(error.to_string().contains("allowed_paths"), "{error}");
+            assert!(error.to_string().contains("sql.files"), "{error}");
         }
         assert!(find("relative.csv", &allowed).is_err());
         assert!(find(&at("a.csv"), &[]).is_err());

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::dialect::MySqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::Token;
 
+mod apart;
 mod columns;
 mod engine;
 pub(crate) mod failure;

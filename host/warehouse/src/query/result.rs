@@ -9,6 +9,7 @@ use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::ExecutionPlan;
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::failure::query_error;
@@ -18,9 +19,7 @@ use crate::{Error, Result};
 /// The rows of a query. Dropping it ends the query.
 pub struct QueryStream {
     schema: SchemaRef,
-    stream: SendableRecordBatchStream,
-    /// Holds the segments that are read (W2); after `stream`, so that it goes last.
-    _plan: Arc<dyn ExecutionPlan>,
+    rows: BoxStream<'static, Result<RecordBatch>>,
     scans: Vec<ScanSummary>,
 }
 
@@ -31,7 +30,20 @@ impl QueryStream {
         plan: Arc<dyn ExecutionPlan>,
         scans: Vec<ScanSummary>,
     ) -> Self {
-        Self { schema, stream, _plan: plan, scans }
+        let shown = Arc::clone(&schema);
+        // The plan holds the segments that are read (W2), and goes after the stream.
+        let rows = stream.map(move |batch| show(&plan, &shown, batch.map_err(query_error)?));
+        Self { schema, rows: rows.boxed(), scans }
+    }
+
+    /// The same rows by another way.
+    pub(super) fn map_rows(
+        self,
+        by: impl FnOnce(
+            BoxStream<'static, Result<RecordBatch>>,
+        ) -> BoxStream<'static, Result<RecordBatch>>,
+    ) -> Self {
+        Self { rows: by(self.rows), ..self }
     }
 
     /// The columns, named as the client named them.
@@ -50,19 +62,22 @@ impl QueryStream {
     }
 }
 
+/// A batch of the plan under the names of the client.
+fn show(
+    _plan: &Arc<dyn ExecutionPlan>,
+    schema: &SchemaRef,
+    batch: RecordBatch,
+) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), batch.columns().to_vec(), &options)
+        .map_err(|error| query_error(error.into()))
+}
+
 impl Stream for QueryStream {
     type Item = Result<RecordBatch>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let schema = Arc::clone(&self.schema);
-        self.stream.poll_next_unpin(context).map(|next| {
-            next.map(|batch| {
-                let batch = batch.map_err(query_error)?;
-                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-                RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &options)
-                    .map_err(|error| query_error(error.into()))
-            })
-        })
+        self.rows.poll_next_unpin(context)
     }
 }
 
@@ -72,8 +87,8 @@ impl fmt::Debug for QueryStream {
     }
 }
 
-impl From<QueryStream> for futures::stream::BoxStream<'static, Result<RecordBatch, Error>> {
+impl From<QueryStream> for BoxStream<'static, Result<RecordBatch, Error>> {
     fn from(stream: QueryStream) -> Self {
-        stream.boxed()
+        stream.rows
     }
 }

@@ -15,10 +15,13 @@ use datafusion::sql::sqlparser::ast::{
 };
 
 use super::session::QuerySession;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Subject};
 
 mod balance;
 mod functions;
+
+/// Columns of one SELECT, as MySQL: the planner compares each with all others.
+const MAX_COLUMNS: usize = 4096;
 
 /// The one catalog.
 pub(crate) const CATALOG: &str = "default_catalog";
@@ -68,6 +71,10 @@ impl VisitorMut for Rewriter<'_> {
     }
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Error> {
+        if select.projection.len() > MAX_COLUMNS {
+            let message = format!("Too many columns: a SELECT has at most {MAX_COLUMNS}");
+            return ControlFlow::Break(Error::invalid(message).about(Subject::Select));
+        }
         if is_from_dual(select) {
             select.from.clear();
         }

@@ -131,7 +131,7 @@ async fn what_is_not_allowed_or_not_there_is_refused() {
     let place = Place::new().await;
     let outside =
         place.refusal("SELECT * FROM FILES('path' = '/etc/passwd', 'format' = 'csv')").await;
-    assert!(outside.contains("allowed_paths"), "{outside}");
+    assert!(outside.contains("sql.files"), "{outside}");
     let files = call(&place, "none.csv", "\"format\" = \"csv\"");
     let missing = place.refusal(&format!("SELECT * FROM {files}")).await;
     assert!(missing.starts_with("No files were found"), "{missing}");
