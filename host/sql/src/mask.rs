@@ -1,8 +1,8 @@
 //! Hides secrets in the text of a statement, for logs and for everyone who may see what others run.
 //!
 //! It reads words and quotes only, so that it works on a statement that does not parse, and it would rather hide too much:
-//! values of properties whose key names a secret, and what follows `IDENTIFIED BY`, `PASSWORD(` and `SET PASSWORD`, also
-//! inside of comments.
+//! values of properties whose key names a secret, what follows `IDENTIFIED BY`, `PASSWORD(` and `SET PASSWORD`, and the keys
+//! in a URL, also inside of comments.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -160,7 +160,13 @@ impl<'a> Finder<'a> {
             _ => (begin(piece, raw), false),
         };
         self.state = next;
-        hide.then(|| self.hide(piece))
+        if hide {
+            return Some(self.hide(piece));
+        }
+        string.then(|| keys_in_url(raw)).flatten().map(|keys| {
+            let (start, end) = (piece.start + keys.start, piece.start + keys.end);
+            start..end
+        })
     }
 
     fn hide(&mut self, piece: Piece) -> Range<usize> {
@@ -176,6 +182,14 @@ impl<'a> Finder<'a> {
         self.covered = secret.end.max(piece.end);
         secret
     }
+}
+
+/// The keys of `scheme://key:secret@place`. A secret may hold slashes, so that a path with `:` and `@` is hidden, too.
+fn keys_in_url(raw: &str) -> Option<Range<usize>> {
+    let begin = raw.find("://")? + "://".len();
+    let rest = raw.get(begin..)?;
+    let end = rest.rfind('@')?;
+    rest.get(..end)?.contains(':').then(|| begin..begin + end)
 }
 
 /// The state after a piece that continues nothing.

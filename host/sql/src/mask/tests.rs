@@ -35,6 +35,15 @@ fn properties_that_name_a_secret() {
 }
 
 #[test]
+fn keys_in_a_url() {
+    masks("ON LOCATION 's3://key:a/b+c@bucket/x'", "ON LOCATION 's3://***@bucket/x'");
+    masks("\"hdfs://user:pw@host:1/x\"", "\"hdfs://***@host:1/x\"");
+    for fine in ["'s3://bucket/x@y'", "'hdfs://host:9000/x'", "'a:b@c'", "'file:///x'"] {
+        masks(fine, fine);
+    }
+}
+
+#[test]
 fn accounts() {
     masks(
         "CREATE USER 'jack'@'%' IDENTIFIED BY 'pw'",
