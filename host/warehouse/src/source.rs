@@ -175,7 +175,8 @@ impl TabletSnapshot for View {
         let file =
             File::open(&path).map_err(|error| io_error(&path.display().to_string(), error))?;
         let identity = self.identity(segment);
-        Ok(Box::new(Reader { file, segment: Arc::clone(segment), read: 0, identity }))
+        let path = path.display().to_string();
+        Ok(Box::new(Reader { file, path, segment: Arc::clone(segment), read: 0, identity }))
     }
 }
 
@@ -201,6 +202,7 @@ impl View {
 /// Reads one segment.
 struct Reader {
     file: File,
+    path: String,
     segment: Arc<Segment>,
     read: u64,
     identity: Box<[u8]>,
@@ -214,7 +216,7 @@ impl SegmentReader for Reader {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == IoErrorKind::Interrupted => {}
-                Err(error) => return Err(io_error(&format!("{:?}", self.segment), error)),
+                Err(error) => return Err(io_error(&self.path, error)),
             }
         }
         self.read += filled as u64;
@@ -225,8 +227,7 @@ impl SegmentReader for Reader {
         if self.read != self.segment.bytes {
             let problem =
                 format!("{} bytes were written and {} read", self.segment.bytes, self.read);
-            let what = format!("{:?}", self.segment);
-            return Err(TabletError::new(TabletErrorKind::Changed, what, problem));
+            return Err(TabletError::new(TabletErrorKind::Changed, self.path, problem));
         }
         Ok(self.identity)
     }
