@@ -2,6 +2,8 @@
 //!
 //! `host/cairn.toml` is the documented default: `cairn config print` writes it, and a test keeps it equal to the code.
 
+mod sql;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
@@ -12,6 +14,7 @@ use cairn_pipeline::{Compression, EngineConfig, RepositorySettings};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Refusal;
+pub(crate) use sql::SqlConfig;
 
 /// The default, with a comment for every setting.
 pub(crate) const DOCUMENTED_DEFAULT: &str = include_str!("../cairn.toml");
@@ -46,13 +49,6 @@ pub(crate) struct HttpConfig {
     pub(crate) listen: SocketAddr,
 }
 
-/// Settings of the SQL server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct SqlConfig {
-    pub(crate) listen: SocketAddr,
-}
-
 /// Settings of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,8 +60,6 @@ pub(crate) struct LogConfig {
 const PACK_BYTES: std::ops::RangeInclusive<u32> = 1 << 20..=512 << 20;
 /// The port of StarRocks' FE, which the same dashboards and habits know.
 const HTTP_PORT: u16 = 8030;
-/// Where StarRocks' FE speaks SQL.
-const SQL_PORT: u16 = 9030;
 
 impl Default for NewRepositoryConfig {
     fn default() -> Self {
@@ -77,12 +71,6 @@ impl Default for NewRepositoryConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self { listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into() }
-    }
-}
-
-impl Default for SqlConfig {
-    fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, SQL_PORT).into() }
     }
 }
 

@@ -9,27 +9,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use cairn_frontend::mysql::{MysqlConfig, MysqlServer};
+use cairn_frontend::mysql::{MysqlConfig, MysqlServer, server_config};
 use cairn_frontend::{Frontend, FrontendService, Parts};
 use cairn_pipeline::Engine;
 use cairn_warehouse::Warehouse;
 use cairn_warehouse::load::LoadConfig;
 use cairn_warehouse::query::QueryConfig;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::HostConfig;
+use crate::config::{HostConfig, SqlConfig};
+use crate::exit::Refusal;
 
 /// How long statements may go on when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often repositories are reached for, partitions of time are made and old jobs are forgotten.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+/// A chain of ten thousand words makes a tree that some walk link by link, without optimisation in 42 MiB. Pages that nobody
+/// touches cost nothing.
+const STACK_BYTES: usize = 64 << 20;
 
 /// A running server.
 #[derive(Debug)]
 pub(crate) struct SqlServer {
     server: Option<MysqlServer>,
+    /// Connections, and what is done at once.
     runtime: Runtime,
+    /// Queries compute here, so that no connection waits for those of others. Taken by the drop.
+    queries: Option<Runtime>,
 }
 
 impl SqlServer {
@@ -40,25 +47,34 @@ impl SqlServer {
         data: &Path,
         listen: SocketAddr,
     ) -> anyhow::Result<Self> {
-        let frontend_config = config.clone();
+        // What is wrong with the configuration is said before anything is made.
+        config.sql.validate()?;
+        let mysql = mysql_config(&config.sql, listen)?;
         let warehouse =
             Warehouse::open(data).with_context(|| format!("the warehouse {}", data.display()))?;
-        let runtime = Builder::new_multi_thread().enable_all().thread_name("cairn-sql").build()?;
+        let (runtime, computing) = (threads("cairn-sql")?, threads("cairn-query")?);
         let frontend = Frontend::start(Parts {
             warehouse,
-            queries: QueryConfig::default(),
+            queries: query_config(&config.sql, computing.handle()),
             loads: LoadConfig::default(),
             engine: engine.clone(),
             repository_settings: config.repository.settings()?,
-            storage_properties: frontend_config.properties,
+            storage_properties: config.properties.clone(),
+            local_repositories: config.sql.repositories.clone(),
             runtime: runtime.handle().clone(),
         })
         .context("the warehouse")?;
+        if !listen.ip().is_loopback() && frontend.is_root_open() {
+            return Err(Refusal::usage(format!(
+                "root has no password, so {listen} would give the warehouse and the keys of its repositories to everybody: \
+                 listen on 127.0.0.1 first and run SET PASSWORD = PASSWORD('...')"
+            )));
+        }
         let service = Arc::new(FrontendService(Arc::clone(&frontend)));
-        let server = MysqlServer::start(MysqlConfig::new(listen), service, runtime.handle())
+        let server = MysqlServer::start(mysql, service, runtime.handle())
             .with_context(|| format!("cannot listen on {listen}"))?;
         runtime.spawn(maintain(frontend));
-        Ok(Self { server: Some(server), runtime })
+        Ok(Self { server: Some(server), runtime, queries: Some(computing) })
     }
 
     /// Where it listens.
@@ -73,7 +89,40 @@ impl Drop for SqlServer {
         if let Some(server) = self.server.take() {
             self.runtime.handle().block_on(server.shutdown(GRACE));
         }
+        if let Some(queries) = self.queries.take() {
+            queries.shutdown_background();
+        }
     }
+}
+
+fn threads(name: &str) -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .enable_all()
+        .thread_name(name)
+        .thread_stack_size(STACK_BYTES)
+        .build()
+}
+
+/// How the port behaves.
+fn mysql_config(config: &SqlConfig, listen: SocketAddr) -> anyhow::Result<MysqlConfig> {
+    let tls = config.tls()?.map(|(certificate, key)| server_config(certificate, key));
+    let tls = tls.transpose().map_err(|error| Refusal::usage(error.to_string()))?;
+    Ok(MysqlConfig {
+        tls,
+        require_tls: config.require_tls,
+        max_connections: config.max_connections,
+        max_connections_per_user: config.max_user_connections,
+        idle_timeout: config.idle_timeout.into(),
+        max_allowed_packet: usize::try_from(config.max_allowed_packet.as_u64())?,
+        ..MysqlConfig::new(listen)
+    })
+}
+
+/// What queries may use.
+fn query_config(config: &SqlConfig, threads: &Handle) -> QueryConfig {
+    let memory_bytes = usize::try_from(config.query_memory_limit.as_u64()).unwrap_or(usize::MAX);
+    let (allowed_paths, threads) = (config.files.clone(), Some(threads.clone()));
+    QueryConfig { memory_bytes, allowed_paths, threads, ..QueryConfig::default() }
 }
 
 async fn maintain(frontend: Arc<Frontend>) {

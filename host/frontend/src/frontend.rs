@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::{Engine, RepositorySettings};
 use cairn_warehouse::Warehouse;
+use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};
 use cairn_warehouse::query::{QueryConfig, QueryEngine};
 use tokio::runtime::Handle;
@@ -15,7 +17,7 @@ use crate::connections::Connections;
 use crate::job::Jobs;
 use crate::mysql::{Account, Login, Service, SqlError};
 use crate::refresh::Refreshes;
-use crate::repository::Repositories;
+use crate::repository::{LocalPlaces, Repositories};
 use crate::session::Session;
 use crate::settings::Settings;
 use crate::{account, clock, execute, refusal};
@@ -35,6 +37,8 @@ pub struct Parts {
     pub repository_settings: RepositorySettings,
     /// What every storage is told besides the properties of its repository.
     pub storage_properties: Properties,
+    /// Directories of this machine below which repositories may lie.
+    pub local_repositories: Vec<PathBuf>,
     /// Where tasks run.
     pub runtime: Handle,
 }
@@ -58,6 +62,7 @@ impl Frontend {
     pub fn start(parts: Parts) -> Result<Arc<Self>, SqlError> {
         let Parts { warehouse, engine, repository_settings, storage_properties, runtime, .. } =
             parts;
+        let places = LocalPlaces::new(&parts.local_repositories, warehouse.data_dir());
         account::ensure_root(&warehouse)?;
         let settings = Settings::load(warehouse.clone(), engine.clone())?;
         let repositories = Arc::new(Repositories::load(
@@ -65,6 +70,7 @@ impl Frontend {
             engine.clone(),
             repository_settings,
             storage_properties,
+            places,
         )?);
         let queries = QueryEngine::new(&warehouse, parts.queries).map_err(refusal::of_warehouse)?;
         let loader = Loader::new(warehouse.clone(), queries.clone(), parts.loads);
@@ -102,6 +108,15 @@ impl Frontend {
     /// Waits until no materialized view is refreshed in the background: a host that ends may want to.
     pub async fn refreshed(&self) {
         self.refreshes.idle().await;
+    }
+
+    /// Whether everybody who reaches the server is its root: that of a new warehouse has no password.
+    pub fn is_root_open(&self) -> bool {
+        let catalog = self.warehouse.catalog();
+        let is_open = |user: &Arc<UserRow>| {
+            user.name == account::ROOT_USER && user.proofs == PasswordProofs::default()
+        };
+        catalog.users().any(is_open)
     }
 
     /// The jobs, for a host that waits for them.

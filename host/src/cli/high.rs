@@ -149,15 +149,19 @@ impl Invocation {
                 settings: config.repository.settings()?,
                 program: environment.program,
             }),
-            Verb::Serve(typed) => Action::Serve(ServePlan {
-                repositories: match typed.repo.is_empty() {
-                    true => from_environment.into_iter().collect(),
-                    false => typed.repo,
-                },
-                listen: typed.listen.unwrap_or(config.http.listen),
+            Verb::Serve(typed) => {
                 #[cfg(feature = "sql")]
-                sql: typed.data.map(|data| (data, typed.sql_listen.unwrap_or(config.sql.listen))),
-            }),
+                say_of_sql(&mut config.sql, &typed);
+                Action::Serve(ServePlan {
+                    repositories: match typed.repo.is_empty() {
+                        true => from_environment.into_iter().collect(),
+                        false => typed.repo,
+                    },
+                    listen: typed.listen.unwrap_or(config.http.listen),
+                    #[cfg(feature = "sql")]
+                    sql: typed.data.map(|data| (data, config.sql.listen)),
+                })
+            }
             Verb::Repo(low::Repo::Create { repository: at, new }) => {
                 let settings = settings(&config, &new)?;
                 Action::RepoCreate(RepoCreatePlan { repository: repository(at)?, settings })
@@ -173,6 +177,20 @@ impl Invocation {
         };
         Ok(Self { config, action, listen })
     }
+}
+
+/// What was typed about the SQL server goes before what the file says.
+#[cfg(feature = "sql")]
+fn say_of_sql(config: &mut crate::config::SqlConfig, typed: &low::Serve) {
+    config.listen = typed.sql_listen.unwrap_or(config.listen);
+    if let Some(file) = &typed.tls_certificate {
+        config.tls_certificate.clone_from(file);
+    }
+    if let Some(file) = &typed.tls_key {
+        config.tls_key.clone_from(file);
+    }
+    config.require_tls |= typed.require_tls;
+    config.files.extend_from_slice(&typed.sql_files);
 }
 
 /// Adds properties of the command line.

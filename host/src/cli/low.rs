@@ -219,6 +219,22 @@ pub(super) struct Serve {
     #[arg(long, value_name = "ADDRESS:PORT", requires = "data")]
     #[cfg(feature = "sql")]
     pub(super) sql_listen: Option<SocketAddr>,
+    /// The PEM file of the certificate with which TLS is offered to MySQL clients.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    #[cfg(feature = "sql")]
+    pub(super) tls_certificate: Option<PathBuf>,
+    /// The PEM file of its key.
+    #[arg(long, value_name = "FILE", requires = "data")]
+    #[cfg(feature = "sql")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Turn MySQL clients without TLS away.
+    #[arg(long, requires = "data")]
+    #[cfg(feature = "sql")]
+    pub(super) require_tls: bool,
+    /// A directory below which FILES() may read; can be repeated. Beside those of the configuration, which are none.
+    #[arg(long, value_name = "DIRECTORY", requires = "data")]
+    #[cfg(feature = "sql")]
+    pub(super) sql_files: Vec<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -27,7 +27,7 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     if !session.frontend.repositories.has(&repository) {
         return Err(refusal::analysis(format_args!("Repository [{repository}] does not exist")));
     }
-    let timeout_seconds = check_properties(session, properties)?;
+    let Asked { incremental, timeout_seconds } = check_properties(session, properties)?;
     let objects = in_order(found, resolve(found, &objects)?);
     for object in &objects {
         if matches!(object.kind.as_str(), "table" | "materialized view") {
@@ -39,7 +39,7 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     let (user, beside_others) = (session.user.clone(), frontend.settings.jobs_beside_others());
     blocking(move || {
         let opened = frontend.repositories.open_to_write(&repository)?;
-        refuse_taken_label(&opened, &label)?;
+        refuse_taken_label(&opened, &label, incremental)?;
         let task = JobTask::Backup { objects };
         let job =
             NewJob { database, repository, label, task, timeout_seconds, user, beside_others };
@@ -53,8 +53,13 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
 fn refuse_taken_label(
     repository: &cairn_pipeline::Repository,
     label: &str,
+    incremental: bool,
 ) -> Result<(), SqlError> {
     match repository.snapshot(label) {
+        Ok(_) if incremental => Err(refusal::general(format!(
+            "Currently does not support incremental backup into '{label}', which is complete: every backup reads and stores \
+             only what is new, give this one a label of its own"
+        ))),
         Ok(_) => Err(refusal::general(format!(
             "Snapshot with name '{label}' already exist in repository"
         ))),
@@ -63,16 +68,25 @@ fn refuse_taken_label(
     }
 }
 
-fn check_properties(session: &Session, properties: Properties) -> Result<u64, SqlError> {
+/// Properties of a backup, understood.
+struct Asked {
+    /// Whether more was to be put into a label.
+    incremental: bool,
+    timeout_seconds: u64,
+}
+
+fn check_properties(session: &Session, properties: Properties) -> Result<Asked, SqlError> {
     let mut bag = PropertyBag::new(properties);
-    if let Some(kind) = bag.take("type")
-        && !matches!(kind.to_ascii_uppercase().as_str(), "FULL" | "INCREMENTAL")
-    {
-        return Err(refusal::analysis(format_args!("Invalid backup job type: {kind}")));
-    }
-    let timeout = timeout_seconds(&mut bag, session.frontend.settings.job_timeout_seconds())?;
+    let kind = bag.take("type").unwrap_or_else(|| "FULL".to_owned());
+    let incremental = match kind.to_ascii_uppercase().as_str() {
+        "FULL" => false,
+        "INCREMENTAL" => true,
+        _ => return Err(refusal::analysis(format_args!("Invalid backup job type: {kind}"))),
+    };
+    let default = session.frontend.settings.job_timeout_seconds();
+    let timeout_seconds = timeout_seconds(&mut bag, default)?;
     bag.refuse_rest("backup")?;
-    Ok(timeout)
+    Ok(Asked { incremental, timeout_seconds })
 }
 
 /// The objects that a statement means, each once.
@@ -89,14 +103,14 @@ fn resolve(database: &Database, named: &[JobObject]) -> Result<Vec<JobObjectRow>
     for object in named {
         if let JobObject::One { kind, name, partitions, temporary, alias } = object {
             let shown = &name.name;
-            if alias.is_some() {
-                let message = format!("Can not set alias for table in Backup Stmt: {shown}");
-                return Err(refusal::analysis(message));
-            }
+            let found = one(database, *kind, name)?;
+            refuse_alias(database, shown, alias.as_deref())?;
             if *temporary {
                 return Err(refusal::general("Do not support backing up temp partitions"));
             }
-            for object in one(database, *kind, name, partitions)? {
+            check_partitions(database, shown, partitions)?;
+            for object in found {
+                let object = JobObjectRow { partitions: partitions.clone(), ..object };
                 if objects
                     .iter()
                     .any(|other| other.name == object.name && other.kind == object.kind)
@@ -150,12 +164,41 @@ fn everything(database: &Database) -> Vec<JobObjectRow> {
     tables.chain(views).chain(functions).collect()
 }
 
+/// A backup keeps names; a restore may change them.
+fn refuse_alias(database: &Database, name: &str, alias: Option<&str>) -> Result<(), SqlError> {
+    let Some(alias) = alias else { return Ok(()) };
+    if database.relation(alias).is_some() {
+        return Err(refusal::analysis(format_args!("table [{alias}] existed")));
+    }
+    Err(refusal::analysis(format_args!("Can not set alias for table in Backup Stmt: {name}")))
+}
+
+fn check_partitions(
+    database: &Database,
+    name: &str,
+    partitions: &[String],
+) -> Result<(), SqlError> {
+    if partitions.is_empty() {
+        return Ok(());
+    }
+    let table = match database.relation(name) {
+        Some(Relation::Table(table)) => table,
+        _ => return Err(refusal::wrong_table(&format!("{}.{name}", database.row().name))),
+    };
+    let is_missing = |partition: &&String| table.partition(partition).is_err();
+    match partitions.iter().find(is_missing) {
+        None => Ok(()),
+        Some(partition) => Err(refusal::analysis(format_args!(
+            "partition[{partition}] does not exist  in table{name}"
+        ))),
+    }
+}
+
 /// One named object; a function is all of its overloads.
 fn one(
     database: &Database,
     kind: Option<Named>,
     name: &QualifiedName,
-    partitions: &[String],
 ) -> Result<Vec<JobObjectRow>, SqlError> {
     let name = &name.name;
     if kind == Some(Named::Function) {
@@ -168,9 +211,9 @@ fn one(
         }
         return Ok(overloads);
     }
-    let unknown = || refusal::unknown_table(&format!("{}.{name}", database.row().name));
+    let unknown = || refusal::wrong_table(&format!("{}.{name}", database.row().name));
     let table = match (database.relation(name), kind) {
-        (Some(Relation::View(_)), None | Some(Named::View)) if partitions.is_empty() => {
+        (Some(Relation::View(_)), None | Some(Named::View)) => {
             return Ok(vec![object(ObjectKind::View, name.clone())]);
         }
         (Some(Relation::Table(table)), None | Some(Named::Table | Named::MaterializedView)) => {
@@ -182,14 +225,8 @@ fn one(
     if (kind == Some(Named::MaterializedView)) != is_view && kind.is_some() {
         return Err(unknown());
     }
-    for partition in partitions {
-        if table.partition(partition).is_err() {
-            let message = format!("partition[{partition}] does not exist  in table{name}");
-            return Err(refusal::analysis(message));
-        }
-    }
     let kind = if is_view { ObjectKind::MaterializedView } else { ObjectKind::Table };
-    Ok(vec![JobObjectRow { partitions: partitions.to_vec(), ..object(kind, name.clone()) }])
+    Ok(vec![object(kind, name.clone())])
 }
 
 /// Base tables before the materialized views that read them, else by name, as StarRocks lists them.

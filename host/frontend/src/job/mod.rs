@@ -228,12 +228,9 @@ impl Jobs {
             entry.map(|entry| (entry.row.clone(), entry.live.clone()))
         };
         let Some((row, live)) = running else {
-            let word = if backup {
-                "No backup job is currently running"
-            } else {
-                "No restore is currently running"
-            };
-            return Err(refusal::general(word));
+            let table = self.lock();
+            let newest = table.values().rev().find(|entry| entry.row.database == database);
+            return Err(no_running_job(newest.map(|entry| &entry.row), backup));
         };
         let row = JobRow { is_cancelled: true, ..row };
         self.write(&row)?;
@@ -378,6 +375,19 @@ impl Jobs {
 /// What these mutexes guard is changed in single steps.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Why there is nothing to cancel; `newest` is the last job of the database.
+fn no_running_job(newest: Option<&JobRow>, backup: bool) -> SqlError {
+    refusal::general(match newest {
+        Some(row) if row.is_backup() == backup => format!(
+            "Failed to cancel job: Job with label {} can not be cancelled. state: {}",
+            row.label,
+            row.state.as_str()
+        ),
+        _ if backup => "No backup job is currently running".to_owned(),
+        _ => "No restore is currently running".to_owned(),
+    })
 }
 
 /// Ids in the order of their making.

@@ -225,6 +225,12 @@ async fn watch<R>(
                     ErrorKind::Cancelled if live.is_cancelled() => cancelled(row).into(),
                     ErrorKind::Cancelled => Stop::ServerStops,
                     _ if MAY_BE_COMMITTED.contains(&error.code()) => Stop::Unsure(failure_of(error)),
+                    ErrorKind::Storage => {
+                        let failure = failure_of(error);
+                        let at = jobs.shared.repositories.describe(&row.repository);
+                        let message = format!("{at}: {}", failure.message);
+                        Failure { message, ..failure }.into()
+                    }
                     _ => failure_of(error).into(),
                 });
             }

@@ -68,7 +68,7 @@ impl<T: SqlSession> Conversation<T> {
         statistics: Arc<Statistics>,
         max_packet: usize,
     ) -> Self {
-        let Admitted { wire, capabilities, session } = admitted;
+        let Admitted { wire, capabilities, session, .. } = admitted;
         let prepared = PreparedStatements::new(max_packet);
         Self { wire, capabilities, session, prepared, interrupt, statistics, max_packet }
     }

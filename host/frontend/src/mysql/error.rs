@@ -55,6 +55,17 @@ pub(super) fn too_many_connections() -> SqlError {
     SqlError::new(1040, "08004", "Too many connections")
 }
 
+pub(super) fn too_many_of_user(user: &str) -> SqlError {
+    let message =
+        format!("User '{user}' already has more than 'max_user_connections' active connections");
+    SqlError::new(1203, "42000", message)
+}
+
+pub(super) fn tls_required() -> SqlError {
+    let message = "Connections using insecure transport are prohibited: this server requires TLS";
+    SqlError::new(3159, "HY000", message)
+}
+
 pub(super) fn bad_handshake(why: &Malformed) -> SqlError {
     SqlError::new(1043, "08S01", format!("Bad handshake: {}", why.0))
 }

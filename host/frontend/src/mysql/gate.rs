@@ -4,6 +4,7 @@
 //! - How it proves itself is settled from the plugin that it names: `mysql_native_password` and `caching_sha2_password`
 //!   are taken as they come, any other is switched to the former. The password itself is asked for inside TLS only.
 //! - A user that does not exist is asked and judged like one that does, by hashes of a password that nobody knows.
+//! - Where TLS is required, who comes without it is told so before its password is looked at.
 //! - An attempt waits for its turn ([`throttle`](super::throttle)) and is judged then, by the account as it was when it was
 //!   asked; whether that account is still the same is for the service to say.
 
@@ -35,6 +36,7 @@ pub(super) struct Gate<S> {
     service: Arc<S>,
     version: String,
     tls: Option<TlsAcceptor>,
+    require_tls: bool,
     patience: Duration,
     throttle: Throttle,
     random: SystemRandom,
@@ -46,6 +48,7 @@ pub(super) struct Gate<S> {
 pub(super) struct GateConfig {
     pub(super) version: String,
     pub(super) tls: Option<TlsAcceptor>,
+    pub(super) require_tls: bool,
     pub(super) patience: Duration,
 }
 
@@ -60,6 +63,8 @@ pub(super) struct Visitor {
 pub(super) struct Admitted<T> {
     pub(super) wire: Wire,
     pub(super) capabilities: Capabilities,
+    /// Its name.
+    pub(super) user: String,
     pub(super) session: T,
 }
 
@@ -92,10 +97,11 @@ impl From<WireError> for Refusal {
 
 impl<S: Service> Gate<S> {
     pub(super) fn new(service: Arc<S>, config: GateConfig) -> Result<Self, Unspecified> {
-        let GateConfig { version, tls, patience } = config;
+        let GateConfig { version, tls, require_tls, patience } = config;
         let random = SystemRandom::new();
         let nobody = Proofs::of_nobody(&random)?;
-        Ok(Self { service, version, tls, patience, throttle: Throttle::default(), random, nobody })
+        let throttle = Throttle::default();
+        Ok(Self { service, version, tls, require_tls, patience, throttle, random, nobody })
     }
 
     /// Leads a login. After an admission the OK packet is still to be written.
@@ -132,7 +138,10 @@ impl<S: Service> Gate<S> {
             interrupt: visitor.interrupt,
         };
         match self.service.open(login) {
-            Ok(session) => Ok(Admitted { wire, capabilities: claim.capabilities, session }),
+            Ok(session) => {
+                let Claim { capabilities, user, .. } = claim;
+                Ok(Admitted { wire, capabilities, user, session })
+            }
             Err(error) => Err(Refusal::Told(wire, error)),
         }
     }
@@ -184,6 +193,10 @@ impl<S: Service> Gate<S> {
             Ok(Reply::StartTls) => return Err(told(wire, &Malformed("TLS cannot begin here"))),
             Err(why) => return Err(told(wire, &why)),
         };
+        // Before anything is asked that would then be seen by others.
+        if self.require_tls && !tls {
+            return Err(Refusal::Told(wire, error::tls_required()));
+        }
         let account = self.service.account(request.user, visitor.peer.ip());
         let judge = account.as_ref().map_or(self.nobody, |account| account.proofs);
         let proof = prove(&mut wire, &request, &judge, &salt, tls).await?;

@@ -28,12 +28,14 @@ mod interrupt;
 mod lobby;
 mod packet;
 mod parameter;
+mod places;
 mod prepared;
 mod result;
 mod server;
 mod service;
 mod statistics;
 mod throttle;
+mod tls;
 mod wire;
 
 pub use self::auth::{BadProof, Proofs};
@@ -42,3 +44,4 @@ pub use self::server::{MysqlConfig, MysqlServer};
 pub use self::service::{
     Account, Answer, Done, Login, ResultSet, Service, SqlError, SqlSession, SqlType,
 };
+pub use self::tls::{TlsError, server_config};

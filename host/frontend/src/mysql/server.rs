@@ -26,6 +26,7 @@ use super::error::{self, WireError};
 use super::gate::{self, Gate, GateConfig, Refusal, Visitor};
 use super::interrupt::Interrupt;
 use super::lobby::{Lobby, Place};
+use super::places::Places;
 use super::result;
 use super::service::Service;
 use super::statistics::Statistics;
@@ -47,10 +48,14 @@ pub struct MysqlConfig {
     pub listen: SocketAddr,
     /// What it calls itself. Drivers read numbers from its front.
     pub version: String,
-    /// Offers TLS.
+    /// Offers TLS: see [`server_config`](super::server_config).
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Whether nobody comes in without it.
+    pub require_tls: bool,
     /// Connections at one time.
     pub max_connections: usize,
+    /// Connections of one user at one time.
+    pub max_connections_per_user: usize,
     /// Connections at one time that have not logged in.
     pub max_logins: usize,
     /// How long a client may take to log in.
@@ -70,7 +75,9 @@ impl MysqlConfig {
             listen,
             version: "8.0.33".to_owned(),
             tls: None,
+            require_tls: false,
             max_connections: 4096,
+            max_connections_per_user: 1024,
             max_logins: 256,
             login_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(8 * 60 * 60),
@@ -103,6 +110,7 @@ impl MysqlServer {
         let gate = GateConfig {
             version: config.version.clone(),
             tls: config.tls.clone().map(TlsAcceptor::from),
+            require_tls: config.require_tls,
             patience: config.login_timeout,
         };
         let gate = Gate::new(service, gate)
@@ -110,7 +118,7 @@ impl MysqlServer {
         let (end, ended) = watch::channel(None);
         let shared = Shared {
             gate,
-            connections: Arc::new(Semaphore::new(config.max_connections)),
+            places: Arc::new(Places::new(config.max_connections, config.max_connections_per_user)),
             lobby: Arc::new(Lobby::new(config.max_logins)),
             last_id: AtomicU32::new(0),
             statistics: Arc::new(Statistics::new()),
@@ -155,7 +163,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 struct Shared<S> {
     config: MysqlConfig,
     gate: Gate<S>,
-    connections: Arc<Semaphore>,
+    places: Arc<Places>,
     lobby: Arc<Lobby>,
     last_id: AtomicU32,
     statistics: Arc<Statistics>,
@@ -225,7 +233,7 @@ impl<S: Service> Shared<S> {
     ) -> Result<(), WireError> {
         tune(&stream).map_err(error::io_error("set up the socket"))?;
         let mut wire = Wire::new(Box::new(stream), self.config.write_timeout);
-        if self.connections.available_permits() == 0 {
+        if self.places.are_taken() {
             wire.write(|out| result::put_error_for_greeting(out, &error::too_many_connections()));
             wire.farewell().await;
             return Ok(());
@@ -246,9 +254,12 @@ impl<S: Service> Shared<S> {
                 return Ok(());
             }
         };
-        let Ok(_connection) = self.connections.try_acquire() else {
-            gate::refuse(admitted.wire, &error::too_many_connections()).await;
-            return Ok(());
+        let _connection = match self.places.take(&admitted.user) {
+            Ok(connection) => connection,
+            Err(error) => {
+                gate::refuse(admitted.wire, &error).await;
+                return Ok(());
+            }
         };
         drop(place);
         let _counted = self.statistics.count_connection();

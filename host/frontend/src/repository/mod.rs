@@ -4,6 +4,7 @@
 //! lies in a directory of its own below its location, so that several share a bucket and a second server that names the same
 //! location and the same name finds the same snapshots. Dropping one forgets the row and touches nothing at the location.
 
+mod local;
 mod seal;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use crate::clock::{Millis, now_millis};
 use crate::mysql::SqlError;
 use crate::refusal;
+pub(crate) use local::LocalPlaces;
 use seal::Seal;
 pub(crate) use seal::SealError;
 
@@ -84,6 +86,7 @@ pub struct Repositories {
     settings: RepositorySettings,
     /// What every storage is told besides, by the configuration of the server.
     defaults: Properties,
+    places: LocalPlaces,
     /// Held by whoever makes or drops one, while the catalog takes the change: before the map.
     changes: Mutex<()>,
     /// By name. Held for a look or a step: storages and the catalog are asked outside of it.
@@ -112,6 +115,7 @@ impl Repositories {
         engine: Engine,
         settings: RepositorySettings,
         defaults: Properties,
+        places: LocalPlaces,
     ) -> Result<Self, SqlError> {
         let seal = Seal::open(warehouse.data_dir()).map_err(refusal::of_seal)?;
         let documents = warehouse.store().documents(COLLECTION).map_err(refusal::of_warehouse)?;
@@ -122,20 +126,24 @@ impl Repositories {
             known.insert(name, Known::new(row, None));
         }
         let (changes, known) = (Mutex::default(), Mutex::new(known));
-        Ok(Self { warehouse, engine, seal, settings, defaults, changes, known })
+        Ok(Self { warehouse, engine, seal, settings, defaults, places, changes, known })
     }
 
     /// Reaches a place, makes a repository there or adopts the one that is there, and remembers it. Blocks.
     pub fn create(&self, new: NewRepository) -> Result<(), SqlError> {
         let NewRepository { name, location, read_only, broker, properties } = new;
+        if name.is_empty() {
+            return Err(refusal::analysis("Repository does not empty"));
+        }
         refusal::check_name("Repository", &name)?;
         if location.is_empty() {
             return Err(refusal::analysis("You must specify a location on the repository"));
         }
         if self.lock().contains_key(&name) {
-            return Err(refusal::general(format!("Repository {name} already exists")));
+            return Err(already_exists(&name));
         }
         let location = location.trim_end_matches('/').to_owned();
+        self.places.check(&location)?;
         let at = self.place(&name, &location, properties.iter().cloned());
         let opened = self.adopt_or_make(&at, read_only).map_err(|error| {
             refusal::general(format!(
@@ -161,7 +169,7 @@ impl Repositories {
             serde_json::to_value(&row).map_err(|error| refusal::corrupt("repository", &error))?;
         let _changes = lock(&self.changes);
         if self.lock().contains_key(&name) {
-            return Err(refusal::general(format!("Repository {name} already exists")));
+            return Err(already_exists(&name));
         }
         let store = self.warehouse.store();
         store.put_document(COLLECTION, &name, &document).map_err(refusal::of_warehouse)?;
@@ -176,7 +184,9 @@ impl Repositories {
             return Err(refusal::general("Repository does not exist"));
         }
         let store = self.warehouse.store();
-        store.remove_document(COLLECTION, name).map_err(refusal::of_warehouse)?;
+        store
+            .remove_document(COLLECTION, name)
+            .map_err(|error| refusal::general(format!("Failed to drop repository: {error}")))?;
         self.lock().remove(name);
         Ok(())
     }
@@ -200,6 +210,12 @@ impl Repositories {
         self.lock().contains_key(name)
     }
 
+    /// Which one it is and where, for messages.
+    pub fn describe(&self, name: &str) -> String {
+        let location = self.find(name).map(|known| known.row.location);
+        location.map_or_else(|error| error.message, |at| format!("repository {name} at {at}"))
+    }
+
     /// A repository to write to. Blocks while it is opened for the first time.
     pub fn open_to_write(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
         if self.find(name)?.row.read_only {
@@ -214,6 +230,7 @@ impl Repositories {
         if let Some(opened) = opened {
             return Ok(opened);
         }
+        self.places.check(&row.location)?;
         let secrets = self.seal.open_text(name, &row.secrets).map_err(refusal::of_seal)?;
         let secrets: BTreeMap<String, String> = serde_json::from_str(&secrets)
             .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
@@ -334,8 +351,10 @@ mod tests {
         };
         let warehouse = Warehouse::open(&at("data")).unwrap();
         let (settings, defaults) = (RepositorySettings::default(), Properties::default());
+        let (engine, places) =
+            (Engine::start().unwrap(), LocalPlaces::new(&["/".into()], warehouse.data_dir()));
         let repositories =
-            Repositories::load(warehouse, Engine::start().unwrap(), settings, defaults).unwrap();
+            Repositories::load(warehouse, engine, settings, defaults, places).unwrap();
         repositories.create(new(&at("old"))).unwrap();
         let old = repositories.find("r").unwrap();
         repositories.drop("r").unwrap();
@@ -348,4 +367,8 @@ mod tests {
         assert!(opened.location().contains("/new/"), "{}", opened.location());
         assert!(repositories.list()[0].error.is_none());
     }
+}
+
+fn already_exists(name: &str) -> SqlError {
+    refusal::general(format!("Repository with same name already exist: {name}"))
 }

@@ -6,6 +6,7 @@ mod data;
 mod database;
 mod job;
 mod materialized_view;
+mod message;
 mod privilege;
 mod rig;
 mod show;

@@ -107,6 +107,7 @@ fn start(warehouse: &Warehouse, files: PathBuf) -> Arc<Frontend> {
         engine: Engine::start().unwrap(),
         repository_settings: RepositorySettings::default(),
         storage_properties: Properties::default(),
+        local_repositories: vec!["/".into()],
         runtime: Handle::current(),
     };
     Frontend::start(parts).unwrap()

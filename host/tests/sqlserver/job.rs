@@ -1,0 +1,113 @@
+//! Jobs that run out of time, or out of their repository.
+
+use std::fs;
+
+use crate::client::Row;
+use crate::place::Place;
+use crate::server::{Server, serve};
+
+/// A server that moves 64 KiB in a second, a table of a megabyte that does not compress, and a repository `r`.
+pub(crate) fn slow(place: &Place) -> Server<'_> {
+    let server = serve(place, &[]);
+    let mut root = server.root();
+    root.done("CREATE DATABASE d");
+    root.done("CREATE TABLE d.t (k INT, v VARCHAR(1048576))");
+    let noise: String = (0..40_000)
+        .map(|k: u64| format!("{:016x}", k.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+        .collect();
+    root.done(&format!("INSERT INTO d.t VALUES (1, '{noise}')"));
+    let location = place.path("backups").display().to_string();
+    root.done(&format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#));
+    root.back_up("d", "whole", "r");
+    for (name, value) in [
+        ("max_upload_speed_kbps", "64"),
+        ("max_download_speed_kbps", "64"),
+        ("backup_job_default_timeout_ms", "1000"),
+    ] {
+        root.done(&format!(r#"ADMIN SET FRONTEND CONFIG ("{name}" = "{value}")"#));
+    }
+    server
+}
+
+fn shows(job: &Row, words: &[&str]) {
+    let text = job.iter().flatten().map(String::as_str).collect::<Vec<_>>().join("|");
+    for word in words {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+}
+
+#[test]
+fn a_job_that_takes_too_long_is_given_up() {
+    let place = Place::new();
+    let server = slow(&place);
+    let mut root = server.root();
+    root.done("CREATE TABLE d.u (k INT, v VARCHAR(1048576))");
+    root.done("INSERT INTO d.u SELECT k + 1, reverse(v) FROM d.t");
+    root.done("BACKUP SNAPSHOT d.late TO r ON (u)");
+    let job = root.ended("SHOW BACKUP FROM d");
+    shows(&job, &["late", "CANCELLED", "[TIMEOUT, msg: ", "timeout."]);
+    let listed = root.rows("SHOW SNAPSHOT ON r");
+    assert_eq!(listed.len(), 1, "half a backup is no snapshot: {listed:?}");
+
+    let time = listed[0][1].clone().unwrap();
+    let properties = format!(r#"PROPERTIES ("backup_timestamp" = "{time}")"#);
+    root.done(&format!("RESTORE SNAPSHOT e.whole FROM r {properties}"));
+    let job = root.ended("SHOW RESTORE FROM e");
+    shows(&job, &["whole", "CANCELLED", "[TIMEOUT, msg: restore job with label: whole  timeout.]"]);
+    assert_eq!(root.refusal("SELECT * FROM e.t").code, 1049, "half a restore is nothing");
+
+    // A statement gives more time, and ten minutes at least.
+    let timeout = |seconds: u32| {
+        format!(r#"BACKUP SNAPSHOT d.late TO r ON (u) PROPERTIES ("timeout" = "{seconds}")"#)
+    };
+    let refused = root.refusal(&timeout(599));
+    assert!(refused.text.contains("timeout must be at least 10 min"), "{}", refused.text);
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "0")"#);
+    root.done(&timeout(600));
+    shows(&root.ended("SHOW BACKUP FROM d"), &["late", "FINISHED", "[OK]", "600"]);
+}
+
+#[test]
+fn a_job_that_is_cancelled_says_so_and_a_label_is_free_again() {
+    let place = Place::new();
+    let server = slow(&place);
+    let mut root = server.root();
+    root.done("INSERT INTO d.t SELECT k + 1, reverse(v) FROM d.t");
+    let backup = r#"BACKUP SNAPSHOT d.s TO r PROPERTIES ("timeout" = "600")"#;
+    root.done(backup);
+    let refused = root.refusal(backup);
+    assert_eq!(refused.text, "Can only run one backup or restore job of a database at same time");
+    let refused = root.refusal("DROP REPOSITORY r");
+    assert!(refused.text.starts_with("Backup or restore job is running"), "{}", refused.text);
+    assert_eq!(root.refusal("CANCEL RESTORE FROM d").text, "No restore is currently running");
+    root.done("CANCEL BACKUP FROM d");
+    let job = root.ended("SHOW BACKUP FROM d");
+    shows(&job, &["CANCELLED", "[COMMON_ERROR, msg: user cancelled]"]);
+    assert_eq!(
+        root.refusal("CANCEL BACKUP FROM d").text,
+        "Failed to cancel job: Job with label s can not be cancelled. state: CANCELLED"
+    );
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "0")"#);
+    root.done(backup);
+    shows(&root.ended("SHOW BACKUP FROM d"), &["FINISHED"]);
+}
+
+#[test]
+fn a_repository_that_is_gone_is_named_and_may_be_made_again() {
+    let place = Place::new();
+    let server = slow(&place);
+    let mut root = server.root();
+    fs::remove_dir_all(place.path("backups")).unwrap();
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "0")"#);
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("backup_job_default_timeout_ms" = "600000")"#);
+    match root.run("BACKUP SNAPSHOT d.s TO r") {
+        Err(refused) => assert!(refused.text.contains("repository"), "{}", refused.text),
+        Ok(_) => {
+            shows(&root.ended("SHOW BACKUP FROM d"), &["CANCELLED", "repository r at file://"])
+        }
+    }
+    root.done("DROP REPOSITORY r");
+    let location = place.path("backups").display().to_string();
+    root.done(&format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#));
+    root.back_up("d", "s", "r");
+}
