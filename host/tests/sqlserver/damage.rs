@@ -112,7 +112,6 @@ fn a_segment_that_is_gone_or_damaged_is_named_by_whoever_reads_it() {
         ("gone", None),
         ("emptied", Some(Vec::new())),
         ("cut", Some(whole[..whole.len() / 2].to_vec())),
-        ("flipped in its head", flipped(1)),
         ("flipped in its foot", flipped(whole.len() - 10)),
     ];
     for (number, (damage, bytes)) in damages.into_iter().enumerate() {

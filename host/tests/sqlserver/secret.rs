@@ -13,7 +13,7 @@ use crate::server::{PATIENCE, serve, serve_logging};
 
 /// In every secret of these tests.
 const HIDDEN: &str = "hunter2";
-const ACCESS_KEY: &str = "AKhunter2";
+const ACCESS_KEY: &str = "AKvisible";
 const SECRET_KEY: &str = "SKhunter2";
 
 #[track_caller]
