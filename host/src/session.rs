@@ -108,6 +108,13 @@ impl Session {
         open_read_only(&self.engine, self.at(location))
     }
 
+    /// Opens a repository in which something will be changed.
+    pub(crate) fn open_to_change(&self, location: &str) -> anyhow::Result<Repository> {
+        let at = self.at(location);
+        let about = cannot_open(&at);
+        self.engine.open_repository(at).context(about)
+    }
+
     /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
     pub(crate) fn open_or_create(
         &self,

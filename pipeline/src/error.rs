@@ -146,8 +146,10 @@ impl From<cairn_repository::Error> for Error {
     fn from(error: cairn_repository::Error) -> Self {
         use cairn_repository::ErrorKind as Kind;
         let kind = match error.kind() {
-            Kind::LabelExists | Kind::NoSuchSnapshot | Kind::Invalid => ErrorKind::Request,
-            Kind::Storage | Kind::ReadOnly => ErrorKind::Storage,
+            Kind::LabelExists | Kind::NoSuchSnapshot | Kind::Busy | Kind::Invalid => {
+                ErrorKind::Request
+            }
+            Kind::Storage | Kind::ReadOnly | Kind::AppendOnly => ErrorKind::Storage,
             _ => ErrorKind::Repository,
         };
         wrap(kind, error.code(), error)

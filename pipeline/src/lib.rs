@@ -53,7 +53,7 @@ pub use cairn_repository::check::{Affected, Finding};
 pub use cairn_repository::config::{Compression, RepositorySettings};
 pub use cairn_repository::copy::{CopyProgress, CopyStage};
 pub use cairn_repository::record::{Record, RecordStats};
-pub use cairn_repository::{ListedSnapshot, Timestamp};
+pub use cairn_repository::{Label, ListedSnapshot, Timestamp};
 pub use cairn_storage as storage;
 pub use cairn_storage::layer::SpeedLimits;
 pub use clock::{Clock, SystemClock};

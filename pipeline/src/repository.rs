@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cairn_repository::manifest::{DocumentRef, Object, ObjectList, Root};
-use cairn_repository::{Label, ListedSnapshot, record::Record};
+use cairn_repository::{Label, ListedSnapshot, Timestamp, record::Record};
 use cairn_storage::Storage;
 
 use crate::engine::Engine;
@@ -60,10 +60,25 @@ impl Repository {
         self.inner.storage()
     }
 
-    /// All snapshots by label, each with its record or with why that cannot be read.
+    /// All snapshots by label, each with its record or with why that cannot be read. What there is, is asked of the storage
+    /// every time; records that were read before are not read again.
     pub fn snapshots(&self) -> Result<Vec<ListedSnapshot>, Error> {
         let inner = self.inner.clone();
         Ok(self.engine.block_on(async move { inner.snapshots().await })??)
+    }
+
+    /// Those of these labels that there are: as many requests as labels, however many snapshots there are.
+    pub fn snapshots_named(&self, labels: &[Label]) -> Result<Vec<ListedSnapshot>, Error> {
+        let (inner, labels) = (self.inner.clone(), labels.to_vec());
+        Ok(self.engine.block_on(async move { inner.snapshots_named(&labels).await })??)
+    }
+
+    /// Removes a snapshot, with `taken` only if it is the one of that instant: it is not listed and cannot be restored any
+    /// more; a restore that runs is not disturbed. Of several who forget it at once one succeeds. The space of what only it
+    /// had is freed by a prune, not by this.
+    pub fn forget(&self, label: &Label, taken: Option<Timestamp>) -> Result<(), Error> {
+        let (inner, label) = (self.inner.clone(), label.clone());
+        Ok(self.engine.block_on(async move { inner.forget(&label, taken).await })??)
     }
 
     /// The record of one snapshot.

@@ -49,12 +49,14 @@ pub struct ObjectMeta {
     pub size: u64,
     /// When it was put, by the clock of the storage.
     pub modified: SystemTime,
+    /// What is another text when the object was replaced, for storages whose time is too coarse to tell: an entity tag.
+    pub version: Option<String>,
 }
 
 impl ObjectMeta {
     /// A meta of its parts.
     pub fn new(path: ObjectPath, size: u64, modified: SystemTime) -> Self {
-        Self { path, size, modified }
+        Self { path, size, modified, version: None }
     }
 }
 

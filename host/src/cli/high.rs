@@ -26,6 +26,7 @@ pub(super) enum Action {
     Backup(BackupPlan),
     Restore(RestorePlan),
     Snapshots(Location),
+    Forget(ForgetPlan),
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
     RepoCopy(RepoCopyPlan),
@@ -55,6 +56,13 @@ pub(super) struct RestorePlan {
     pub(super) label: Option<String>,
     pub(super) items: Vec<RestoreItem>,
     pub(super) target: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) struct ForgetPlan {
+    pub(super) repository: Location,
+    pub(super) labels: Vec<String>,
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug)]
@@ -136,6 +144,11 @@ impl Invocation {
                 })
             }
             Verb::Snapshots(typed) => Action::Snapshots(repository(typed.repository)?),
+            Verb::Forget(typed) => Action::Forget(ForgetPlan {
+                repository: repository(typed.repository)?,
+                labels: typed.label,
+                dry_run: typed.dry_run,
+            }),
             Verb::Check(typed) => {
                 listen = typed.watching.listen;
                 let repository = repository(typed.repository)?;

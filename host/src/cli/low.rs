@@ -20,7 +20,8 @@ Examples:
   cairn snapshots --repo /backup                       list what is there
   cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
   cairn restore --repo /backup --label nightly --table shop.orders /data/warehouse
-  cairn check --repo /backup --read-data               verify every byte";
+  cairn check --repo /backup --read-data               verify every byte
+  cairn forget --repo /backup nightly-1 nightly-2      remove snapshots";
 
 fn epilogue() -> String {
     [WAREHOUSE, EXAMPLES, exit::HELP, environment::HELP].join("\n\n")
@@ -52,6 +53,8 @@ pub(super) enum Verb {
     Restore(Restore),
     /// List the snapshots of a repository.
     Snapshots(Snapshots),
+    /// Remove snapshots from a repository. What only they held takes space until a prune.
+    Forget(Forget),
     /// Look for damage in a repository, and say what it touches.
     Check(Check),
     /// Make tables, back them up, change them, lose one and get it back, with proof.
@@ -76,6 +79,7 @@ impl Verb {
             Self::Backup(Backup { repository, .. })
             | Self::Restore(Restore { repository, .. })
             | Self::Snapshots(Snapshots { repository })
+            | Self::Forget(Forget { repository, .. })
             | Self::Check(Check { repository, .. })
             | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
             Self::Repo(Repo::Copy(Copy { said, .. }))
@@ -173,6 +177,18 @@ pub(super) struct Restore {
 pub(super) struct Snapshots {
     #[command(flatten)]
     pub(super) repository: Repository,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Forget {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+    /// Only say what would go.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// The snapshots.
+    #[arg(required = true)]
+    pub(super) label: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -51,6 +51,11 @@ fn a_backup_goes_there_and_comes_back() {
     cloud.cairn(&["restore", "--repo", REPO, "--latest", "out"]).run();
     assert_eq!(place.tree("out/shop"), place.tree("wh/shop"));
     assert_eq!(cloud.server.num_uploads(), 0);
+    cloud.cairn(&["forget", "--repo", REPO, "one"]).run();
+    let listed = cloud.cairn(&["snapshots", "--repo", REPO]).json();
+    assert_eq!(listed["snapshots"].as_array().map(Vec::len), Some(1));
+    cloud.cairn(&["check", "--repo", REPO, "--read-data"]).run();
+    cloud.cairn(&["backup", "--repo", REPO, "--label", "one", "wh"]).run();
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod bad_input;
 mod bucket;
 mod damage;
 mod expect;
+mod forget;
 mod http;
 mod metrics_table;
 mod other_verbs;

@@ -7,6 +7,7 @@ mod consistency;
 mod copy;
 mod drain;
 mod faults;
+mod forget;
 mod healing;
 mod identity;
 mod panic;

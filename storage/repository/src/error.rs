@@ -200,11 +200,15 @@ pub enum ErrorKind {
     Storage,
     /// The caller gave values that the format does not allow.
     Invalid,
+    /// Another host is forgetting the snapshot of this label, or died while it did: choose another label, or wait.
+    Busy,
+    /// The storage lets this host delete nothing.
+    AppendOnly,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::NotARepository,
         Self::AlreadyARepository,
         Self::NewerFormat,
@@ -214,6 +218,8 @@ impl ErrorKind {
         Self::Damaged,
         Self::Storage,
         Self::Invalid,
+        Self::Busy,
+        Self::AppendOnly,
     ];
 
     /// Stable code for operators and logs.
@@ -228,6 +234,8 @@ impl ErrorKind {
             Self::Damaged => "CAIRN-R007",
             Self::Storage => "CAIRN-R008",
             Self::Invalid => "CAIRN-R009",
+            Self::Busy => "CAIRN-R010",
+            Self::AppendOnly => "CAIRN-R011",
         }
     }
 }
@@ -286,6 +294,20 @@ pub enum Error {
         /// What is not allowed, as a phrase.
         what: String,
     },
+    /// See [`ErrorKind::Busy`].
+    #[error(
+        "the snapshot {label} is being forgotten by another host, or was by one that died: choose another label, or wait"
+    )]
+    Busy {
+        /// The label.
+        label: Label,
+    },
+    /// See [`ErrorKind::AppendOnly`].
+    #[error("{location} lets this host delete nothing: forget snapshots with credentials that may")]
+    AppendOnly {
+        /// The storage, for humans.
+        location: String,
+    },
 }
 
 fn taken_at(timestamp: &Option<Timestamp>) -> String {
@@ -305,6 +327,8 @@ impl Error {
             Self::Damaged(_) => ErrorKind::Damaged,
             Self::Storage(_) => ErrorKind::Storage,
             Self::Invalid { .. } => ErrorKind::Invalid,
+            Self::Busy { .. } => ErrorKind::Busy,
+            Self::AppendOnly { .. } => ErrorKind::AppendOnly,
         }
     }
 
@@ -352,7 +376,7 @@ mod tests {
     fn codes_are_stable_and_unique() {
         let codes = ErrorKind::ALL.map(ErrorKind::code);
         assert_eq!(codes[0], "CAIRN-R001");
-        assert_eq!(codes[8], "CAIRN-R009");
+        assert_eq!(codes[10], "CAIRN-R011");
         assert!(codes.is_sorted_by(|a, b| a < b));
     }
 

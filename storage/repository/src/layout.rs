@@ -9,6 +9,7 @@ const PACKS: &str = "packs";
 const INDEXES: &str = "indexes";
 const SNAPSHOTS: &str = "snapshots";
 const ARBITRATION: &str = "arbitration";
+const FORGETTING: &str = "forgetting";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -30,14 +31,20 @@ pub fn snapshots_prefix() -> ObjectPath {
     path(SNAPSHOTS)
 }
 
-/// Whether what lies at a path is a trace of a probe or of an arbitration: nothing refers to it.
+/// Whether what lies at a path is a trace of a probe, of an arbitration or of forgetting: nothing refers to it.
 pub fn is_trace(path: &ObjectPath) -> bool {
-    path.starts_with(&self::path(ARBITRATION)) || cairn_storage::is_trace_of_probe(path)
+    [ARBITRATION, FORGETTING].iter().any(|prefix| path.starts_with(&self::path(prefix)))
+        || cairn_storage::is_trace_of_probe(path)
 }
 
 /// The prefix of the traces of the arbitration about one object.
 pub(crate) fn arbitration_of(object: &ObjectPath) -> ObjectPath {
     path(&format!("{ARBITRATION}/{object}"))
+}
+
+/// The prefix of the notices of hosts that forget a snapshot.
+pub(crate) fn forgetting_of(label: &Label) -> ObjectPath {
+    path(&format!("{FORGETTING}/{label}"))
 }
 
 /// A pack.

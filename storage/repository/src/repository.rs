@@ -13,8 +13,10 @@
 //! Dropping a future leaves at worst an object that nothing refers to.
 
 mod arbitration;
+mod forget;
 mod publish;
 mod read;
+mod record_cache;
 mod snapshots;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
 use self::publish::{Published, publish};
+use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
 use crate::config::{CommitMode, ConfigError, RepositoryConfig, RepositorySettings};
 use crate::error::DamagedObject;
@@ -32,11 +35,12 @@ use crate::index::{Index, ListedRun, encode_run};
 use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
 use crate::{Damage, Error, Fault, IndexId, PackId, RepositoryId, Result, Timestamp, layout};
 
-/// An open repository. Cheap to clone; clones share the storage.
+/// An open repository. Cheap to clone; clones share the storage and the records that were read.
 #[derive(Debug, Clone)]
 pub struct Repository {
     storage: Arc<dyn Storage>,
     config: Arc<RepositoryConfig>,
+    records: RecordCache,
 }
 
 impl Repository {
@@ -71,7 +75,7 @@ impl Repository {
         let judge = |bytes: &[u8]| decode_config(bytes).map(drop);
         // The random id tells ours from another's.
         match publish(&storage, mode, &path, bytes, &judge).await? {
-            Published::Ours => Ok(Self { storage, config: Arc::new(config) }),
+            Published::Ours => Ok(Self::of(storage, config)),
             Published::Theirs(_) => Err(already()),
         }
     }
@@ -86,7 +90,11 @@ impl Repository {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { storage, config: Arc::new(decode_config(&bytes)?) })
+        Ok(Self::of(storage, decode_config(&bytes)?))
+    }
+
+    fn of(storage: Arc<dyn Storage>, config: RepositoryConfig) -> Self {
+        Self { storage, config: Arc::new(config), records: RecordCache::default() }
     }
 
     /// Opens the repository, or makes one when there is none. `settings` matter only then.

@@ -7,9 +7,9 @@ use futures::StreamExt;
 use futures::stream;
 use rusoto_s3::{ListObjectsV2Output, ListObjectsV2Request, Object, S3};
 
-use super::S3Storage;
 use super::answer::Answer;
 use super::error::Failure;
+use super::{S3Storage, version};
 use crate::{ObjectMeta, ObjectPath, ObjectStream, Operation};
 
 /// A listing under way.
@@ -95,7 +95,8 @@ impl Listing<'_> {
         let size = object.size.and_then(|size| u64::try_from(size).ok()).ok_or_else(damaged)?;
         let modified = object.last_modified.and_then(|time| humantime::parse_rfc3339(&time).ok());
         let modified = whole_seconds(modified.ok_or_else(damaged)?);
-        Ok(Some(ObjectMeta::new(path, size, modified)))
+        let version = object.e_tag.as_deref().map(version);
+        Ok(Some(ObjectMeta { version, ..ObjectMeta::new(path, size, modified) }))
     }
 }
 

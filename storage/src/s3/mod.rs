@@ -182,7 +182,7 @@ impl S3Storage {
             }
             // There is no way to ask for nothing, or for what lies beyond all objects: the length decides.
             ByteRange::Span { .. } | ByteRange::Suffix { .. } => {
-                let (size, _) = self.look(&key).await?;
+                let Looked { size, .. } = self.look(&key).await?;
                 return range.within(size).map(|_| Bytes::new()).ok_or(Failure::Range { size });
             }
         };
@@ -206,7 +206,7 @@ impl S3Storage {
                     && matches!(range, ByteRange::Suffix { .. }) =>
             {
                 match self.look(&key).await? {
-                    (0, _) => Ok(Bytes::new()),
+                    Looked { size: 0, .. } => Ok(Bytes::new()),
                     _ => Err(failure),
                 }
             }
@@ -214,8 +214,8 @@ impl S3Storage {
         }
     }
 
-    /// Length and time of an object.
-    async fn look(&self, key: &str) -> Result<(u64, SystemTime), Failure> {
+    /// What is to be known of an object without reading it.
+    async fn look(&self, key: &str) -> Result<Looked, Failure> {
         let request = HeadObjectRequest {
             bucket: self.bucket(),
             key: key.to_owned(),
@@ -225,8 +225,9 @@ impl S3Storage {
             self.wire.call(Answer::Head).send(async |s3| s3.head_object(request).await).await?;
         let size = head.content_length.and_then(|length| u64::try_from(length).ok());
         let modified = head.last_modified.and_then(|date| httpdate::parse_http_date(&date).ok());
-        size.zip(modified)
-            .ok_or_else(|| Failure::Damaged("an object without length or time".to_owned()))
+        let version = head.e_tag.as_deref().map(version);
+        let looked = size.zip(modified).map(|(size, modified)| Looked { size, modified, version });
+        looked.ok_or_else(|| Failure::Damaged("an object without length or time".to_owned()))
     }
 
     async fn remove(&self, path: &ObjectPath) -> Result<(), Failure> {
@@ -298,6 +299,18 @@ impl fmt::Display for S3Storage {
     }
 }
 
+/// What the service tells of an object.
+struct Looked {
+    size: u64,
+    modified: SystemTime,
+    version: Option<String>,
+}
+
+/// An entity tag without its quotes, which not every answer has.
+fn version(e_tag: &str) -> String {
+    e_tag.trim_matches('"').to_owned()
+}
+
 #[async_trait]
 impl Storage for S3Storage {
     fn backend(&self) -> &'static str {
@@ -326,7 +339,9 @@ impl Storage for S3Storage {
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta> {
         let look = async { self.look(&self.key(path)?).await };
         match look.await {
-            Ok((size, modified)) => Ok(ObjectMeta::new(path.clone(), size, modified)),
+            Ok(Looked { size, modified, version }) => {
+                Ok(ObjectMeta { version, ..ObjectMeta::new(path.clone(), size, modified) })
+            }
             Err(failure) => Err(failure.classify(Operation::Head, path)),
         }
     }

@@ -21,7 +21,7 @@ use super::answer::Answer;
 use super::config::Multipart;
 use super::error::Failure;
 use super::wire::Wire;
-use super::{S3Storage, checksum};
+use super::{Looked, S3Storage, checksum};
 use crate::{ErrorKind, Payload};
 
 /// The most parts of an object. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
@@ -61,8 +61,10 @@ pub(super) async fn store(
     upload.complete(&parts).await?;
     upload.is_done = true;
     match storage.look(&upload.key).await {
-        Ok((stored, _)) if stored == payload.len() => Ok(()),
-        Ok((stored, _)) => Err(Failure::ShortUpload { sent: payload.len(), stored }),
+        Ok(Looked { size, .. }) if size == payload.len() => Ok(()),
+        Ok(Looked { size: stored, .. }) => {
+            Err(Failure::ShortUpload { sent: payload.len(), stored })
+        }
         // Who may write only cannot look; the service has checked each part.
         Err(failure) if failure.is(ErrorKind::PermissionDenied) => Ok(()),
         Err(failure) => Err(failure),

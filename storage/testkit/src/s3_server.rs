@@ -293,6 +293,7 @@ impl S3 for Server {
                 key: Some(key.clone()),
                 size: length(&object.bytes),
                 last_modified: Some(Timestamp::from(object.modified)),
+                e_tag: Some(ETag::Strong(object.etag.clone())),
                 ..ListedObject::default()
             })
             .collect();

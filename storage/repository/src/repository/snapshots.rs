@@ -1,5 +1,6 @@
 //! Records: committing, finding and listing snapshots.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -27,7 +28,13 @@ pub struct ListedSnapshot {
     /// When its record was put, by the clock of the storage.
     pub modified: SystemTime,
     /// Its record, or why it cannot be read: one damaged record does not hide the others.
-    pub record: Result<Record>,
+    pub record: Result<Arc<Record>>,
+}
+
+impl ListedSnapshot {
+    fn of(label: Label, meta: &ObjectMeta, record: Result<Arc<Record>>) -> Self {
+        Self { label, size: meta.size, modified: meta.modified, record }
+    }
 }
 
 impl Repository {
@@ -52,10 +59,14 @@ impl Repository {
     pub(crate) async fn commit_bytes(&self, label: &Label, bytes: Bytes) -> Result<()> {
         let (path, mode) = (layout::snapshot_path(label), self.config.commit_mode());
         let judge = |bytes: &[u8]| Ok(Self::judge_record(label, bytes)?);
-        match publish(&self.storage, mode, &path, bytes, &judge).await? {
-            Published::Ours => Ok(()),
-            Published::Theirs(holder) => Err(Self::label_exists(label, &holder)),
+        self.settled(label).await?;
+        match publish(&self.storage, mode, &path, bytes.clone(), &judge).await? {
+            Published::Ours => {}
+            Published::Theirs(holder) => return Err(Self::label_exists(label, &holder)),
         }
+        // A delete that was meant for the snapshot before may have come this late.
+        self.settled(label).await?;
+        self.still_there(label, &bytes).await
     }
 
     /// Whether bytes are the record of a label.
@@ -83,13 +94,43 @@ impl Repository {
         decode_named(label, &bytes).map_err(|malformed| damaged(label, malformed).into())
     }
 
-    /// All snapshots, ascending by label, with their records.
+    /// All snapshots, ascending by label, with their records. What exists is asked of the storage; of the records only
+    /// those are read that this repository has not read before.
     pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>> {
         let listed = self.list_records().await?;
-        let reads = listed.into_iter().map(|(label, meta)| self.read_listed(label, meta));
-        let reads: Vec<_> = reads.collect();
-        let mut snapshots: Vec<ListedSnapshot> =
-            futures::stream::iter(reads).buffer_unordered(MAX_READS).collect().await;
+        self.records.retain(&listed);
+        self.with_records(listed).await
+    }
+
+    /// Those of these labels that there are, ascending by label, with their records: as many requests as labels, however many
+    /// snapshots the repository has.
+    pub async fn snapshots_named(&self, labels: &[Label]) -> Result<Vec<ListedSnapshot>> {
+        let looks: Vec<_> = labels
+            .iter()
+            .map(|label| async {
+                match self.storage.head(&layout::snapshot_path(label)).await {
+                    Ok(meta) => Ok(Some((label.clone(), meta))),
+                    Err(error) if error.is_not_found() => Ok(None),
+                    Err(error) => Err(Error::from(error)),
+                }
+            })
+            .collect();
+        let found: Vec<_> =
+            futures::stream::iter(looks).buffer_unordered(MAX_READS).try_collect().await?;
+        self.with_records(found.into_iter().flatten().collect()).await
+    }
+
+    async fn with_records(&self, listed: Vec<(Label, ObjectMeta)>) -> Result<Vec<ListedSnapshot>> {
+        let mut snapshots = Vec::with_capacity(listed.len());
+        let mut unread = Vec::new();
+        for (label, meta) in listed {
+            match self.records.get(&label, &meta) {
+                Some(record) => snapshots.push(ListedSnapshot::of(label, &meta, Ok(record))),
+                None => unread.push(self.read_listed(label, meta)),
+            }
+        }
+        let read = futures::stream::iter(unread).buffer_unordered(MAX_READS);
+        snapshots.extend(read.collect::<Vec<_>>().await);
         snapshots.sort_unstable_by(|a, b| a.label.cmp(&b.label));
         Ok(snapshots)
     }
@@ -107,7 +148,11 @@ impl Repository {
     }
 
     /// The newest snapshot of `origin` among the `limit` newest; damaged records are passed over.
-    pub async fn latest_for_origin(&self, origin: &str, limit: usize) -> Result<Option<Record>> {
+    pub async fn latest_for_origin(
+        &self,
+        origin: &str,
+        limit: usize,
+    ) -> Result<Option<Arc<Record>>> {
         let mut recent = std::pin::pin!(self.recent_records(limit).await?);
         while let Some(snapshot) = recent.next().await {
             match snapshot.record {
@@ -125,9 +170,7 @@ impl Repository {
     /// The labels of all snapshots, ascending. Reads no record.
     pub async fn labels(&self) -> Result<Vec<Label>> {
         let records = self.list_records().await?;
-        let mut labels: Vec<Label> = records.into_iter().map(|(label, _)| label).collect();
-        labels.sort_unstable();
-        Ok(labels)
+        Ok(records.into_iter().map(|(label, _)| label).collect())
     }
 
     /// The labels of all snapshots with the lengths of their records, in any order.
@@ -136,21 +179,27 @@ impl Repository {
         Ok(records.into_iter().map(|(label, meta)| (label, meta.size)).collect())
     }
 
+    /// What the storage lists, ascending by label.
     async fn list_records(&self) -> Result<Vec<(Label, ObjectMeta)>> {
         let prefix = layout::snapshots_prefix();
         let records = self.storage.list(&prefix).try_filter_map(async |meta| {
             Ok(layout::parse_snapshot_path(&meta.path).map(|label| (label, meta)))
         });
-        Ok(records.try_collect().await?)
+        let mut records: Vec<_> = records.try_collect().await?;
+        records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(records)
     }
 
     async fn read_listed(&self, label: Label, meta: ObjectMeta) -> ListedSnapshot {
         let record = if meta.size > MAX_RECORD_BYTES {
             Err(damaged(&label, Malformed::new("a record of more than 1 MiB")).into())
+        } else if let Some(record) = self.records.get(&label, &meta) {
+            Ok(record)
         } else {
-            self.record(&label).await
+            let read = self.record(&label).await.map(Arc::new);
+            read.inspect(|record| self.records.insert(&label, &meta, record))
         };
-        ListedSnapshot { label, size: meta.size, modified: meta.modified, record }
+        ListedSnapshot::of(label, &meta, record)
     }
 }
 

@@ -6,6 +6,7 @@ mod arbitrated;
 mod check;
 mod copy;
 mod damage;
+mod forget;
 mod golden;
 mod operations;
 mod sample;

@@ -1,0 +1,77 @@
+//! [`RecordCache`]: records that were read, so that a listing reads only what is new.
+//!
+//! A record never changes, but a label may be forgotten and given away: an entry counts only for the length, the time and
+//! the version that the storage lists it with. What exists is always asked of the storage, so nothing here can show a
+//! snapshot that is gone or hide one that is there.
+//!
+//! It holds what the latest whole listing showed, some 500 bytes for each snapshot.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use cairn_storage::ObjectMeta;
+
+use crate::Label;
+use crate::record::Record;
+
+/// Records by label; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RecordCache {
+    /// Guards the map only.
+    entries: Arc<Mutex<BTreeMap<Label, Entry>>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    listed_as: ListedAs,
+    record: Arc<Record>,
+}
+
+/// What a listing tells of an object.
+#[derive(Debug)]
+struct ListedAs {
+    size: u64,
+    modified: SystemTime,
+    version: Option<String>,
+}
+
+impl ListedAs {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self { size: meta.size, modified: meta.modified, version: meta.version.clone() }
+    }
+
+    fn is(&self, meta: &ObjectMeta) -> bool {
+        self.size == meta.size && self.modified == meta.modified && self.version == meta.version
+    }
+}
+
+impl RecordCache {
+    /// The record of a label, if it is the one that is listed.
+    pub(super) fn get(&self, label: &Label, meta: &ObjectMeta) -> Option<Arc<Record>> {
+        let entries = self.lock();
+        let entry = entries.get(label).filter(|entry| entry.listed_as.is(meta))?;
+        Some(Arc::clone(&entry.record))
+    }
+
+    /// Keeps a record that was read after it had been listed so.
+    pub(super) fn insert(&self, label: &Label, meta: &ObjectMeta, record: &Arc<Record>) {
+        let entry = Entry { listed_as: ListedAs::of(meta), record: Arc::clone(record) };
+        self.lock().insert(label.clone(), entry);
+    }
+
+    /// Drops one.
+    pub(super) fn remove(&self, label: &Label) {
+        self.lock().remove(label);
+    }
+
+    /// Drops what a whole listing, ascending by label, does not show.
+    pub(super) fn retain(&self, listed: &[(Label, ObjectMeta)]) {
+        let is_listed = |label: &Label| listed.binary_search_by(|(it, _)| it.cmp(label)).is_ok();
+        self.lock().retain(|label, _| is_listed(label));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Label, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
