@@ -76,15 +76,29 @@ pub struct ValidConfig {
     pub(crate) storage: LayerConfig,
 }
 
-impl ValidConfig {
+/// How many requests a job may have on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerCounts {
     /// Packs that may be on their way to a repository.
-    pub fn upload_worker_count(&self) -> usize {
-        self.uploads
+    pub upload: usize,
+    /// Reads from a repository that may be on their way.
+    pub download: usize,
+}
+
+impl ValidConfig {
+    /// Requests that a job which starts now may have on their way.
+    pub(crate) fn worker_counts(&self) -> WorkerCounts {
+        WorkerCounts { upload: self.uploads, download: self.downloads }
     }
 
-    /// Reads from a repository that may be on their way.
-    pub fn download_worker_count(&self) -> usize {
-        self.downloads
+    /// The same with other counts.
+    pub(crate) fn with_worker_counts(&self, counts: WorkerCounts) -> Result<Self, Error> {
+        let WorkerCounts { upload, download } = counts;
+        Ok(Self {
+            uploads: workers("upload_worker_count", upload)?,
+            downloads: workers("download_worker_count", download)?,
+            ..self.clone()
+        })
     }
 }
 
@@ -93,15 +107,19 @@ const MAX_WORKERS: usize = 256;
 /// A window must hold a few small segments, and memory grows with it.
 const WINDOW_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=64 << 20;
 
+/// A number of workers that makes sense.
+fn workers(name: &str, count: usize) -> Result<usize, Error> {
+    match count {
+        1..=MAX_WORKERS => Ok(count),
+        _ => Err(Error::config(format!("{name} = {count}: must be 1 to {MAX_WORKERS}"))),
+    }
+}
+
 impl EngineConfig {
     /// Checks every setting; the error names the first that is wrong and what it may be.
     pub fn validate(self) -> Result<ValidConfig, Error> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let choose = |value: usize, chosen: usize| if value == 0 { chosen } else { value };
-        let workers = |name, value: usize| match value {
-            1..=MAX_WORKERS => Ok(value),
-            _ => Err(Error::config(format!("{name} = {value}: must be 1 to {MAX_WORKERS}"))),
-        };
         if !WINDOW_BYTES.contains(&self.window_bytes) {
             let message = format!("window_bytes = {}: must be 64 KiB to 64 MiB", self.window_bytes);
             return Err(Error::config(message));

@@ -15,7 +15,7 @@ use futures::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::{EngineConfig, ValidConfig};
+use crate::config::{EngineConfig, ValidConfig, WorkerCounts};
 use crate::error::Error;
 use crate::job::{
     BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, RestoreReport,
@@ -71,6 +71,7 @@ impl EngineBuilder {
         let shared = Shared {
             jobs: Mutex::default(),
             num_jobs: AtomicU64::new(0),
+            config: Mutex::new(Arc::clone(&surroundings.config)),
             around: surroundings,
             runtime,
         };
@@ -103,6 +104,8 @@ struct Shared {
     /// Jobs that may be running, to cancel them at the end. Guards the list only.
     jobs: Mutex<Vec<Weak<JobCore>>>,
     num_jobs: AtomicU64,
+    /// The settings for what starts from now on. Guards the exchange only.
+    config: Mutex<Arc<ValidConfig>>,
     around: Surroundings,
     /// Dropped last: the control plane's jobs use it.
     runtime: IoRuntime,
@@ -123,20 +126,38 @@ impl Engine {
         }
     }
 
+    /// How many requests the jobs that start from now on may have on their way.
+    pub fn worker_counts(&self) -> WorkerCounts {
+        self.config().worker_counts()
+    }
+
+    /// Changes how many requests a job may have on their way; jobs that run keep what they began with. A count that makes
+    /// no sense is [`crate::ErrorKind::Config`], and nothing is changed.
+    pub fn set_worker_counts(&self, counts: WorkerCounts) -> Result<(), Error> {
+        let mut config = self.shared.config.lock().unwrap_or_else(PoisonError::into_inner);
+        *config = Arc::new(config.with_worker_counts(counts)?);
+        Ok(())
+    }
+
     /// The settings in force.
-    pub fn config(&self) -> &ValidConfig {
-        &self.shared.around.config
+    pub(crate) fn config(&self) -> Arc<ValidConfig> {
+        Arc::clone(&self.shared.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a job that starts now is given.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { config: self.config(), ..self.shared.around.clone() }
     }
 
     /// How fast the jobs of this engine may put and get.
     pub fn speed_limits(&self) -> SpeedLimits {
-        self.shared.around.config.storage.bandwidth.limits()
+        self.config().storage.bandwidth.limits()
     }
 
     /// Changes how fast the jobs of this engine may put and get, those that run too: all of them together, on every
     /// storage that this engine opened.
     pub fn set_speed_limits(&self, limits: SpeedLimits) {
-        self.shared.around.config.storage.bandwidth.set(limits);
+        self.config().storage.bandwidth.set(limits);
     }
 
     /// Opens a storage in the layers of this engine: its retry, its limits, its timeouts.
@@ -146,8 +167,8 @@ impl Engine {
         mode: OpenMode,
     ) -> Result<Arc<dyn Storage>, Error> {
         let at = location.into();
-        let layers = &self.shared.around.config.storage;
-        Ok(cairn_storage::open(&at.url()?, mode, at.properties(), layers)?)
+        let config = self.config();
+        Ok(cairn_storage::open(&at.url()?, mode, at.properties(), &config.storage)?)
     }
 
     /// Whether a storage holds nothing: making a repository there litters nobody's place.
@@ -271,7 +292,7 @@ impl Engine {
         R: Send + 'static,
         F: Future<Output = Result<R, Error>> + Send + 'static,
     {
-        let around = self.shared.around.clone();
+        let around = self.surroundings();
         // Relaxed: only uniqueness matters.
         let number = self.shared.num_jobs.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());

@@ -57,7 +57,7 @@ pub use cairn_repository::{Label, ListedSnapshot, Timestamp};
 pub use cairn_storage as storage;
 pub use cairn_storage::layer::SpeedLimits;
 pub use clock::{Clock, SystemClock};
-pub use config::{EngineConfig, ValidConfig};
+pub use config::{EngineConfig, ValidConfig, WorkerCounts};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use job::{

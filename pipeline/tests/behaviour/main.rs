@@ -16,6 +16,7 @@ mod restore_damage;
 mod round_trip;
 mod scope;
 mod transient;
+mod workers;
 
 #[path = "../place/mod.rs"]
 mod place;
