@@ -22,6 +22,14 @@ use crate::{Error, Warehouse};
 /// Name of the index that is the table itself.
 pub(crate) const BASE_INDEX: &str = "base";
 
+/// Before the id of the cluster in the origin of its snapshots.
+const ORIGIN_PREFIX: &str = "warehouse-";
+
+/// The cluster that made a snapshot, by the origin in its record; none where a warehouse did not make it.
+pub fn cluster_of_origin(origin: &str) -> Option<u64> {
+    origin.strip_prefix(ORIGIN_PREFIX)?.parse().ok()
+}
+
 /// An object to back up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupObject {
@@ -51,7 +59,7 @@ impl WarehouseSource {
 
 impl TabletSource for WarehouseSource {
     fn origin(&self) -> String {
-        format!("warehouse-{}", self.warehouse.cluster_id())
+        format!("{ORIGIN_PREFIX}{}", self.warehouse.cluster_id())
     }
 
     fn snapshot(&self, selection: &Selection) -> Result<Box<dyn TabletSnapshot>, TabletError> {

@@ -1,8 +1,9 @@
-//! SHOW SNAPSHOT.
+//! SHOW SNAPSHOT, and which snapshots a filter means.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cairn_pipeline::{ListedSnapshot, Record, Repository, SnapshotObject};
+use cairn_pipeline::{Error, Label, ListedSnapshot, Record, Repository, SnapshotObject};
 use cairn_sql::statement::SnapshotFilter;
 use serde_json::json;
 
@@ -25,6 +26,7 @@ pub(super) async fn show(
     filter: SnapshotFilter,
 ) -> Result<Answer, SqlError> {
     session.require(&session.frontend.warehouse.catalog(), Action::system(REPOSITORY))?;
+    let filter = understood(filter)?;
     let repositories = Arc::clone(&session.frontend.repositories);
     let result = blocking(move || {
         let opened = repositories.open(&repository)?;
@@ -34,9 +36,7 @@ pub(super) async fn show(
                 "Failed to list snapshot in repo: {repository}, err: {because}"
             ))
         };
-        let listed = opened.snapshots().map_err(failed)?;
-        let is_wanted = |snapshot: &ListedSnapshot| matches_filter(&filter, snapshot);
-        let wanted: Vec<_> = listed.into_iter().filter(is_wanted).collect();
+        let wanted = find(&opened, &filter).map_err(failed)?;
         let is_detail = filter.timestamp.is_some() && filter.labels.len() == 1;
         Ok(if is_detail { details(&opened, &wanted) } else { list(&wanted) })
     })
@@ -44,8 +44,58 @@ pub(super) async fn show(
     Ok(Answer::Rows(result))
 }
 
+/// Labels that are asked for one by one; of more the whole list is asked for.
+const MAX_NAMED: usize = 64;
+
+/// The snapshots that a filter means. Where it names labels the others cost nothing.
+pub(super) fn find(
+    repository: &Repository,
+    filter: &SnapshotFilter,
+) -> Result<Vec<ListedSnapshot>, Error> {
+    let listed = if filter.labels.is_empty() || filter.labels.len() > MAX_NAMED {
+        repository.snapshots()?
+    } else {
+        // What cannot be a label is none.
+        let labels: BTreeSet<Label> =
+            filter.labels.iter().filter_map(|label| label.parse().ok()).collect();
+        repository.snapshots_named(&labels.into_iter().collect::<Vec<_>>())?
+    };
+    Ok(listed.into_iter().filter(|snapshot| matches_filter(filter, snapshot)).collect())
+}
+
+/// A filter whose times are all written as those of snapshots; refuses what is no time.
+pub(super) fn understood(filter: SnapshotFilter) -> Result<SnapshotFilter, SqlError> {
+    let SnapshotFilter { labels, like, timestamp, not_after, not_before, before, after } = filter;
+    Ok(SnapshotFilter {
+        labels,
+        like,
+        timestamp: timestamp.map(time).transpose()?,
+        not_after: not_after.map(time).transpose()?,
+        not_before: not_before.map(time).transpose()?,
+        before: before.map(time).transpose()?,
+        after: after.map(time).transpose()?,
+    })
+}
+
+/// `2026-11-23`, `2026-11-23 08:00:00` and `2026-11-23-08-00-00-000` as the beginning of a timestamp.
+fn time(text: String) -> Result<String, SqlError> {
+    const WIDTHS: [usize; 7] = [4, 2, 2, 2, 2, 2, 3];
+    let time = text.trim().replace([' ', ':', '.', 'T'], "-");
+    let mut widths = WIDTHS.iter();
+    let fits = |part: &str, width: &usize| {
+        part.len() == *width && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let is_time = time.split('-').all(|part| widths.next().is_some_and(|width| fits(part, width)));
+    if is_time && time.split('-').count() >= 3 {
+        return Ok(time);
+    }
+    Err(refusal::analysis(format_args!(
+        "Invalid timestamp: '{text}'. Expected one such as '2026-11-23-08-00-00-000' or its beginning, from the day on"
+    )))
+}
+
 /// Whether a snapshot is one of those that a filter means. One that cannot be read is shown unless its time matters.
-pub(super) fn matches_filter(filter: &SnapshotFilter, snapshot: &ListedSnapshot) -> bool {
+fn matches_filter(filter: &SnapshotFilter, snapshot: &ListedSnapshot) -> bool {
     let label = snapshot.label.to_string();
     let time = snapshot.record.as_ref().ok().map(|record| record.timestamp.to_string());
     // Timestamps are of one width, so their order is that of their texts.
@@ -59,6 +109,8 @@ pub(super) fn matches_filter(filter: &SnapshotFilter, snapshot: &ListedSnapshot)
         && by_time(&filter.timestamp, |time, bound| time == bound)
         && by_time(&filter.not_after, |time, bound| time <= bound)
         && by_time(&filter.not_before, |time, bound| time >= bound)
+        && by_time(&filter.before, |time, bound| time < bound)
+        && by_time(&filter.after, |time, bound| time > bound)
 }
 
 fn list(snapshots: &[ListedSnapshot]) -> ResultSet {
@@ -125,4 +177,24 @@ fn details_of(record: &Record, objects: &[SnapshotObject]) -> String {
         "duration_ms": stats.duration_ms,
     });
     serde_json::to_string_pretty(&info).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_understood_from_the_day_on() {
+        for (typed, meant) in [
+            ("2026-11-23", "2026-11-23"),
+            ("2026-11-23 08:00:00", "2026-11-23-08-00-00"),
+            (" 2026-11-23T08:00:00.123 ", "2026-11-23-08-00-00-123"),
+            ("2026-11-23-08-00-00-123", "2026-11-23-08-00-00-123"),
+        ] {
+            assert_eq!(time(typed.to_owned()).unwrap(), meant);
+        }
+        for typed in ["", "yesterday", "2026", "2026-11", "26-11-23", "2026-11-23-08-00-00-123-4"] {
+            assert!(time(typed.to_owned()).is_err(), "{typed}");
+        }
+    }
 }

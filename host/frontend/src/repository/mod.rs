@@ -100,11 +100,13 @@ struct Known {
     error: Option<(Millis, String)>,
     /// Whether it is being reached for.
     is_asked: bool,
+    /// Whether its records were read in advance, so that no SHOW has to.
+    is_read: bool,
 }
 
 impl Known {
     fn new(row: RepositoryRow, opened: Option<Arc<Repository>>) -> Self {
-        Self { row, opened, error: None, is_asked: false }
+        Self { row, opened, error: None, is_asked: false, is_read: false }
     }
 }
 
@@ -254,7 +256,7 @@ impl Repositories {
         })
     }
 
-    /// Looks whether each can be reached, and remembers why not. Each by itself, in the background: one that does not answer
+    /// Looks whether each can be reached, and remembers why not; the first time its records are read, too. Each by itself, in the background: one that does not answer
     /// keeps nobody waiting, and is not asked again meanwhile.
     pub fn ping(self: &Arc<Self>, runtime: &Handle) {
         for known in self.lock().values_mut().filter(|known| !known.is_asked) {
@@ -272,6 +274,22 @@ impl Repositories {
             known.error = outcome.err().map(|error| (now_millis(), error.message));
             known.is_asked = false;
         });
+        self.read_ahead(id, name);
+    }
+
+    /// Reads the records of a repository once, that the first SHOW need not wait for them.
+    fn read_ahead(&self, id: u64, name: &str) {
+        let Ok(Known { opened: Some(repository), error: None, is_read: false, .. }) =
+            self.find(name)
+        else {
+            return;
+        };
+        match repository.snapshots() {
+            Ok(_) => self.told(id, |known| known.is_read = true),
+            Err(error) => {
+                tracing::warn!(name, %error, "the snapshots of a repository are not listed");
+            }
+        }
     }
 
     /// Keeps what was learned of a repository, unless another one has its name by now.

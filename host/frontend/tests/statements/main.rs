@@ -11,6 +11,7 @@ mod privilege;
 mod rig;
 mod show;
 mod show_create;
+mod snapshot;
 mod table;
 mod variable;
 mod view;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_frontend::mysql::{Answer, Done, Interrupt, Login, Service, SqlError, SqlSession};
-use cairn_frontend::{Frontend, FrontendService, Parts, Session};
+use cairn_frontend::{Frontend, FrontendService, JobSettings, Parts, Session};
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::{Engine, RepositorySettings};
 use cairn_warehouse::Warehouse;
@@ -22,18 +22,35 @@ pub(crate) struct Rig {
     pub(crate) frontend: Arc<Frontend>,
     pub(crate) warehouse: Warehouse,
     pub(crate) root: Client,
-    directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Rig {
     pub(crate) async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::open(&directory.path().join("data")).unwrap();
+        Self::within(Arc::new(tempfile::tempdir().unwrap()), "data").await
+    }
+
+    /// A second server that shares the places of another.
+    pub(crate) async fn beside(other: &Self) -> Self {
+        Self::within(Arc::clone(&other.directory), "more data").await
+    }
+
+    /// The same data served again, after a server that has ended.
+    pub(crate) async fn restarted(self) -> Self {
+        let Self { directory, frontend, warehouse, root } = self;
+        let ended = Arc::downgrade(&frontend);
+        drop((root, frontend, warehouse));
+        assert_eq!(ended.strong_count(), 0, "the server has not ended");
+        Self::within(directory, "data").await
+    }
+
+    async fn within(directory: Arc<TempDir>, data: &str) -> Self {
+        let warehouse = Warehouse::open(&directory.path().join(data)).unwrap();
         let files = directory.path().join("files");
-        std::fs::create_dir(&files).unwrap();
+        std::fs::create_dir_all(&files).unwrap();
         let frontend = start(&warehouse, files);
         let mut root = Client { session: Session::of_operator(Arc::clone(&frontend)) };
-        root.done("CREATE DATABASE d").await;
+        root.done("CREATE DATABASE IF NOT EXISTS d").await;
         root.done("USE d").await;
         Self { frontend, warehouse, root, directory }
     }
@@ -54,6 +71,11 @@ impl Rig {
             place.display()
         );
         self.root.done(&sql).await;
+    }
+
+    /// A directory for repositories.
+    pub(crate) fn place(&self, name: &str) -> String {
+        self.directory.path().join(name).to_str().unwrap().to_owned()
     }
 
     /// Where `FILES()` may read.
@@ -105,6 +127,7 @@ fn start(warehouse: &Warehouse, files: PathBuf) -> Arc<Frontend> {
         queries: QueryConfig { allowed_paths: vec![files], ..QueryConfig::default() },
         loads: LoadConfig::default(),
         engine: Engine::start().unwrap(),
+        job_settings: JobSettings::default(),
         repository_settings: RepositorySettings::default(),
         storage_properties: Properties::default(),
         local_repositories: vec!["/".into()],

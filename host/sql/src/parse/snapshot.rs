@@ -74,7 +74,9 @@ fn on_timestamp(c: &mut Cursor<'_>, filter: &mut SnapshotFilter) -> Result<bool>
         Token::Eq => &mut filter.timestamp,
         Token::LtEq => &mut filter.not_after,
         Token::GtEq => &mut filter.not_before,
-        _ => return Err(c.unexpected("=, <= or >=")),
+        Token::Lt => &mut filter.before,
+        Token::Gt => &mut filter.after,
+        _ => return Err(c.unexpected("=, <, <=, > or >=")),
     };
     c.advance();
     Ok(bound.replace(c.string("timestamp in quotes")?).is_none())
@@ -112,6 +114,14 @@ mod tests {
                 labels: vec!["l".into(), "m".into()],
                 not_before: Some("a".into()),
                 not_after: Some("b".into()),
+                ..SnapshotFilter::default()
+            }
+        );
+        assert_eq!(
+            shown("SHOW SNAPSHOT ON r WHERE timestamp > 'a' AND timestamp < 'b'"),
+            SnapshotFilter {
+                after: Some("a".into()),
+                before: Some("b".into()),
                 ..SnapshotFilter::default()
             }
         );
@@ -159,7 +169,7 @@ mod tests {
     fn conditions_are_checked() {
         for (condition, message) in [
             ("LABEL = 'l'", "expected SNAPSHOT or TIMESTAMP, found LABEL at line 1, column 26"),
-            ("TIMESTAMP < 't'", "expected =, <= or >=, found < at line 1, column 36"),
+            ("TIMESTAMP LIKE 't'", "expected =, <, <=, > or >=, found LIKE at line 1, column 36"),
             ("SNAPSHOT = l", "expected label in quotes, found l at line 1, column 37"),
             (
                 "SNAPSHOT = 'l' AND SNAPSHOT = 'm'",

@@ -97,4 +97,8 @@ pub struct SnapshotFilter {
     pub not_after: Option<String>,
     /// `TIMESTAMP >= "t"`
     pub not_before: Option<String>,
+    /// `TIMESTAMP < "t"`
+    pub before: Option<String>,
+    /// `TIMESTAMP > "t"`
+    pub after: Option<String>,
 }
