@@ -58,6 +58,7 @@ impl SqlServer {
             queries: query_config(&config.sql, computing.handle()),
             loads: LoadConfig::default(),
             engine: engine.clone(),
+            job_settings: config.sql.job_settings(),
             repository_settings: config.repository.settings()?,
             storage_properties: config.properties.clone(),
             local_repositories: config.sql.repositories.clone(),

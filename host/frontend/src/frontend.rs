@@ -19,7 +19,7 @@ use crate::mysql::{Account, Login, Service, SqlError};
 use crate::refresh::Refreshes;
 use crate::repository::{LocalPlaces, Repositories};
 use crate::session::Session;
-use crate::settings::Settings;
+use crate::settings::{JobSettings, Settings};
 use crate::{account, clock, execute, refusal};
 
 /// What a server is made of.
@@ -33,6 +33,8 @@ pub struct Parts {
     pub loads: LoadConfig,
     /// What runs jobs.
     pub engine: Engine,
+    /// How jobs are run that do not say it themselves.
+    pub job_settings: JobSettings,
     /// How repositories are made.
     pub repository_settings: RepositorySettings,
     /// What every storage is told besides the properties of its repository.
@@ -64,7 +66,7 @@ impl Frontend {
             parts;
         let places = LocalPlaces::new(&parts.local_repositories, warehouse.data_dir());
         account::ensure_root(&warehouse)?;
-        let settings = Settings::load(warehouse.clone(), engine.clone())?;
+        let settings = Settings::load(warehouse.clone(), engine.clone(), parts.job_settings)?;
         let repositories = Arc::new(Repositories::load(
             warehouse.clone(),
             engine.clone(),

@@ -19,3 +19,4 @@ mod settings;
 
 pub use frontend::{Frontend, FrontendService, Parts};
 pub use session::Session;
+pub use settings::JobSettings;

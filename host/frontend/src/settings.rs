@@ -1,28 +1,33 @@
-//! [`Settings`]: what ADMIN SET CONFIG changes while the server runs: one table of names, kept in the catalog.
+//! [`Settings`]: what can be changed while the server runs: one table of names.
+//!
+//! The configuration file says with what the server begins. A change lasts until the process ends, as in StarRocks; one WITH
+//! PERSISTENT is kept in the catalog and made again by the next server. What is shown is what is in force: values live in
+//! one place, those of the engine in the engine.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cairn_pipeline::{Engine, SpeedLimits};
+use cairn_pipeline::{Engine, SpeedLimits, WorkerCounts};
 use cairn_warehouse::Warehouse;
 use serde_json::json;
 
 use crate::mysql::SqlError;
 use crate::refusal;
 
-/// The collection of documents that holds what was changed.
+/// The collection of documents that holds what was changed for good.
 const COLLECTION: &str = "config";
 /// A day, as StarRocks.
 const DEFAULT_TIMEOUT_MILLIS: u64 = 86_400_000;
 
-/// A setting: its name, what it is, and whether it changes while the server runs.
+/// A setting: its name and what it is.
 struct Known {
     name: &'static str,
     kind: &'static str,
     about: &'static str,
-    is_mutable: bool,
 }
 
 const BOOLEAN: &str = "boolean";
+const INT: &str = "int";
 const LONG: &str = "long";
 
 /// All settings in the order of SHOW.
@@ -31,51 +36,63 @@ const KNOWN: &[Known] = &[
         name: "allow_jobs_of_disjoint_tables",
         kind: BOOLEAN,
         about: "whether several backups and restores run in one database when their tables do not meet",
-        is_mutable: true,
     },
     Known {
         name: "backup_job_default_timeout_ms",
         kind: LONG,
         about: "after how long a backup or restore is given up where the statement does not say",
-        is_mutable: true,
     },
     Known {
         name: "download_worker_count",
-        kind: LONG,
-        about: "reads from a repository that may be on their way; set in the configuration file",
-        is_mutable: false,
+        kind: INT,
+        about: "reads from a repository that a job may have on their way; for jobs that start afterwards",
     },
     Known {
         name: "max_download_speed_kbps",
         kind: LONG,
-        about: "KB/s that all restores together read at most; 0 is no limit",
-        is_mutable: true,
+        about: "KB/s that all jobs together read from repositories at most, those that run too; 0 is no limit",
     },
     Known {
         name: "max_upload_speed_kbps",
         kind: LONG,
-        about: "KB/s that all backups together write at most; 0 is no limit",
-        is_mutable: true,
+        about: "KB/s that all jobs together write to repositories at most, those that run too; 0 is no limit",
     },
     Known {
         name: "upload_worker_count",
-        kind: LONG,
-        about: "packs that may be on their way to a repository; set in the configuration file",
-        is_mutable: false,
+        kind: INT,
+        about: "packs that a job may have on their way to a repository; for jobs that start afterwards",
     },
 ];
+
+/// How jobs are run that do not say it themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSettings {
+    /// Whether several jobs run in one database when their tables do not meet.
+    pub allow_jobs_of_disjoint_tables: bool,
+    /// After how long a job is given up where the statement does not say.
+    pub backup_job_default_timeout_ms: u64,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            allow_jobs_of_disjoint_tables: false,
+            backup_job_default_timeout_ms: DEFAULT_TIMEOUT_MILLIS,
+        }
+    }
+}
 
 /// A setting as SHOW tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SettingView {
     /// Its name.
     pub name: &'static str,
-    /// Its value.
+    /// The value in force.
     pub value: String,
-    /// What values it takes, as StarRocks calls them: `boolean`, `long`.
+    /// The value of the configuration file, or of none.
+    pub default: String,
+    /// What values it takes, as StarRocks calls them: `boolean`, `int`, `long`.
     pub kind: &'static str,
-    /// Whether it changes while the server runs.
-    pub is_mutable: bool,
     /// What it is.
     pub about: &'static str,
 }
@@ -85,46 +102,47 @@ pub(crate) struct SettingView {
 pub(crate) struct Settings {
     warehouse: Warehouse,
     engine: Engine,
-    /// Guards values only.
-    values: Mutex<Values>,
-}
-
-#[derive(Debug, Clone)]
-struct Values {
-    jobs_beside_others: bool,
-    timeout_millis: u64,
+    /// What the server began with, by name.
+    defaults: BTreeMap<&'static str, String>,
+    /// Guards values, and makes one change at a time of those that read what they change.
+    jobs: Mutex<JobSettings>,
 }
 
 impl Settings {
-    /// The settings of a warehouse; what was changed in an earlier life of the server is applied.
-    pub(crate) fn load(warehouse: Warehouse, engine: Engine) -> Result<Self, SqlError> {
-        let values = Values { jobs_beside_others: false, timeout_millis: DEFAULT_TIMEOUT_MILLIS };
-        let settings = Self { warehouse, engine, values: Mutex::new(values) };
+    /// The settings of a server that begins with these; what was changed for good in an earlier life is changed again.
+    pub(crate) fn load(
+        warehouse: Warehouse,
+        engine: Engine,
+        jobs: JobSettings,
+    ) -> Result<Self, SqlError> {
+        let jobs = Mutex::new(jobs);
+        let mut settings = Self { warehouse, engine, defaults: BTreeMap::new(), jobs };
+        let began = KNOWN.iter().map(|known| (known.name, settings.value(known.name)));
+        settings.defaults = began.collect();
         let stored = settings.warehouse.store().documents(COLLECTION);
         for (name, value) in stored.map_err(refusal::of_warehouse)? {
             let text = value.as_str().unwrap_or_default();
             // One that a later version does not know any more stays where it is.
-            match Change::parse(&name, text) {
-                Ok(change) => settings.apply(change),
-                Err(error) => tracing::warn!(name, %error, "a stored setting is passed over"),
+            if let Err(error) = settings.apply(&name, text) {
+                tracing::warn!(name, %error, "a stored setting is passed over");
             }
         }
         Ok(settings)
     }
 
-    /// Changes a setting, now and for later lives of the server. Blocks.
-    pub(crate) fn set(&self, name: &str, value: &str) -> Result<(), SqlError> {
-        let known = KNOWN.iter().find(|known| known.name == name);
-        let known = known.ok_or_else(|| unknown(name))?;
-        if !known.is_mutable {
-            return Err(refusal::general(format!("Config '{name}' is not mutable")));
+    /// Changes a setting now, and with `persistent` for later lives of the server: both or, with an error, neither. Blocks.
+    pub(crate) fn set(&self, name: &str, value: &str, persistent: bool) -> Result<(), SqlError> {
+        let before = self.value(name);
+        self.apply(name, value)?;
+        if !persistent {
+            return Ok(());
         }
-        // Before it is stored nothing is in force: what fails leaves all as it was.
-        let change = Change::parse(name, value)?;
         let store = self.warehouse.store();
-        store.put_document(COLLECTION, name, &json!(value)).map_err(refusal::of_warehouse)?;
-        self.apply(change);
-        Ok(())
+        store.put_document(COLLECTION, name, &json!(value)).map_err(|error| {
+            // What was in force is a value that it can have.
+            let _ = self.apply(name, &before);
+            refusal::of_warehouse(error)
+        })
     }
 
     /// All settings, by name.
@@ -132,8 +150,8 @@ impl Settings {
         let view = |known: &Known| SettingView {
             name: known.name,
             value: self.value(known.name),
+            default: self.defaults.get(known.name).cloned().unwrap_or_default(),
             kind: known.kind,
-            is_mutable: known.is_mutable,
             about: known.about,
         };
         KNOWN.iter().map(view).collect()
@@ -141,100 +159,89 @@ impl Settings {
 
     /// Whether jobs of one database may run beside each other when their objects do not meet.
     pub(crate) fn jobs_beside_others(&self) -> bool {
-        self.lock().jobs_beside_others
+        self.lock().allow_jobs_of_disjoint_tables
     }
 
     /// After how many seconds a job is given up where the statement does not say.
     pub(crate) fn job_timeout_seconds(&self) -> u64 {
-        self.lock().timeout_millis.div_ceil(1000)
+        self.lock().backup_job_default_timeout_ms.div_ceil(1000)
     }
 
-    fn apply(&self, change: Change) {
-        let limits = self.engine.speed_limits();
-        let limits = match change {
-            Change::JobsBesideOthers(allowed) => {
-                self.lock().jobs_beside_others = allowed;
-                return;
-            }
-            Change::TimeoutMillis(millis) => {
-                self.lock().timeout_millis = millis;
-                return;
-            }
-            Change::Download(kbps) => SpeedLimits { max_download_speed_kbps: kbps, ..limits },
-            Change::Upload(kbps) => SpeedLimits { max_upload_speed_kbps: kbps, ..limits },
+    fn apply(&self, name: &str, value: &str) -> Result<(), SqlError> {
+        let mut jobs = self.lock();
+        let value = value.trim();
+        let number = || match value.parse::<u64>() {
+            Ok(number) => Ok(number),
+            Err(_) => Err(invalid(name, value, "a whole number, 0 or more")),
         };
-        self.engine.set_speed_limits(limits);
+        match name {
+            "allow_jobs_of_disjoint_tables" => {
+                let truth = value.to_ascii_lowercase().parse();
+                let truth = truth.map_err(|_| invalid(name, value, "true or false"))?;
+                jobs.allow_jobs_of_disjoint_tables = truth;
+            }
+            "backup_job_default_timeout_ms" => match number()? {
+                0 => return Err(invalid(name, value, "at least 1")),
+                millis => jobs.backup_job_default_timeout_ms = millis,
+            },
+            "download_worker_count" => {
+                let counts = self.engine.worker_counts();
+                self.set_workers(WorkerCounts { download: count(name, value)?, ..counts })?;
+            }
+            "max_download_speed_kbps" => {
+                let (limits, max_download_speed_kbps) = (self.engine.speed_limits(), number()?);
+                self.engine.set_speed_limits(SpeedLimits { max_download_speed_kbps, ..limits });
+            }
+            "max_upload_speed_kbps" => {
+                let (limits, max_upload_speed_kbps) = (self.engine.speed_limits(), number()?);
+                self.engine.set_speed_limits(SpeedLimits { max_upload_speed_kbps, ..limits });
+            }
+            "upload_worker_count" => {
+                let counts = self.engine.worker_counts();
+                self.set_workers(WorkerCounts { upload: count(name, value)?, ..counts })?;
+            }
+            _ => return Err(unknown(name)),
+        }
+        Ok(())
+    }
+
+    fn set_workers(&self, counts: WorkerCounts) -> Result<(), SqlError> {
+        let changed = self.engine.set_worker_counts(counts);
+        changed.map_err(|error| refusal::general(format!("Invalid config value: {error}")))
     }
 
     fn value(&self, name: &str) -> String {
-        let limits = self.engine.speed_limits();
-        let config = self.engine.config();
         match name {
-            "allow_jobs_of_disjoint_tables" => self.lock().jobs_beside_others.to_string(),
-            "backup_job_default_timeout_ms" => self.lock().timeout_millis.to_string(),
-            "download_worker_count" => config.download_worker_count().to_string(),
-            "max_download_speed_kbps" => limits.max_download_speed_kbps.to_string(),
-            "max_upload_speed_kbps" => limits.max_upload_speed_kbps.to_string(),
-            "upload_worker_count" => config.upload_worker_count().to_string(),
+            "allow_jobs_of_disjoint_tables" => {
+                self.lock().allow_jobs_of_disjoint_tables.to_string()
+            }
+            "backup_job_default_timeout_ms" => {
+                self.lock().backup_job_default_timeout_ms.to_string()
+            }
+            "download_worker_count" => self.engine.worker_counts().download.to_string(),
+            "max_download_speed_kbps" => {
+                self.engine.speed_limits().max_download_speed_kbps.to_string()
+            }
+            "max_upload_speed_kbps" => self.engine.speed_limits().max_upload_speed_kbps.to_string(),
+            "upload_worker_count" => self.engine.worker_counts().upload.to_string(),
             _ => String::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Values> {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, JobSettings> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A setting with a value that it can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Change {
-    JobsBesideOthers(bool),
-    TimeoutMillis(u64),
-    Download(u64),
-    Upload(u64),
+fn count(name: &str, value: &str) -> Result<usize, SqlError> {
+    value.parse().map_err(|_| invalid(name, value, "a whole number"))
 }
 
-impl Change {
-    fn parse(name: &str, value: &str) -> Result<Self, SqlError> {
-        let invalid = || refusal::general(format!("Invalid value for config '{name}': {value}"));
-        let number = || value.trim().parse::<u64>().map_err(|_| invalid());
-        Ok(match name {
-            "allow_jobs_of_disjoint_tables" => {
-                let allowed = value.trim().to_ascii_lowercase().parse();
-                Self::JobsBesideOthers(allowed.map_err(|_| invalid())?)
-            }
-            // Without time every job would be given up as it begins.
-            "backup_job_default_timeout_ms" => match number()? {
-                0 => return Err(invalid()),
-                millis => Self::TimeoutMillis(millis),
-            },
-            "max_download_speed_kbps" => Self::Download(number()?),
-            "max_upload_speed_kbps" => Self::Upload(number()?),
-            _ => return Err(unknown(name)),
-        })
-    }
+fn invalid(name: &str, value: &str, expected: &str) -> SqlError {
+    refusal::general(format!("Invalid value for config '{name}': {value}; it is {expected}"))
 }
 
 fn unknown(name: &str) -> SqlError {
     let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
     refusal::general(format!("Config '{name}' does not exist; there are {}", names.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_one_that_makes_sense() {
-        let parse = |name: &str, value: &str| Change::parse(name, value).ok();
-        let timeout = "backup_job_default_timeout_ms";
-        assert_eq!(parse(timeout, " 1000 "), Some(Change::TimeoutMillis(1000)));
-        for value in ["0", "-1", "x", ""] {
-            assert_eq!(parse(timeout, value), None, "{value}");
-        }
-        assert_eq!(parse("max_upload_speed_kbps", "0"), Some(Change::Upload(0)));
-        let beside = "allow_jobs_of_disjoint_tables";
-        assert_eq!(parse(beside, "TRUE"), Some(Change::JobsBesideOthers(true)));
-        assert_eq!(parse("colour", "red"), None);
-    }
 }

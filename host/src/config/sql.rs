@@ -1,6 +1,7 @@
 //! [`SqlConfig`]: how the warehouse is reached, by whom at once, and what of this machine its users may touch.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ const PORT: u16 = 9030;
 const PACKET_BYTES: std::ops::RangeInclusive<u64> = 1 << 10..=1 << 30;
 /// Below this not even small queries run.
 const MIN_QUERY_BYTES: u64 = 16 << 20;
+/// After how long a job is given up, as in StarRocks.
+const DAY_MILLIS: NonZeroU64 = NonZeroU64::new(86_400_000).unwrap();
 
 /// Settings of the SQL server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,8 @@ pub(crate) struct SqlConfig {
     pub(crate) query_memory_limit: ByteSize,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) repositories: Vec<PathBuf>,
+    pub(crate) allow_jobs_of_disjoint_tables: bool,
+    pub(crate) backup_job_default_timeout_ms: NonZeroU64,
 }
 
 impl Default for SqlConfig {
@@ -52,6 +57,8 @@ impl Default for SqlConfig {
             query_memory_limit: ByteSize::gib(1),
             files: Vec::new(),
             repositories: vec![PathBuf::from("/")],
+            allow_jobs_of_disjoint_tables: false,
+            backup_job_default_timeout_ms: DAY_MILLIS,
         }
     }
 }

@@ -3,26 +3,31 @@
 use std::sync::Arc;
 
 use cairn_warehouse::catalog::{Catalog, Relation};
-use cairn_warehouse::query::Reader;
+use cairn_warehouse::query::{Reader, ServerSetting};
 use cairn_warehouse::{Error, ErrorKind};
 
 use super::privilege::{Action, Grants, Target, grants_of};
 use super::role;
+use crate::frontend::Frontend;
 use crate::refusal;
+use crate::settings::SettingView;
 
 /// The privilege to read.
 pub(crate) const SELECT: &str = "SELECT";
+/// What is needed to see how the server runs.
+const OPERATE: &str = "OPERATE";
 
-/// A user, by name and host.
+/// A user of a server, by name and host.
 #[derive(Debug)]
 pub(crate) struct UserReader {
+    frontend: Arc<Frontend>,
     name: String,
     host: String,
 }
 
 impl UserReader {
-    pub(crate) fn new(name: &str, host: &str) -> Self {
-        Self { name: name.to_owned(), host: host.to_owned() }
+    pub(crate) fn new(frontend: &Arc<Frontend>, name: &str, host: &str) -> Self {
+        Self { frontend: Arc::clone(frontend), name: name.to_owned(), host: host.to_owned() }
     }
 
     /// Of a user who was dropped meanwhile there are none.
@@ -48,6 +53,21 @@ impl Reader for UserReader {
             return Arc::clone(catalog);
         }
         Arc::new(catalog.only(&|database, relation| grants.see(target(database, relation))))
+    }
+
+    fn settings(&self, catalog: &Catalog) -> Vec<ServerSetting> {
+        let grants = self.grants(catalog);
+        if !grants.is_some_and(|grants| grants.allow(Action::system(OPERATE))) {
+            return Vec::new();
+        }
+        let setting = |view: SettingView| ServerSetting {
+            name: view.name.to_owned(),
+            kind: view.kind.to_owned(),
+            default: view.default,
+            value: view.value,
+            is_mutable: true,
+        };
+        self.frontend.settings.list().into_iter().map(setting).collect()
     }
 }
 

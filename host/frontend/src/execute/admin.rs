@@ -14,7 +14,11 @@ use crate::settings::SettingView;
 /// What is needed to see and change how the server runs.
 pub(super) const OPERATE: &str = "OPERATE";
 
-pub(super) async fn set(session: &Session, settings: Properties) -> Result<Answer, SqlError> {
+pub(super) async fn set(
+    session: &Session,
+    settings: Properties,
+    persistent: bool,
+) -> Result<Answer, SqlError> {
     require(session)?;
     let [(name, value)] = settings.as_slice() else {
         // As StarRocks: several would not be one change.
@@ -22,7 +26,7 @@ pub(super) async fn set(session: &Session, settings: Properties) -> Result<Answe
     };
     let (name, value) = (name.clone(), value.clone());
     let frontend = Arc::clone(&session.frontend);
-    blocking(move || frontend.settings.set(&name, &value)).await?;
+    blocking(move || frontend.settings.set(&name, &value, persistent)).await?;
     Ok(done())
 }
 
@@ -36,13 +40,13 @@ pub(super) fn show(session: &Session, like: Option<String>) -> Result<Answer, Sq
 }
 
 fn row(setting: SettingView) -> Vec<Option<String>> {
-    let SettingView { name, value, kind, is_mutable, about } = setting;
+    let SettingView { name, value, kind, about, .. } = setting;
     vec![
         Some(name.to_owned()),
         Some("[]".to_owned()),
         Some(value),
         Some(kind.to_owned()),
-        Some(is_mutable.to_string()),
+        Some("true".to_owned()),
         Some(about.to_owned()),
     ]
 }

@@ -9,6 +9,7 @@ mod backup;
 mod data;
 mod database;
 mod definition;
+mod drop_snapshot;
 mod existence;
 mod filter;
 mod function;
@@ -61,7 +62,9 @@ pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> 
         Statement::ShowSnapshot { repository, filter } => {
             Box::pin(snapshot::show(session, repository, filter))
         }
-        Statement::DropSnapshot { .. } => at_once(Err(refusal::unsupported("DROP SNAPSHOT"))),
+        Statement::DropSnapshot { repository, filter, force } => {
+            Box::pin(drop_snapshot::run(session, repository, filter, force))
+        }
         Statement::CreateDatabase { name, if_not_exists, properties } => {
             Box::pin(database::create(session, name, if_not_exists, properties))
         }
@@ -112,7 +115,9 @@ pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> 
             at_once(kill::run(session, connection, query_only))
         }
         Statement::Show(shown) => at_once(show::run(session, shown)),
-        Statement::AdminSetConfig { settings } => Box::pin(admin::set(session, settings)),
+        Statement::AdminSetConfig { settings, persistent } => {
+            Box::pin(admin::set(session, settings, persistent))
+        }
         Statement::AdminShowConfig { like } => at_once(admin::show(session, like)),
         Statement::CreateUser { user, if_not_exists, secret } => {
             Box::pin(account::create_user(session, user, if_not_exists, secret))

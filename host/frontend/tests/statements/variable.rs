@@ -70,7 +70,12 @@ async fn the_server_is_configured_by_who_operates_it() {
     assert!(shown[0].contains("|100|"), "{shown:?}");
     for sql in [
         r#"ADMIN SET FRONTEND CONFIG ("colour" = "red")"#,
-        r#"ADMIN SET FRONTEND CONFIG ("upload_worker_count" = "1")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("upload_worker_count" = "0")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("upload_worker_count" = "257")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("download_worker_count" = "-1")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("backup_job_default_timeout_ms" = "0")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("a" = "1", "b" = "2")"#,
+        "UPDATE information_schema.be_configs SET value = 'x' WHERE name = 'upload_worker_count'",
         r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "fast")"#,
     ] {
         assert_eq!(rig.root.code(sql).await, 1064, "{sql}");
@@ -81,8 +86,40 @@ async fn the_server_is_configured_by_who_operates_it() {
 }
 
 #[tokio::test]
-async fn what_is_not_done_is_said() {
+async fn a_backend_is_configured_through_its_relation() {
     let mut rig = Rig::new().await;
-    let error = rig.root.refusal("DROP SNAPSHOT s ON r").await;
-    assert_eq!((error.code, error.message.as_str()), (1235, "DROP SNAPSHOT is not supported"));
+    let shown = "SELECT value, `default`, mutable FROM information_schema.be_configs \
+                 WHERE NAME LIKE '%upload_worker_count%'";
+    assert_eq!(rig.root.rows(shown).await, ["6|6|true"]);
+    for (value, seen) in [("3", "3"), ("'4'", "4"), ("'0'", "4")] {
+        let set = format!(
+            "UPDATE information_schema.be_configs SET value = {value} WHERE name = 'upload_worker_count'"
+        );
+        let outcome = rig.root.run(&set).await;
+        assert_eq!(outcome.is_ok(), value != "'0'", "{outcome:?}");
+        assert_eq!(rig.root.rows(shown).await, [format!("{seen}|6|true")]);
+    }
+    let admin = rig.root.rows("ADMIN SHOW BACKEND CONFIG LIKE 'upload_worker_count'").await;
+    assert!(admin[0].starts_with("upload_worker_count|[]|4|int|true|"), "{admin:?}");
+    let mut guest = rig.user("guest", &[]);
+    assert_eq!(guest.rows("SELECT * FROM information_schema.be_configs").await, [""; 0]);
+    let set =
+        "UPDATE information_schema.be_configs SET value = 1 WHERE name = 'upload_worker_count'";
+    assert_eq!(guest.code(set).await, 5203);
+}
+
+#[tokio::test]
+async fn a_change_lasts_as_long_as_the_server_unless_it_is_to_stay() {
+    let mut rig = Rig::new().await;
+    for sql in [
+        r#"ADMIN SET FRONTEND CONFIG ("upload_worker_count" = "3")"#,
+        r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "7") WITH PERSISTENT"#,
+        r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "8")"#,
+    ] {
+        rig.root.done(sql).await;
+    }
+    let shown = "SELECT name, value FROM information_schema.be_configs WHERE name LIKE '%upload%' ORDER BY 1";
+    assert_eq!(rig.root.rows(shown).await, ["max_upload_speed_kbps|8", "upload_worker_count|3"]);
+    let mut rig = rig.restarted().await;
+    assert_eq!(rig.root.rows(shown).await, ["max_upload_speed_kbps|7", "upload_worker_count|6"]);
 }

@@ -45,6 +45,10 @@ fn by_first_word(c: &mut Cursor<'_>) -> Result<Statement> {
     if query::at_query(c) {
         return Ok(Statement::Query(query::query(c)?.0));
     }
+    if admin::at_update(c) {
+        c.advance();
+        return admin::update(c);
+    }
     let word = c.word();
     if let Some((word, advice)) = UNSUPPORTED.iter().find(|(unsupported, _)| *unsupported == word) {
         return Err(c.unsupported(*word, advice));

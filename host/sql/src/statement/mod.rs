@@ -311,10 +311,13 @@ pub enum Statement {
         /// Only what it runs.
         query_only: bool,
     },
-    /// `ADMIN SET FRONTEND | BACKEND CONFIG ("name" = "value")`
+    /// `ADMIN SET FRONTEND | BACKEND CONFIG ("name" = "value") [WITH PERSISTENT]`,
+    /// `UPDATE information_schema.be_configs SET value = "value" WHERE name = "name"`
     AdminSetConfig {
         /// Names and values.
         settings: Properties,
+        /// Whether it lasts longer than the process.
+        persistent: bool,
     },
     /// `ADMIN SHOW FRONTEND | BACKEND CONFIG [LIKE pattern]`
     AdminShowConfig {

@@ -12,11 +12,13 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 
 use super::failure::query_error;
+use super::session::ServerSetting;
 use crate::arrow_types::MAX_VARCHAR_BYTES;
 use crate::catalog::Catalog;
 use crate::catalog::model::ColumnType;
 use crate::{Error, Result};
 
+mod configuration;
 mod constraints;
 mod fixed;
 mod objects;
@@ -90,6 +92,7 @@ fn definitions() -> impl Iterator<Item = &'static Definition> {
         .iter()
         .chain(partitions::DEFINITIONS)
         .chain(constraints::DEFINITIONS)
+        .chain(configuration::DEFINITIONS)
         .chain(fixed::DEFINITIONS)
 }
 
@@ -119,12 +122,19 @@ pub fn columns(name: &str) -> Option<Vec<(&'static str, ColumnType)>> {
     Some(definition.columns.iter().map(column).collect())
 }
 
-/// A relation by its name in lower case.
-pub(super) fn relation(catalog: &Catalog, name: &str) -> Result<Arc<dyn TableProvider>> {
+/// A relation by its name in lower case. The settings of the server are asked for only where they are shown.
+pub(super) fn relation(
+    catalog: &Catalog,
+    settings: &dyn Fn() -> Vec<ServerSetting>,
+    name: &str,
+) -> Result<Arc<dyn TableProvider>> {
     let definition = definitions()
         .find(|definition| definition.name == name)
         .ok_or_else(|| Error::unknown_table(&format!("information_schema.{name}")))?;
-    let rows = (definition.rows)(catalog);
+    let rows = match definition.name {
+        configuration::NAME => configuration::rows(settings()),
+        _ => (definition.rows)(catalog),
+    };
     let fields = definition.columns.iter().map(|(name, kind)| {
         let data_type = match kind {
             Kind::Text => DataType::Utf8,

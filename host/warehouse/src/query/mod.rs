@@ -38,7 +38,7 @@ pub use information_schema::{
 pub use result::QueryStream;
 pub use rollup::check as check_rollup;
 pub use scan::ScanSummary;
-pub use session::{QuerySession, Reader};
+pub use session::{QuerySession, Reader, ServerSetting};
 pub(crate) use stored::renamed_query;
 pub use stored::stored_query;
 

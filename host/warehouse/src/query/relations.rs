@@ -15,7 +15,7 @@ use super::engine::QueryEngine;
 use super::failure::external;
 use super::rewrite::{CATALOG, INFORMATION_SCHEMA, SPECIAL_SCHEMA, SpecialRelation};
 use super::scan::{ScanLog, SegmentScan};
-use super::session::QuerySession;
+use super::session::{QuerySession, ServerSetting};
 use super::{files, information_schema, rollup, text_query, view};
 use crate::catalog::{Catalog, Database, Relation};
 use crate::{Error, ErrorKind};
@@ -59,7 +59,9 @@ impl Relations {
         }
         match database {
             SPECIAL_SCHEMA => self.special(name).await,
-            INFORMATION_SCHEMA => information_schema::relation(&self.visible(), name),
+            INFORMATION_SCHEMA => {
+                information_schema::relation(&self.visible(), &|| self.settings(), name)
+            }
             "" => Err(Error::new(ErrorKind::Invalid, "No database selected")),
             _ => {
                 self.check(database, name)?;
@@ -74,6 +76,12 @@ impl Relations {
             Some(reader) if self.depth == 0 => reader.check(&self.session.catalog, database, name),
             _ => Ok(()),
         }
+    }
+
+    /// What `information_schema` shows of the server.
+    fn settings(&self) -> Vec<ServerSetting> {
+        let reader = self.session.reader.iter();
+        reader.flat_map(|reader| reader.settings(&self.session.catalog)).collect()
     }
 
     /// What `information_schema` shows, in a view as well.

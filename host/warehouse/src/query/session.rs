@@ -29,6 +29,21 @@ pub struct QuerySession {
     pub reader: Option<Arc<dyn Reader>>,
 }
 
+/// A setting of the server, as `information_schema.be_configs` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSetting {
+    /// Its name.
+    pub name: String,
+    /// What values it takes.
+    pub kind: String,
+    /// The value that the server began with.
+    pub default: String,
+    /// The value in force.
+    pub value: String,
+    /// Whether it changes while the server runs.
+    pub is_mutable: bool,
+}
+
 /// Says what a session may read.
 pub trait Reader: fmt::Debug + Send + Sync {
     /// Refuses a relation before it is looked for: it may not be there. What a view reads is not asked.
@@ -36,6 +51,9 @@ pub trait Reader: fmt::Debug + Send + Sync {
 
     /// What `information_schema` shows of a catalog.
     fn visible(&self, catalog: &Arc<Catalog>) -> Arc<Catalog>;
+
+    /// What it shows of the server's settings.
+    fn settings(&self, catalog: &Catalog) -> Vec<ServerSetting>;
 }
 
 impl QuerySession {
