@@ -9,7 +9,6 @@ use cairn_repository::{Error, ErrorKind, Label, Repository, layout};
 use cairn_storage::layer::ReadOnly;
 use cairn_storage::{MemoryStorage, ObjectPath, Operation, Payload, PutMode, Storage};
 use cairn_testkit::{Fault, FaultStorage, Indecision, UndecidedStorage};
-use futures::future::join_all;
 
 use crate::sample::{self, record, settings};
 
@@ -34,10 +33,6 @@ fn numbered(label: &str, objects: u64) -> Record {
 
 async fn labels(repository: &Repository) -> Vec<String> {
     repository.labels().await.unwrap().iter().map(ToString::to_string).collect()
-}
-
-fn has_traces(memory: &MemoryStorage) -> bool {
-    memory.objects().keys().any(layout::is_trace)
 }
 
 #[tokio::test]
@@ -111,78 +106,6 @@ async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
     assert_eq!(refused.kind(), ErrorKind::AppendOnly);
     assert!(refused.to_string().contains("lets this host delete nothing"), "{refused}");
     assert_eq!(memory.objects(), before);
-}
-
-#[tokio::test(start_paused = true)]
-async fn of_eight_that_forget_at_once_one_succeeds() {
-    for undecided in [false, true] {
-        let memory = MemoryStorage::new();
-        let storage = || -> Arc<dyn Storage> {
-            match undecided {
-                false => Arc::new(memory.clone()),
-                true => Arc::new(UndecidedStorage::boasting(
-                    Arc::new(memory.clone()),
-                    Indecision::IgnoresTheCondition,
-                )),
-            }
-        };
-        let first = host(storage()).await;
-        for round in 0..20 {
-            commit(&first, "nightly", round).await.unwrap();
-            let hosts = join_all((0..8).map(|_| host(slow(storage(), round)))).await;
-            let nightly = label("nightly");
-            let outcomes = join_all(hosts.iter().map(|host| host.forget(&nightly, None))).await;
-            let successes = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
-            assert_eq!(successes, 1, "{outcomes:?}");
-            let is_gone = |error: &Error| error.kind() == ErrorKind::NoSuchSnapshot;
-            assert!(outcomes.iter().filter_map(|it| it.as_ref().err()).all(is_gone));
-            assert!(!has_traces(&memory));
-        }
-    }
-}
-
-/// A storage whose answers take all sorts of time.
-fn slow(inner: Arc<dyn Storage>, seed: u64) -> Arc<dyn Storage> {
-    let storage = FaultStorage::with_seed(inner, seed ^ rand::random::<u64>());
-    for millis in [1, 10, 70, 300] {
-        for operation in [Operation::Put, Operation::Get, Operation::List, Operation::Delete] {
-            let delay = Fault::slow(Duration::from_millis(millis));
-            storage.plan(delay.on(operation).with_chance(0.3).always());
-        }
-    }
-    Arc::new(storage)
-}
-
-/// Whoever commits and forgets one label at once: no success is taken back by anybody who was not told so.
-#[tokio::test(start_paused = true)]
-async fn commits_and_forgets_of_one_label_agree_on_what_is_there() {
-    for seed in 0..300 {
-        let memory = MemoryStorage::new();
-        let first = host(Arc::new(memory.clone())).await;
-        commit(&first, "nightly", 0).await.unwrap();
-        let commits = join_all((1..4).map(async |number| {
-            let host = host(slow(Arc::new(memory.clone()), seed)).await;
-            tokio::time::sleep(Duration::from_millis(200 * number)).await;
-            commit(&host, "nightly", number).await
-        }));
-        let forgets = join_all((0..3).map(async |number| {
-            let host = host(slow(Arc::new(memory.clone()), seed)).await;
-            tokio::time::sleep(Duration::from_millis(300 * number)).await;
-            host.forget(&label("nightly"), None).await
-        }));
-        let (commits, forgets) = futures::future::join(commits, forgets).await;
-        let committed = 1 + commits.iter().filter(|outcome| outcome.is_ok()).count();
-        let is_busy = |outcome: &&Result<(), Error>| {
-            outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy)
-        };
-        let doubtful = commits.iter().filter(is_busy).count();
-        let forgotten = forgets.iter().filter(|outcome| outcome.is_ok()).count();
-        let there = labels(&first).await.len();
-        let shown = format!("seed {seed}: {commits:?} {forgets:?}, {there} there");
-        assert!(committed <= forgotten + there, "lost: {shown}");
-        assert!(forgotten + there <= committed + doubtful, "forgotten twice: {shown}");
-        assert!(!has_traces(&memory), "{shown}");
-    }
 }
 
 #[tokio::test(start_paused = true)]
