@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::{Engine, RepositorySettings};
 use cairn_warehouse::Warehouse;
+use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};
 use cairn_warehouse::query::{QueryConfig, QueryEngine};
@@ -119,6 +120,11 @@ impl Frontend {
             user.name == account::ROOT_USER && user.proofs == PasswordProofs::default()
         };
         catalog.users().any(is_open)
+    }
+
+    /// The catalog as it is now, for a host that completes names.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.warehouse.catalog()
     }
 
     /// The jobs, for a host that waits for them.

@@ -18,5 +18,6 @@ mod session;
 mod settings;
 
 pub use frontend::{Frontend, FrontendService, Parts};
+pub use job::{JobView, Jobs};
 pub use session::Session;
 pub use settings::JobSettings;

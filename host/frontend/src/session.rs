@@ -37,6 +37,11 @@ impl Session {
         Self { frontend, user, database, variables, connection_id: 0, connection: None }
     }
 
+    /// The current database.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The database that a statement means: the one that it names, else the session's.
     pub(crate) fn database_or(&self, named: Option<&str>) -> Result<String, SqlError> {
         let database = named.map(str::to_owned).or_else(|| self.database.clone());

@@ -53,6 +53,39 @@ pub struct NewJob {
     pub beside_others: bool,
 }
 
+/// A job as a host sees it that waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// Its id.
+    pub id: u64,
+    /// `BACKUP` or `RESTORE`.
+    pub kind: &'static str,
+    /// The database that it is about.
+    pub database: String,
+    /// The label of the snapshot.
+    pub label: String,
+    /// The state, as SHOW tells it.
+    pub state: &'static str,
+    /// Whether it has ended.
+    pub is_over: bool,
+    /// Why it did not finish.
+    pub failure: Option<String>,
+}
+
+impl JobView {
+    fn of(row: &JobRow) -> Self {
+        Self {
+            id: row.id,
+            kind: if row.is_backup() { "BACKUP" } else { "RESTORE" },
+            database: row.database.clone(),
+            label: row.label.clone(),
+            state: row.state.as_str(),
+            is_over: row.state.is_final(),
+            failure: row.failure.as_ref().map(|failure| failure.message.clone()),
+        }
+    }
+}
+
 /// The jobs of a server.
 #[derive(Debug, Clone)]
 pub struct Jobs {
@@ -275,6 +308,11 @@ impl Jobs {
             (entry.row.clone(), progress)
         };
         wanted.map(with_progress).collect()
+    }
+
+    /// All of them, by id.
+    pub fn views(&self) -> Vec<JobView> {
+        self.lock().values().map(|entry| JobView::of(&entry.row)).collect()
     }
 
     /// Waits until no job runs.

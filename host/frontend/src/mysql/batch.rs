@@ -43,6 +43,11 @@ impl Rows {
         self.count
     }
 
+    /// A row as people read it.
+    pub(super) fn text(&self, row: usize) -> Result<Vec<Option<String>>, SqlError> {
+        self.columns.iter().map(|column| Ok(cell(column, row)?.into_text())).collect()
+    }
+
     /// Writes a row; `kinds` are those of the schema.
     pub(super) fn put(
         &self,

@@ -68,6 +68,26 @@ impl<'a> Cell<'a> {
         }
     }
 
+    /// What people read; none is NULL. Bytes that are no text are shown as digits.
+    pub(super) fn into_text(self) -> Option<String> {
+        match self {
+            Self::Null => None,
+            Self::Bytes(bytes) => Some(match String::from_utf8(bytes.into_owned()) {
+                Ok(text) => text,
+                Err(error) => {
+                    let digits = error.as_bytes().iter().map(|byte| format!("{byte:02X}"));
+                    format!("0x{}", digits.collect::<String>())
+                }
+            }),
+            short => {
+                let mut out = Vec::new();
+                short.put_text(&mut out);
+                // In front of it stands its length, which takes one byte.
+                out.get(1..).map(|text| String::from_utf8_lossy(text).into_owned())
+            }
+        }
+    }
+
     /// Writes it as a column of that type wants it. NULL is a bit elsewhere.
     pub(super) fn put_binary(&self, kind: SqlType, out: &mut Vec<u8>) {
         match (kind, self) {
@@ -208,6 +228,10 @@ mod tests {
         let mut out = Vec::new();
         Cell::Null.put_text(&mut out);
         assert_eq!(out, [NULL]);
+        assert_eq!(Cell::Double(1e15).into_text().as_deref(), Some("1e15"));
+        assert_eq!(Cell::of_text("\u{fc}").into_text().as_deref(), Some("\u{fc}"));
+        assert_eq!(Cell::Bytes(vec![0xff, 7].into()).into_text().as_deref(), Some("0xFF07"));
+        assert_eq!(Cell::Null.into_text(), None);
     }
 
     #[test]

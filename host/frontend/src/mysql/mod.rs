@@ -34,6 +34,7 @@ mod result;
 mod server;
 mod service;
 mod statistics;
+mod text;
 mod throttle;
 mod tls;
 mod wire;
@@ -44,4 +45,5 @@ pub use self::server::{MysqlConfig, MysqlServer};
 pub use self::service::{
     Account, Answer, Done, Login, ResultSet, Service, SqlError, SqlSession, SqlType,
 };
+pub use self::text::{TextAnswer, TextRow, TextRows};
 pub use self::tls::{TlsError, server_config};
