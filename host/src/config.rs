@@ -112,17 +112,6 @@ impl NewRepositoryConfig {
     }
 }
 
-#[cfg(feature = "sql")]
-impl SqlConfig {
-    /// How jobs are run that do not say it themselves.
-    pub(crate) fn job_settings(&self) -> cairn_frontend::JobSettings {
-        cairn_frontend::JobSettings {
-            allow_jobs_of_disjoint_tables: self.allow_jobs_of_disjoint_tables,
-            backup_job_default_timeout_ms: self.backup_job_default_timeout_ms.get(),
-        }
-    }
-}
-
 mod as_text {
     //! Values that show themselves as what they are read from.
 

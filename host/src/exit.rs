@@ -2,7 +2,13 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "sql")]
+use cairn_frontend::mysql::SqlError;
 use cairn_pipeline::ErrorKind;
+
+/// MySQL's number of an error that says that a statement was interrupted.
+#[cfg(feature = "sql")]
+pub(crate) const QUERY_INTERRUPTED: u16 = 1317;
 
 /// How a command ended, as a number that scripts can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +56,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A request that makes no sense or names what does not exist.
     pub(crate) fn usage(message: impl Into<String>) -> anyhow::Error {
-        Self { exit: Exit::Usage, message: message.into() }.into()
+        Self::new(Exit::Usage, message).into()
+    }
+
+    /// With an exit code of its own.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
     }
 }
 
@@ -78,8 +89,38 @@ impl Exit {
         if let Some(error) = cause.downcast_ref::<cairn_pipeline::tablet::TabletError>() {
             return Some(Self::of_kind(ErrorKind::Tablets, error.kind().code()));
         }
+        #[cfg(feature = "sql")]
+        if let Some(error) = cause.downcast_ref::<SqlError>() {
+            return Some(Self::of_sql(error));
+        }
+        #[cfg(feature = "sql")]
+        if let Some(error) = cause.downcast_ref::<cairn_warehouse::Error>() {
+            return Some(Self::of_warehouse(error.kind()));
+        }
         let error = cause.downcast_ref::<cairn_pipeline::storage::Error>()?;
         Some(Self::of_kind(ErrorKind::Storage, error.kind().code()))
+    }
+
+    /// The code of an error of a statement.
+    #[cfg(feature = "sql")]
+    pub(crate) fn of_sql(error: &SqlError) -> Self {
+        match error.code {
+            QUERY_INTERRUPTED => Self::Cancelled,
+            // Syntax, names, privileges; no database chosen.
+            _ if error.sqlstate.starts_with("42") || error.sqlstate.starts_with("3D") => {
+                Self::Usage
+            }
+            _ => Self::Failed,
+        }
+    }
+
+    #[cfg(feature = "sql")]
+    fn of_warehouse(kind: cairn_warehouse::ErrorKind) -> Self {
+        use cairn_warehouse::ErrorKind::{AlreadyExists, Invalid, NotFound, Unsupported};
+        match kind {
+            NotFound | AlreadyExists | Invalid | Unsupported => Self::Usage,
+            _ => Self::Warehouse,
+        }
     }
 
     fn of_kind(kind: ErrorKind, code: &str) -> Self {

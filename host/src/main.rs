@@ -8,9 +8,12 @@ mod config;
 mod environment;
 mod exit;
 mod http;
+#[cfg(feature = "sql")]
 mod quickstart;
 mod recorder;
 mod session;
+#[cfg(feature = "sql")]
+mod shell;
 mod signals;
 #[cfg(feature = "sql")]
 mod sql;

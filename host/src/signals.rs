@@ -1,7 +1,7 @@
 //! [`Signals`]: the first Ctrl-C or SIGTERM cancels, the second kills.
 //!
 //! *Does*: a thread waits for signals. The first one is handed to whoever is on watch; while nobody is, there is
-//! nothing to wind down and the process ends as if the signal had not been caught. So does the second.
+//! nothing to wind down and the process ends as if the signal had not been caught. So does the second of a watch.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -58,7 +58,8 @@ impl Signals {
     /// Goes on watch until the answer is dropped.
     pub(crate) fn watch(&self, tell: impl Fn() + Send + 'static) -> Watch {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.watch = Some(Box::new(tell));
+        // What was signalled before was about somebody else's work.
+        *state = State { is_signalled: false, watch: Some(Box::new(tell)) };
         Watch { signals: self.clone() }
     }
 }

@@ -1,4 +1,5 @@
-//! [`SqlServer`]: the warehouse and its MySQL port, beside the HTTP server of `cairn serve`.
+//! The warehouse of a data directory, opened for statements, and [`SqlServer`]: its MySQL port beside the HTTP server of
+//! `cairn serve`.
 //!
 //! *Does*: runs on a runtime of its own until it is dropped: then statements get a few seconds to end, and jobs that run stay
 //! unfinished in the journal, to begin anew with the next server.
@@ -50,21 +51,9 @@ impl SqlServer {
         // What is wrong with the configuration is said before anything is made.
         config.sql.validate()?;
         let mysql = mysql_config(&config.sql, listen)?;
-        let warehouse =
-            Warehouse::open(data).with_context(|| format!("the warehouse {}", data.display()))?;
         let (runtime, computing) = (threads("cairn-sql")?, threads("cairn-query")?);
-        let frontend = Frontend::start(Parts {
-            warehouse,
-            queries: query_config(&config.sql, computing.handle()),
-            loads: LoadConfig::default(),
-            engine: engine.clone(),
-            job_settings: config.sql.job_settings(),
-            repository_settings: config.repository.settings()?,
-            storage_properties: config.properties.clone(),
-            local_repositories: config.sql.repositories.clone(),
-            runtime: runtime.handle().clone(),
-        })
-        .context("the warehouse")?;
+        let queries = query_config(&config.sql, computing.handle());
+        let frontend = open(engine, config, data, queries, runtime.handle())?;
         if !listen.ip().is_loopback() && frontend.is_root_open() {
             return Err(Refusal::usage(format!(
                 "root has no password, so {listen} would give the warehouse and the keys of its repositories to everybody: \
@@ -96,7 +85,32 @@ impl Drop for SqlServer {
     }
 }
 
-fn threads(name: &str) -> std::io::Result<Runtime> {
+/// Opens the warehouse of a data directory with everything that statements need.
+pub(crate) fn open(
+    engine: &Engine,
+    config: &HostConfig,
+    data: &Path,
+    queries: QueryConfig,
+    runtime: &Handle,
+) -> anyhow::Result<Arc<Frontend>> {
+    let warehouse = Warehouse::open(data);
+    let warehouse = warehouse.with_context(|| format!("the warehouse {}", data.display()))?;
+    Frontend::start(Parts {
+        warehouse,
+        queries,
+        loads: LoadConfig::default(),
+        engine: engine.clone(),
+        job_settings: config.sql.job_settings(),
+        repository_settings: config.repository.settings()?,
+        storage_properties: config.properties.clone(),
+        local_repositories: config.sql.repositories.clone(),
+        runtime: runtime.clone(),
+    })
+    .context("the warehouse")
+}
+
+/// A runtime that plans what is deep.
+pub(crate) fn threads(name: &str) -> std::io::Result<Runtime> {
     Builder::new_multi_thread()
         .enable_all()
         .thread_name(name)
@@ -126,7 +140,8 @@ fn query_config(config: &SqlConfig, threads: &Handle) -> QueryConfig {
     QueryConfig { memory_bytes, allowed_paths, threads, ..QueryConfig::default() }
 }
 
-async fn maintain(frontend: Arc<Frontend>) {
+/// What must be done from time to time, for as long as it is let.
+pub(crate) async fn maintain(frontend: Arc<Frontend>) {
     let mut ticks = interval(MAINTAIN_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {

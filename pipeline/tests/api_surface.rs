@@ -70,6 +70,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("redb", &["cairn-warehouse"]),
     ("rusoto_core", &["cairn-storage"]),
     ("rusoto_s3", &["cairn-storage"]),
+    ("rustyline", &["cairn"]),
     ("tracing-subscriber", &["cairn", "cairn-bench"]),
     ("zstd", &["cairn-repository", "cairn-bench"]),
 ];

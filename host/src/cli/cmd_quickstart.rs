@@ -1,19 +1,25 @@
 //! `cairn quickstart`
 
 use super::high::QuickstartPlan;
+use crate::config::HostConfig;
 use crate::exit::Exit;
 use crate::quickstart::{self, Wishes};
-use crate::session::Session;
+use crate::signals::Signals;
+use crate::ui::Ui;
 
-pub(super) fn run(session: &Session, plan: &QuickstartPlan) -> anyhow::Result<Exit> {
+pub(super) fn run(
+    ui: &Ui,
+    signals: &Signals,
+    config: &HostConfig,
+    plan: &QuickstartPlan,
+) -> anyhow::Result<Exit> {
     let wishes = Wishes {
         directory: &plan.directory,
         repository: plan.repository.as_deref(),
         said: &plan.said,
         scale: plan.scale,
-        settings: plan.settings,
         program: &plan.program,
     };
-    quickstart::run(session, &wishes)?;
+    quickstart::run(ui, signals, config, &wishes)?;
     Ok(Exit::Ok)
 }

@@ -11,6 +11,8 @@ use super::low::{self, Verb};
 use crate::config::HostConfig;
 use crate::environment::Environment;
 use crate::exit::Refusal;
+#[cfg(feature = "sql")]
+use crate::shell::Layout;
 
 /// Everything that a run of the program depends on.
 #[derive(Debug)]
@@ -30,7 +32,10 @@ pub(super) enum Action {
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
     RepoCopy(RepoCopyPlan),
+    #[cfg(feature = "sql")]
     Quickstart(QuickstartPlan),
+    #[cfg(feature = "sql")]
+    Sql(SqlPlan),
     Serve(ServePlan),
     StorageValidate(Location),
     ConfigPrint,
@@ -84,6 +89,7 @@ pub(super) struct RepoCopyPlan {
 }
 
 #[derive(Debug)]
+#[cfg(feature = "sql")]
 pub(super) struct QuickstartPlan {
     pub(super) directory: PathBuf,
     /// Where the repository shall be, if not in the directory.
@@ -91,9 +97,32 @@ pub(super) struct QuickstartPlan {
     /// What was typed of its properties.
     pub(super) said: Vec<String>,
     pub(super) scale: f64,
-    pub(super) settings: RepositorySettings,
     /// How this program was called.
     pub(super) program: String,
+}
+
+#[derive(Debug)]
+#[cfg(feature = "sql")]
+pub(super) struct SqlPlan {
+    pub(super) data: PathBuf,
+    pub(super) text: SqlText,
+    pub(super) database: Option<String>,
+    /// None is what suits stdout.
+    pub(super) layout: Option<Layout>,
+    pub(super) has_names: bool,
+    pub(super) force: bool,
+    /// Where what was typed on a terminal is kept.
+    pub(super) history: Option<PathBuf>,
+}
+
+/// Where statements come from.
+#[derive(Debug)]
+#[cfg(feature = "sql")]
+pub(super) enum SqlText {
+    Typed(String),
+    File(PathBuf),
+    /// A script, or a terminal.
+    Stdin,
 }
 
 #[derive(Debug)]
@@ -154,12 +183,14 @@ impl Invocation {
                 let repository = repository(typed.repository)?;
                 Action::Check(CheckPlan { repository, read_data: typed.read_data })
             }
+            #[cfg(feature = "sql")]
+            Verb::Sql(typed) => Action::Sql(sql(typed, environment.state)),
+            #[cfg(feature = "sql")]
             Verb::Quickstart(typed) => Action::Quickstart(QuickstartPlan {
                 directory: typed.dir,
                 repository: typed.repo,
                 said: typed.said.property,
                 scale: scale(typed.scale)?,
-                settings: config.repository.settings()?,
                 program: environment.program,
             }),
             Verb::Serve(typed) => {
@@ -231,9 +262,32 @@ fn arm(text: &str) -> anyhow::Result<()> {
     armed.map(drop).ok_or_else(|| Refusal::usage(format!("there is no failpoint {text}")))
 }
 
+#[cfg(feature = "sql")]
+fn sql(typed: low::Sql, state: Option<PathBuf>) -> SqlPlan {
+    SqlPlan {
+        data: typed.data,
+        text: match (typed.execute, typed.file) {
+            (Some(text), _) => SqlText::Typed(text),
+            (None, Some(file)) => SqlText::File(file),
+            (None, None) => SqlText::Stdin,
+        },
+        database: typed.database,
+        layout: match (typed.table, typed.vertical) {
+            (true, _) => Some(Layout::Table),
+            (_, true) => Some(Layout::Vertical),
+            _ => None,
+        },
+        has_names: !typed.skip_column_names,
+        force: typed.force,
+        history: state.map(|state| state.join("cairn/sql_history")),
+    }
+}
+
 /// Largest scale that the quickstart makes: some 30 GB of tables.
+#[cfg(feature = "sql")]
 const MAX_SCALE: f64 = 100.0;
 
+#[cfg(feature = "sql")]
 fn scale(scale: f64) -> anyhow::Result<f64> {
     match scale > 0.0 && scale <= MAX_SCALE {
         true => Ok(scale),

@@ -13,9 +13,29 @@ const WAREHOUSE: &str = "\
 A warehouse is a directory tree <database>/<table>/<partition>/<tablet>/<segment files>.
 Shallower trees work too.";
 
+#[cfg(feature = "sql")]
+const SQL: &str = "\
+No password is asked for: whoever may read and write the directory runs everything, as root.
+One process has a directory at a time. Beside a running `cairn serve`, use mysql.
+
+BACKUP and RESTORE are jobs. When the last statement has ended, those that still run are waited for.
+Ctrl-C leaves them: they stay in the journal and begin anew when the directory is next opened.
+
+An error is shown as `ERROR 1064 (42000) at line 3: ...` and ends a script; --force goes on behind it.
+Without a job or a statement that failed the exit code is 0; a failed job is 1, a statement that makes
+no sense or names what does not exist is 2, any other statement that failed is 1.
+
+Examples:
+  cairn sql --data /data                               type statements; Tab completes, Up remembers
+  cairn sql --data /data -e 'SHOW DATABASES'
+  cairn sql --data /data nightly.sql
+  cairn sql --data /data -D shop --json -e 'SELECT * FROM orders LIMIT 3'";
+
 const EXAMPLES: &str = "\
 Examples:
   cairn quickstart                                     see everything work on generated tables
+  cairn sql --data /data/warehouse                     type SQL, without a server
+  cairn serve --data /data/warehouse                   answer SQL on the MySQL protocol
   cairn backup --repo /backup /data/warehouse          back up; the first time makes the repository
   cairn snapshots --repo /backup                       list what is there
   cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
@@ -57,8 +77,12 @@ pub(super) enum Verb {
     Forget(Forget),
     /// Look for damage in a repository, and say what it touches.
     Check(Check),
-    /// Make tables, back them up, change them, lose one and get it back, with proof.
+    /// Make tables, back them up, change them, lose one and get it back, in SQL and with proof.
+    #[cfg(feature = "sql")]
     Quickstart(Quickstart),
+    /// Run SQL on a data directory, without a server: statements, a file, stdin, or a terminal.
+    #[cfg(feature = "sql")]
+    Sql(Sql),
     /// Serve SQL on the MySQL protocol, and metrics, health and a status page over HTTP.
     Serve(Serve),
     /// Repositories.
@@ -83,9 +107,10 @@ impl Verb {
             | Self::Check(Check { repository, .. })
             | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
             Self::Repo(Repo::Copy(Copy { said, .. }))
-            | Self::Quickstart(Quickstart { said, .. })
             | Self::Serve(Serve { said, .. })
             | Self::Storage(Storage::Validate { said, .. }) => said,
+            #[cfg(feature = "sql")]
+            Self::Quickstart(Quickstart { said, .. }) | Self::Sql(Sql { said, .. }) => said,
             Self::Config(_) => return &[],
         };
         &said.property
@@ -203,6 +228,7 @@ pub(super) struct Check {
 }
 
 #[derive(Debug, Args)]
+#[cfg(feature = "sql")]
 pub(super) struct Quickstart {
     /// Where to put the tables and the repository.
     #[arg(long, default_value = "cairn-quickstart")]
@@ -212,9 +238,40 @@ pub(super) struct Quickstart {
     pub(super) repo: Option<String>,
     #[command(flatten)]
     pub(super) said: Said,
-    /// TPC-H scale factor: 0.05 is 300,000 line items.
-    #[arg(long, default_value_t = 0.05)]
+    /// TPC-H scale factor: 0.01 is 60,000 line items.
+    #[arg(long, default_value_t = 0.01)]
     pub(super) scale: f64,
+}
+
+#[derive(Debug, Args)]
+#[cfg(feature = "sql")]
+#[command(after_help = SQL)]
+pub(super) struct Sql {
+    /// The directory of the warehouse; it is made where there is none.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub(super) data: PathBuf,
+    /// Run these statements; `;` stands between them.
+    #[arg(short = 'e', long, value_name = "STATEMENTS", conflicts_with = "file")]
+    pub(super) execute: Option<String>,
+    /// The database to begin in.
+    #[arg(short = 'D', long, value_name = "DATABASE")]
+    pub(super) database: Option<String>,
+    /// Boxes around rows, as on a terminal; else values stand between tabs.
+    #[arg(short = 't', long)]
+    pub(super) table: bool,
+    /// A line for each value, as for a statement that ends in \G.
+    #[arg(short = 'E', long, conflicts_with = "table")]
+    pub(super) vertical: bool,
+    /// No names of columns.
+    #[arg(short = 'N', long)]
+    pub(super) skip_column_names: bool,
+    /// Go on behind an error; the exit code is that of the first one.
+    #[arg(short = 'f', long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) said: Said,
+    /// Run the statements of this file; without it and without -e those of stdin or of a terminal.
+    pub(super) file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,11 +4,14 @@ mod cmd_backup;
 mod cmd_check;
 mod cmd_config;
 mod cmd_forget;
+#[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
 mod cmd_restore;
 mod cmd_serve;
 mod cmd_snapshots;
+#[cfg(feature = "sql")]
+mod cmd_sql;
 mod cmd_storage;
 mod high;
 mod low;
@@ -61,7 +64,10 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
         Action::Check(plan) => cmd_check::run(&start()?, &plan),
         Action::RepoCreate(plan) => cmd_repo::create(&start()?, &plan),
         Action::RepoCopy(plan) => cmd_repo::copy(&start()?, &plan),
-        Action::Quickstart(plan) => cmd_quickstart::run(&start()?, &plan),
+        #[cfg(feature = "sql")]
+        Action::Quickstart(plan) => cmd_quickstart::run(ui, &signals, &config, &plan),
+        #[cfg(feature = "sql")]
+        Action::Sql(plan) => cmd_sql::run(ui, &signals, &config, &plan),
         Action::Serve(plan) => cmd_serve::run(ui, &signals, &config, &plan),
         Action::StorageValidate(plan) => cmd_storage::validate(ui, &config, &plan),
         Action::ConfigPrint => cmd_config::print(ui),

@@ -64,6 +64,15 @@ impl Default for SqlConfig {
 }
 
 impl SqlConfig {
+    /// How jobs are run that do not say it themselves.
+    #[cfg(feature = "sql")]
+    pub(crate) fn job_settings(&self) -> cairn_frontend::JobSettings {
+        cairn_frontend::JobSettings {
+            allow_jobs_of_disjoint_tables: self.allow_jobs_of_disjoint_tables,
+            backup_job_default_timeout_ms: self.backup_job_default_timeout_ms.get(),
+        }
+    }
+
     /// The files of a certificate and its key; none where TLS is not offered.
     pub(crate) fn tls(&self) -> anyhow::Result<Option<(&Path, &Path)>> {
         let given = |path: &PathBuf| !path.as_os_str().is_empty();

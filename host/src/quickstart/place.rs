@@ -6,19 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use super::DATABASE;
 use crate::exit::Refusal;
 
 /// Marks a directory as made by the quickstart.
 const MARKER: &str = "made-by-cairn-quickstart";
-/// What it makes there, and what its last lines propose to make.
-const CONTENTS: [&str; 3] = ["warehouse", "repository", "copy"];
+/// What it makes there: a warehouse, what is loaded into it, a repository.
+const CONTENTS: [&str; 3] = ["data", "files", "repository"];
 
 /// Where everything is.
 #[derive(Debug)]
 pub(super) struct Place {
-    directory: PathBuf,
-    warehouse: PathBuf,
+    data: PathBuf,
+    files: PathBuf,
     repository: PathBuf,
 }
 
@@ -46,25 +45,19 @@ impl Place {
         }
         fs::write(&marker, "cairn quickstart empties this directory when it runs again.\n")
             .with_context(about)?;
-        let place = Self {
-            warehouse: directory.join(CONTENTS[0]),
-            repository: directory.join(CONTENTS[1]),
-            directory,
-        };
-        fs::create_dir_all(place.database()).with_context(about)?;
-        Ok(place)
+        let [data, files, repository] = CONTENTS.map(|name| directory.join(name));
+        fs::create_dir_all(&files).with_context(about)?;
+        Ok(Self { data, files, repository })
     }
 
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
+    /// The data directory of the warehouse.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
-    pub(super) fn warehouse(&self) -> &Path {
-        &self.warehouse
-    }
-
-    pub(super) fn database(&self) -> PathBuf {
-        self.warehouse.join(DATABASE)
+    /// What is loaded.
+    pub(super) fn files(&self) -> &Path {
+        &self.files
     }
 
     pub(super) fn repository(&self) -> &Path {

@@ -96,6 +96,12 @@ impl Ui {
         }
     }
 
+    /// Tells of what went wrong and does not end the program.
+    #[cfg(feature = "sql")]
+    pub(crate) fn complain(&self, text: impl AsRef<str>) {
+        self.line(text.as_ref());
+    }
+
     /// Shows why the program ends.
     pub(crate) fn error(&self, error: &anyhow::Error, exit: Exit) {
         let mut text = format!("error: {error}");

@@ -91,6 +91,7 @@ fn the_environment_and_properties_will_do() {
     keys(SECRET_KEY).run();
 }
 
+#[cfg(feature = "sql")]
 #[test]
 fn the_quickstart_goes_there_and_its_proposals_work() {
     let cloud = Cloud::new();

@@ -16,6 +16,9 @@ mod forget;
 mod http;
 mod metrics_table;
 mod other_verbs;
+#[cfg(feature = "sql")]
 mod quickstart;
 mod repo_copy;
 mod signals;
+#[cfg(feature = "sql")]
+mod sql;

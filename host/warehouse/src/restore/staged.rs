@@ -9,10 +9,10 @@ use cairn_pipeline::tablet::{
 };
 
 use super::{Permit, Planned, RestoreClaim, RestoreSettings, install};
-use crate::Warehouse;
 use crate::catalog::model::Id;
 use crate::segment::{self, Segment};
 use crate::source::tablet_error;
+use crate::{Error, Warehouse};
 
 /// Name of the index in the snapshot, and the bucket.
 pub(super) type TabletKey = (String, usize);

@@ -1,7 +1,6 @@
 //! Forgetting snapshots: what goes, what stays, who may, and what becomes of the label when several hosts meet.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cairn_repository::manifest::DocumentRef;
 use cairn_repository::record::{Record, RecordStats};
