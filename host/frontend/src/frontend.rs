@@ -77,9 +77,15 @@ impl Frontend {
         )?);
         let queries = QueryEngine::new(&warehouse, parts.queries).map_err(refusal::of_warehouse)?;
         let loader = Loader::new(warehouse.clone(), queries.clone(), parts.loads);
-        let refreshes = Refreshes::new(warehouse.clone(), loader.clone(), runtime.clone());
-        let jobs =
-            Jobs::load(warehouse.clone(), engine, Arc::clone(&repositories), runtime.clone())?;
+        let refreshes =
+            Refreshes::new(warehouse.clone(), loader.clone(), queries.clone(), runtime.clone());
+        let jobs = Jobs::load(
+            warehouse.clone(),
+            engine,
+            Arc::clone(&repositories),
+            refreshes.clone(),
+            runtime.clone(),
+        )?;
         jobs.resume()?;
         let connections = Arc::new(Connections::new());
         Ok(Arc::new(Self {
@@ -95,13 +101,18 @@ impl Frontend {
         }))
     }
 
-    /// What must be done from time to time: reaching for repositories, sweeping the journal, partitions of time, views whose
-    /// time has come. None of it waits for a repository, and none is left out because another failed; the first failure is the
-    /// answer.
+    /// What must be done from time to time: reaching for repositories, sweeping the journal and the labels of loads, partitions
+    /// of time, views whose time has come. None of it waits for a repository, and none is left out because another failed; the
+    /// first failure is the answer.
     pub async fn maintain(self: &Arc<Self>) -> Result<(), SqlError> {
         self.repositories.ping(&self.runtime);
         let frontend = Arc::clone(self);
-        let swept = execute::blocking(move || frontend.jobs.sweep(clock::now_millis())).await;
+        let swept = execute::blocking(move || {
+            let swept = frontend.jobs.sweep(clock::now_millis());
+            let forgotten = frontend.warehouse.forget_labels(clock::timestamp());
+            swept.and(forgotten.map_err(refusal::of_warehouse))
+        });
+        let swept = swept.await;
         let done = self.warehouse.maintain(clock::timestamp()).await;
         self.refreshes.catch_up(clock::now_millis());
         swept?;

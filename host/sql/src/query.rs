@@ -1,9 +1,11 @@
 //! Plain SQL: the rest of a statement, given to sqlparser.
 //!
-//! Three things happen to the tokens before. Their nesting is bounded, so that neither the parser, which has a stack of its
+//! What StarRocks writes behind the name of a table is made plain (`relation`). Three more things happen to the tokens before. Their nesting is bounded, so that neither the parser, which has a stack of its
 //! own for all but the smallest texts, nor whoever drops what it made runs out of stack. `"text"` becomes `'text'`, which is
 //! what DataFusion takes for a string. And `FILES("key" = "value", ...)` becomes `` files(`key` => 'value', ...) ``: a table
 //! function with named arguments, which [`files_properties`] reads back.
+
+mod relation;
 
 use sqlparser::ast;
 use sqlparser::parser::{Parser, ParserError};
@@ -69,6 +71,7 @@ fn parse<T: Send>(
     rule: impl Send + FnOnce(&mut Parser<'_>) -> std::result::Result<T, ParserError>,
 ) -> Result<T> {
     check_nesting(text, &lexemes)?;
+    let lexemes = relation::plain(text, lexemes)?;
     if lexemes.len() <= SMALL {
         return parse_here(text, lexemes, rule);
     }

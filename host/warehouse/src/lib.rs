@@ -31,6 +31,6 @@ mod warehouse;
 
 pub use definition::{Definition, ObjectKind, SnapshotPartition, SnapshotTable};
 pub use error::{Error, ErrorKind, Result, Subject};
-pub use restore::{Arrival, Permit, RestoreClaim, RestoreSettings, WarehouseSink};
+pub use restore::{Arrival, Permit, RestoreClaim, RestoreSettings, RestoredNames, WarehouseSink};
 pub use source::{BackupObject, WarehouseSource, cluster_of_origin};
 pub use warehouse::{TableLock, Warehouse};

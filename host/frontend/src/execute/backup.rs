@@ -8,7 +8,7 @@ use cairn_warehouse::catalog::{Catalog, Database, Relation};
 
 use super::property::{PropertyBag, timeout_seconds};
 use super::repository::REPOSITORY;
-use super::{blocking, done};
+use super::{blocking, done, object_kind, server_object};
 use crate::account::privilege::Action;
 use crate::job::{JobObjectRow, JobTask, NewJob};
 use crate::mysql::{Answer, SqlError};
@@ -19,8 +19,16 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     let catalog = session.frontend.warehouse.catalog();
     session.require(&catalog, Action::system(REPOSITORY))?;
     let Backup { database, label, repository, objects, properties } = statement;
-    let database = session.database_or(database.as_deref())?;
-    let found = catalog.database(&database).map_err(refusal::of_warehouse)?;
+    let (of_server, of_database) = server_object::split(&objects);
+    let is_of_database = of_server.is_empty() || !of_database.is_empty();
+    // What is in no database needs none.
+    let database = match session.database_or(database.as_deref()) {
+        Err(_) if !is_of_database => String::new(),
+        database => database?,
+    };
+    if !database.is_empty() {
+        catalog.database(&database).map_err(refusal::of_warehouse)?;
+    }
     if label.is_empty() {
         return Err(SqlError::new(1064, "HY000", "Incorrect label name ''"));
     }
@@ -28,15 +36,15 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
         return Err(refusal::analysis(format_args!("Repository [{repository}] does not exist")));
     }
     let Asked { incremental, timeout_seconds } = check_properties(session, properties)?;
-    let objects = in_order(found, resolve(found, &objects)?);
-    for object in &objects {
-        if matches!(object.kind.as_str(), "table" | "materialized view") {
-            session.require(&catalog, Action::table("EXPORT", &database, &object.name))?;
-        }
+    server_object::may_back_up(session, &catalog, &of_server)?;
+    let mut objects = Vec::new();
+    if is_of_database {
+        objects = objects_of_database(session, &catalog, &database, &of_database)?;
     }
-    check_base_tables(&catalog, found, &objects)?;
+    objects.extend(server_object::of_catalog(&catalog, &of_server)?);
     let frontend = std::sync::Arc::clone(&session.frontend);
     let (user, beside_others) = (session.user.clone(), frontend.settings.jobs_beside_others());
+    frontend.jobs.refuse_busy(&database, beside_others)?;
     blocking(move || {
         let opened = frontend.repositories.open_to_write(&repository)?;
         refuse_taken_label(&opened, &label, incremental)?;
@@ -47,6 +55,24 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     })
     .await?;
     Ok(done())
+}
+
+/// The objects of a database that a statement means, in the order of backing up; the user may export them.
+fn objects_of_database(
+    session: &Session,
+    catalog: &Catalog,
+    database: &str,
+    named: &[JobObject],
+) -> Result<Vec<JobObjectRow>, SqlError> {
+    let found = catalog.database(database).map_err(refusal::of_warehouse)?;
+    let objects = in_order(found, resolve(found, named)?);
+    for object in &objects {
+        if matches!(object.kind.as_str(), "table" | "materialized view") {
+            session.require(catalog, Action::table("EXPORT", database, &object.name))?;
+        }
+    }
+    check_base_tables(catalog, found, &objects)?;
+    Ok(objects)
 }
 
 /// The commit decides; this only tells a user at once.
@@ -138,13 +164,7 @@ fn resolve(database: &Database, named: &[JobObject]) -> Result<Vec<JobObjectRow>
 }
 
 fn kind_name(kind: Named) -> &'static str {
-    match kind {
-        Named::Table => ObjectKind::Table,
-        Named::MaterializedView => ObjectKind::MaterializedView,
-        Named::View => ObjectKind::View,
-        Named::Function => ObjectKind::Function,
-    }
-    .as_str()
+    object_kind(kind).as_str()
 }
 
 fn object(kind: ObjectKind, name: String) -> JobObjectRow {

@@ -84,23 +84,21 @@ pub(super) async fn insert(session: &Session, statement: Insert) -> Result<Answe
     let frontend = &session.frontend;
     let catalog = frontend.warehouse.catalog();
     session.require(&catalog, Action::table("INSERT", &database, &table))?;
-    if label.is_some() {
-        return Err(refusal::unsupported(
-            "WITH LABEL (labels of loads are not kept: leave it out)",
-        ));
-    }
     let target = catalog.table(&database, &table).map_err(refusal::of_warehouse)?;
     let asked = query_session(session, &catalog);
     let now = shown(asked.now_micros.div_euclid(1000));
     fill_defaults(&mut query, target.row(), &columns, &now)?;
     let rows = frontend.queries.query(&asked, *query).await.map_err(refusal::of_warehouse)?;
     let (database, now_micros) = (database.clone(), asked.now_micros);
-    let request = LoadRequest { database, table, columns, partitions, overwrite, now_micros };
+    let info = label.as_ref().map(|label| format!("{{'label':'{label}', 'status':'VISIBLE'}}"));
+    let request =
+        LoadRequest { database, table, columns, partitions, overwrite, label, now_micros };
     let report = Box::pin(frontend.loader.load_query(&request, rows)).await;
     let report = report.map_err(refusal::of_warehouse)?;
     frontend.refreshes.after_change(&request.database, &request.table);
     let last_insert_id = report.first_number.unwrap_or_default();
-    Ok(Answer::Done(Done { affected: report.rows, last_insert_id, ..Done::default() }))
+    let info = info.unwrap_or_default();
+    Ok(Answer::Done(Done { affected: report.rows, last_insert_id, info, ..Done::default() }))
 }
 
 pub(super) async fn delete(

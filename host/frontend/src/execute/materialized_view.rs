@@ -3,14 +3,11 @@
 //! A synchronous one is a rollup of its one base table and kept by each load; an asynchronous one is a table with a query,
 //! refreshed from time to time.
 
-use std::sync::Arc;
-
-use cairn_sql::Statement;
 use cairn_sql::statement::{AlterMaterializedView, CreateMaterializedView, QualifiedName};
-use cairn_warehouse::catalog::model::{BaseTable, Column, MaterializedView, Refresh};
-use cairn_warehouse::catalog::{Catalog, Relation, Table};
+use cairn_warehouse::Subject;
+use cairn_warehouse::catalog::model::{BaseTable, MaterializedView, Refresh};
+use cairn_warehouse::catalog::{Catalog, Relation};
 use cairn_warehouse::ddl::{MaterializedViewChange, RollupDefinition, TableDefinition};
-use cairn_warehouse::{Error, Subject};
 
 use super::data::query_session;
 use super::existence::{dropped, made};
@@ -147,7 +144,10 @@ pub(super) async fn alter(
     let change = match change {
         AlterMaterializedView::Active => {
             let found = catalog.table(&database, &name).map_err(refusal::of_warehouse)?;
-            check_query(session, &catalog, found).await?;
+            if let Some(why) = frontend.refreshes.misfit(&catalog, found).await {
+                let message = format!("Can not active materialized view [{name}] because {why}");
+                return Err(refusal::general(message));
+            }
             MaterializedViewChange::Activate
         }
         AlterMaterializedView::Inactive => MaterializedViewChange::Inactivate,
@@ -170,47 +170,6 @@ fn follow_again(session: &Session, database: &str, name: &str) {
     if view.is_some_and(|view| view.refresh != Refresh::Manual) {
         session.frontend.refreshes.request(table.row().id);
     }
-}
-
-/// Refuses a view whose query does not have the view's columns any more. Whether its base tables are there is checked, and
-/// said better, by the warehouse.
-async fn check_query(
-    session: &Session,
-    catalog: &Arc<Catalog>,
-    table: &Table,
-) -> Result<(), SqlError> {
-    let Some(view) = &table.row().materialized_view else { return Ok(()) };
-    let is_there = |base: &BaseTable| {
-        let found = catalog.database(&base.database).ok();
-        found.and_then(|found| found.relation(&base.name)).is_some()
-    };
-    if !view.base_tables.iter().all(is_there) {
-        return Ok(());
-    }
-    let name = &table.row().name;
-    let refused = |why: String| {
-        refusal::general(format!("Can not active materialized view [{name}] because {why}"))
-    };
-    let Ok(Statement::Query(query)) = cairn_sql::parse_one(&view.query) else {
-        return Err(refused("its query cannot be read any more; create it anew".to_owned()));
-    };
-    // What the view may read was asked when it was made.
-    let asked =
-        cairn_warehouse::query::QuerySession { reader: None, ..query_session(session, catalog) };
-    let described = session.frontend.queries.describe(&asked, *query).await;
-    let described = described
-        .map_err(|error: Error| refused(format!("analyze materialized view failed: {error}")))?;
-    let (before, now) = (shown(&table.row().columns), shown(&described));
-    if before == now {
-        return Ok(());
-    }
-    Err(refused(format!("column schema not compatible: ({before}) and ({now})")))
-}
-
-/// Names and types of columns.
-fn shown(columns: &[Column]) -> String {
-    let one = |column: &Column| format!("{} {}", column.name, column.column_type);
-    columns.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 pub(super) async fn refresh_now(

@@ -22,6 +22,7 @@ mod property;
 mod repository;
 mod resource_group;
 mod restore;
+mod server_object;
 mod show;
 mod snapshot;
 mod table;
@@ -29,7 +30,8 @@ mod values;
 mod variables;
 mod view;
 
-use cairn_sql::statement::{ShowFilter, Statement};
+use cairn_sql::statement::{ObjectKind as Named, ShowFilter, Statement};
+use cairn_warehouse::ObjectKind;
 use futures::future::{BoxFuture, ready};
 
 use crate::account::privilege::Action;
@@ -166,7 +168,7 @@ fn show_jobs(
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
     session.require(&catalog, Action::system(repository::REPOSITORY))?;
-    let database = session.database_or(database.as_deref())?;
+    let database = job_database(session, database)?;
     let jobs = session.frontend.jobs.of_database(Some(&database), backup);
     let shown = if backup { backup_rows(&jobs) } else { restore_rows(&jobs) };
     filter::apply(shown, condition, JOB_LABEL).map(Answer::Rows)
@@ -179,10 +181,32 @@ async fn cancel(
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
     session.require(&catalog, Action::system(repository::REPOSITORY))?;
-    let database = session.database_or(database.as_deref())?;
+    let database = job_database(session, database)?;
     let jobs = session.frontend.jobs.clone();
     blocking(move || jobs.cancel(&database, backup)).await?;
     Ok(done())
+}
+
+/// The database whose jobs a statement means; where none is named or chosen, that of the jobs that are about none.
+fn job_database(session: &Session, named: Option<String>) -> Result<String, SqlError> {
+    let has_others = || session.frontend.jobs.has_of_no_database();
+    match session.database_or(named.as_deref()) {
+        Err(_) if has_others() => Ok(String::new()),
+        found => found,
+    }
+}
+
+/// What a statement calls so.
+fn object_kind(named: Named) -> ObjectKind {
+    match named {
+        Named::Table => ObjectKind::Table,
+        Named::MaterializedView => ObjectKind::MaterializedView,
+        Named::View => ObjectKind::View,
+        Named::Function => ObjectKind::Function,
+        Named::User => ObjectKind::User,
+        Named::Role => ObjectKind::Role,
+        Named::ResourceGroup => ObjectKind::ResourceGroup,
+    }
 }
 
 /// The answer of a statement that has nothing to tell.

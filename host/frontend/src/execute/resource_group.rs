@@ -9,7 +9,7 @@ use crate::mysql::{Answer, SqlError};
 use crate::refusal;
 use crate::session::Session;
 
-const CREATE_RESOURCE_GROUP: &str = "CREATE RESOURCE GROUP";
+pub(super) const CREATE_RESOURCE_GROUP: &str = "CREATE RESOURCE GROUP";
 
 pub(super) async fn create(
     session: &Session,

@@ -11,7 +11,7 @@ use cairn_warehouse::catalog::{Catalog, Relation};
 
 use super::property::{PropertyBag, timeout_seconds};
 use super::repository::REPOSITORY;
-use super::{blocking, done};
+use super::{blocking, done, object_kind, server_object};
 use crate::account::privilege::{Action, Target};
 use crate::job::{JobObjectRow, JobTask, NewJob};
 use crate::mysql::{Answer, SqlError};
@@ -37,6 +37,10 @@ pub(super) async fn run(session: &Session, statement: Restore) -> Result<Answer,
     let default_timeout = session.frontend.settings.job_timeout_seconds();
     let asked = check_properties(statement.properties.clone(), default_timeout)?;
     let frontend = Arc::clone(&session.frontend);
+    let Restore { target, database, database_alias, .. } = &statement;
+    if let Some(into) = database_alias.as_ref().or(target.as_ref()).or(database.as_ref()) {
+        frontend.jobs.refuse_busy(into, frontend.settings.jobs_beside_others())?;
+    }
     let (repository, label) = (statement.repository.clone(), statement.label.clone());
     let timestamp = asked.timestamp.clone();
     let (taken, objects) = blocking(move || {
@@ -44,20 +48,30 @@ pub(super) async fn run(session: &Session, statement: Restore) -> Result<Answer,
         snapshot_objects(&repository, &label, &timestamp)
     })
     .await?;
-    let (from, into) = databases(session, &statement, &objects)?;
+    let (of_server, of_database) = server_object::split(&statement.objects);
+    server_object::may_restore(session, &catalog, &of_server)?;
+    let of_server = server_object::of_snapshot(&statement.label, &objects, &of_server)?;
+    let statement = Restore { objects: of_database, ..statement };
+    let is_of_database = of_server.is_empty() || !statement.objects.is_empty();
+    let (from, into) = if is_of_database {
+        databases(session, &statement, &objects)?
+    } else {
+        // What is in no database needs none.
+        let database = statement.database.as_deref().or(statement.target.as_deref());
+        let database = session.database_or(database).unwrap_or_default();
+        (database.clone(), database)
+    };
     let objects: Vec<SnapshotObject> =
         objects.into_iter().filter(|object| object.database == from).collect();
-    let chosen = choose(&statement, &objects)?;
-    let (chosen, skipped) = without_active_views(&catalog, &into, chosen);
-    for name in skipped {
-        tracing::warn!(view = name, "an active materialized view is not restored over");
+    let chosen = if is_of_database { choose(&statement, &objects)? } else { Vec::new() };
+    let (mut chosen, skipped) = without_active_views(&catalog, &into, chosen);
+    for view in &skipped {
+        tracing::warn!(view, "an active materialized view is not restored over");
     }
-    if chosen.is_empty() {
-        return Err(refusal::general(
-            "there is nothing to restore: every object of the statement is an active materialized view",
-        ));
+    if is_of_database {
+        require_privileges(session, &catalog, &into, &statement, &chosen)?;
     }
-    require_privileges(session, &catalog, &into, &statement, &chosen)?;
+    chosen.extend(of_server);
     let frontend = Arc::clone(&session.frontend);
     let (user, beside_others) = (session.user.clone(), frontend.settings.jobs_beside_others());
     blocking(move || {
@@ -69,6 +83,7 @@ pub(super) async fn run(session: &Session, statement: Restore) -> Result<Answer,
             objects: chosen,
             replication_num,
             allow_load,
+            skipped,
         };
         let database = into;
         let job =
@@ -118,20 +133,25 @@ fn refuse_duplicates(objects: &[JobObject]) -> Result<(), SqlError> {
     let (mut names, mut aliases) = (BTreeSet::new(), BTreeSet::new());
     for object in objects {
         if let JobObject::One { name, kind, .. } = object
-            && !names.insert((*kind == Some(Named::Function), &name.name))
+            && !names.insert((namespace(*kind), &name.name))
         {
             return Err(refusal::analysis(format_args!("Duplicated table: {}", name.name)));
         }
     }
     for object in objects {
         if let JobObject::One { alias: Some(alias), kind, .. } = object {
-            let is_name = names.contains(&(*kind == Some(Named::Function), alias));
+            let is_name = names.contains(&(namespace(*kind), alias));
             if is_name || !aliases.insert(alias) {
                 return Err(refusal::analysis(format_args!("Duplicated alias name: {alias}")));
             }
         }
     }
     Ok(())
+}
+
+/// Tables and views have their names among themselves; each other kind has its own.
+fn namespace(kind: Option<Named>) -> Option<Named> {
+    kind.filter(|kind| !matches!(kind, Named::Table | Named::View | Named::MaterializedView))
 }
 
 /// The exact time of the snapshot with this label and time, and its objects.
@@ -181,7 +201,10 @@ fn databases(
             let target = statement.target.as_deref().or(session.database.as_deref());
             let target = target.filter(|target| held.contains(target));
             target.or_else(|| held.first().copied()).ok_or_else(|| {
-                refusal::general(format!("Snapshot {} holds no database", statement.label))
+                refusal::general(format!(
+                    "Snapshot {} holds no database: name with ON which users, roles and resource groups are restored",
+                    statement.label
+                ))
             })?
         }
     };
@@ -215,13 +238,7 @@ fn row(object: &SnapshotObject) -> JobObjectRow {
 }
 
 fn kind_name(kind: Named) -> &'static str {
-    match kind {
-        Named::Table => ObjectKind::Table,
-        Named::MaterializedView => ObjectKind::MaterializedView,
-        Named::View => ObjectKind::View,
-        Named::Function => ObjectKind::Function,
-    }
-    .as_str()
+    object_kind(kind).as_str()
 }
 
 /// A named object; a function is all of its overloads.

@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_pipeline::{Canceller, Engine, ProgressSnapshot};
 use cairn_warehouse::store::Transaction;
-use cairn_warehouse::{ObjectKind, RestoreClaim, Warehouse};
+use cairn_warehouse::{ObjectKind, RestoreClaim, RestoredNames, Warehouse};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::{Millis, now_millis};
 use crate::mysql::SqlError;
+use crate::refresh::Refreshes;
 use crate::refusal;
 use crate::repository::Repositories;
 pub(crate) use row::{JobObjectRow, JobRow, JobTask, State};
@@ -29,6 +30,8 @@ pub(crate) use show::{backup_rows, restore_rows};
 const COLLECTION: &str = "jobs";
 /// The collection of receipts: of restores that are installed and whose end is not yet written down.
 const RECEIPTS: &str = "installed_restores";
+/// Why a job is refused beside another.
+const BUSY: &str = "Can only run one backup or restore job of a database at same time";
 /// Ended jobs that are kept for each database and kind, beside those of the time below.
 const KEPT_JOBS: usize = 1;
 /// How long ended jobs are kept: seven days, as StarRocks does.
@@ -97,6 +100,7 @@ struct Shared {
     warehouse: Warehouse,
     engine: Engine,
     repositories: Arc<Repositories>,
+    refreshes: Refreshes,
     runtime: Handle,
     /// Held by whoever changes rows, while the journal takes the change: before the table, and not on threads of connections.
     journal: Mutex<()>,
@@ -168,6 +172,7 @@ impl Jobs {
         warehouse: Warehouse,
         engine: Engine,
         repositories: Arc<Repositories>,
+        refreshes: Refreshes,
         runtime: Handle,
     ) -> Result<Self, SqlError> {
         let mut table = BTreeMap::new();
@@ -182,6 +187,7 @@ impl Jobs {
             warehouse,
             engine,
             repositories,
+            refreshes,
             runtime,
             journal: Mutex::default(),
             table: Mutex::new(table),
@@ -206,7 +212,14 @@ impl Jobs {
             let store = self.shared.warehouse.store();
             let receipt = store.document(RECEIPTS, &key(row.id));
             match receipt.map_err(refusal::of_warehouse)? {
-                Some(_) => self.change(&row.ended(None, now_millis()))?,
+                Some(_) => {
+                    self.change(&row.ended(None, now_millis()))?;
+                    let restored: Vec<_> = row.restored().map(|(_, now)| now).collect();
+                    let refreshes = self.shared.refreshes.clone();
+                    self.shared
+                        .runtime
+                        .spawn(async move { refreshes.after_restore(&restored).await });
+                }
                 None => {
                     let _journal = lock(&self.shared.journal);
                     self.begin(row.resumed(), true)?;
@@ -246,6 +259,12 @@ impl Jobs {
         }
         self.begin(row, false)?;
         Ok(id)
+    }
+
+    /// Refuses a database whose only job runs: told at once, before a repository that this job keeps busy is asked.
+    pub fn refuse_busy(&self, database: &str, beside_others: bool) -> Result<(), SqlError> {
+        let runs = |entry: &Entry| entry.row.database == database && !entry.row.state.is_final();
+        if !beside_others && self.lock().values().any(runs) { Err(is_busy()) } else { Ok(()) }
     }
 
     /// Cancels the running backup or restore of a database. Blocks for the journal: what was cancelled stays so after a crash.
@@ -313,6 +332,22 @@ impl Jobs {
     /// All of them, by id.
     pub fn views(&self) -> Vec<JobView> {
         self.lock().values().map(|entry| JobView::of(&entry.row)).collect()
+    }
+
+    /// Whether there are jobs that are about no database.
+    pub fn has_of_no_database(&self) -> bool {
+        self.lock().values().any(|entry| entry.row.database.is_empty())
+    }
+
+    /// Where the restores that are remembered put what they took.
+    fn restored_names(&self) -> RestoredNames {
+        let mut names = RestoredNames::default();
+        for Entry { row, .. } in self.lock().values() {
+            if row.state == State::Finished {
+                row.restored().for_each(|(source, target)| names.add(source, target));
+            }
+        }
+        names
     }
 
     /// Waits until no job runs.
@@ -428,6 +463,10 @@ fn no_running_job(newest: Option<&JobRow>, backup: bool) -> SqlError {
     })
 }
 
+fn is_busy() -> SqlError {
+    refusal::general(BUSY)
+}
+
 /// Ids in the order of their making.
 fn key(id: u64) -> String {
     format!("{id:020}")
@@ -466,8 +505,7 @@ fn exclusion(there: &JobRow, new: &JobRow, beside_others: bool) -> Option<String
     let name = |object: &JobObjectRow| object.alias.clone().unwrap_or_else(|| object.name.clone());
     let meet = || there.objects().iter().any(|a| new.objects().iter().any(|b| name(a) == name(b)));
     if there.database == new.database && (!beside_others || meet()) {
-        let why = "Can only run one backup or restore job of a database at same time";
-        return Some(why.to_owned());
+        return Some(BUSY.to_owned());
     }
     None
 }

@@ -4,6 +4,7 @@
 //! process can know, its progress, is not in it. Names of states are StarRocks'.
 
 use cairn_pipeline::JobState;
+use cairn_warehouse::ObjectKind;
 use serde::{Deserialize, Serialize};
 
 use crate::account::ANY_HOST;
@@ -72,12 +73,15 @@ pub enum JobTask {
         timestamp: String,
         /// The database in the snapshot.
         from_database: String,
-        /// The objects, by their names in the snapshot; nothing is all of them.
+        /// The objects, by their names in the snapshot.
         objects: Vec<JobObjectRow>,
         /// Copies that were asked for.
         replication_num: u16,
         /// As typed; nothing follows from it.
         allow_load: bool,
+        /// Materialized views that were asked for and left as they are, being active.
+        #[serde(default)]
+        skipped: Vec<String>,
     },
 }
 
@@ -177,6 +181,18 @@ impl State {
     }
 }
 
+impl JobObjectRow {
+    /// Its database, where the job is about `database`: what is of the server is in none.
+    pub fn database_of<'a>(&self, database: &'a str) -> &'a str {
+        let of_server = [ObjectKind::User, ObjectKind::Role, ObjectKind::ResourceGroup];
+        if ObjectKind::parse(&self.kind).is_some_and(|kind| of_server.contains(&kind)) {
+            ""
+        } else {
+            database
+        }
+    }
+}
+
 impl JobRow {
     /// Whether it is a backup.
     pub fn is_backup(&self) -> bool {
@@ -188,6 +204,22 @@ impl JobRow {
         match &self.task {
             JobTask::Backup { objects } | JobTask::Restore { objects, .. } => objects,
         }
+    }
+
+    /// Of a restore, what each table and view was called in the snapshot and is called now, as (database, name).
+    pub fn restored(&self) -> impl Iterator<Item = ((String, String), (String, String))> {
+        let (from, objects) = match &self.task {
+            JobTask::Restore { from_database, objects, .. } => (from_database, objects.as_slice()),
+            JobTask::Backup { .. } => (&self.database, [].as_slice()),
+        };
+        let relations = [ObjectKind::Table, ObjectKind::MaterializedView, ObjectKind::View];
+        let is_relation = move |object: &&JobObjectRow| {
+            ObjectKind::parse(&object.kind).is_some_and(|kind| relations.contains(&kind))
+        };
+        objects.iter().filter(is_relation).map(move |object| {
+            let now = object.alias.as_ref().unwrap_or(&object.name);
+            ((from.clone(), object.name.clone()), (self.database.clone(), now.clone()))
+        })
     }
 
     /// What the row becomes when the engine's job is in this state at this time; nothing when that is no news. The end is
@@ -284,6 +316,7 @@ mod tests {
             objects: Vec::new(),
             replication_num: 1,
             allow_load: false,
+            skipped: Vec::new(),
         })
     }
 

@@ -181,6 +181,10 @@ async fn restore(
     else {
         return Ok(());
     };
+    if objects.is_empty() {
+        // Every object is an active materialized view.
+        return Ok(());
+    }
     let mut request = RestoreRequest::new(&row.label).map_err(failure_of)?;
     let taken = timestamp.parse::<Timestamp>();
     let taken = taken.map_err(|error| Failure {
@@ -191,7 +195,8 @@ async fn restore(
     for item in restore_items(from_database, &row.database, objects) {
         request = request.item(item);
     }
-    let settings = RestoreSettings { replication_num: *replication_num, now: clock::timestamp() };
+    let (now, earlier) = (clock::timestamp(), jobs.restored_names());
+    let settings = RestoreSettings { replication_num: *replication_num, now, earlier };
     let restorer = Restorer { name: row.user.clone(), host: row.host.clone() };
     let warehouse = jobs.shared.warehouse.clone();
     let sink = match &live.claim {
@@ -200,7 +205,10 @@ async fn restore(
     };
     let sink = sink.permitted_by(Arc::new(restorer));
     let job = jobs.shared.engine.restore(repository, Arc::new(sink), request);
-    watch(jobs, row, live, deadline, job).await
+    watch(jobs, row, live, deadline, job).await?;
+    let restored: Vec<_> = row.restored().map(|(_, now)| now).collect();
+    jobs.shared.refreshes.after_restore(&restored).await;
+    Ok(())
 }
 
 /// Follows a job of the engine to its end, tells its states, and cancels it at the deadline.
@@ -266,7 +274,7 @@ async fn blocking<T: Send + 'static>(
 /// The objects of a backup as the engine asks for them.
 fn selection(database: &str, objects: &[JobObjectRow]) -> Selection {
     let item = |object: &JobObjectRow| SelectedItem {
-        database: database.to_owned(),
+        database: object.database_of(database).to_owned(),
         object: Some(object.name.clone()),
         partitions: (!object.partitions.is_empty()).then(|| object.partitions.clone()),
     };
@@ -276,30 +284,20 @@ fn selection(database: &str, objects: &[JobObjectRow]) -> Selection {
 fn backup_object(database: &str, object: &JobObjectRow) -> BackupObject {
     BackupObject {
         kind: ObjectKind::parse(&object.kind).unwrap_or(ObjectKind::Table),
-        database: database.to_owned(),
+        database: object.database_of(database).to_owned(),
         name: object.name.clone(),
         partitions: (!object.partitions.is_empty()).then(|| object.partitions.clone()),
     }
 }
 
-/// What a restore asks the engine for; nothing named is the whole database.
+/// What a restore asks the engine for.
 fn restore_items(from: &str, into: &str, objects: &[JobObjectRow]) -> Vec<RestoreItem> {
-    let as_database = (from != into).then(|| into.to_owned());
-    let whole = RestoreItem {
-        database: from.to_owned(),
-        object: None,
-        partitions: None,
-        as_database,
-        as_object: None,
-    };
-    if objects.is_empty() {
-        return vec![whole];
-    }
     let item = |object: &JobObjectRow| RestoreItem {
+        database: object.database_of(from).to_owned(),
         object: Some(object.name.clone()),
         partitions: (!object.partitions.is_empty()).then(|| object.partitions.clone()),
+        as_database: (from != into).then(|| object.database_of(into).to_owned()),
         as_object: object.alias.clone(),
-        ..whole.clone()
     };
     objects.iter().map(item).collect()
 }
@@ -326,7 +324,15 @@ fn failure_of(error: Error) -> Failure {
         _ if error.code() == "CAIRN-T001" => StatusCode::NotFound,
         _ => StatusCode::CommonError,
     };
-    Failure { code, message: refusal::with_causes(&error) }
+    Failure { code, message: words(&error) }
+}
+
+/// What happened. The warehouse's words are for users: what the engine says before them, on what it worked, is not.
+fn words(error: &Error) -> String {
+    let whole = refusal::with_causes(error);
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let cause = cause.filter(|cause| error.code().starts_with("CAIRN-T") && whole.ends_with(cause));
+    cause.unwrap_or(whole)
 }
 
 #[cfg(test)]

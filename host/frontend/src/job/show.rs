@@ -118,7 +118,11 @@ fn time(millis: Option<Millis>) -> Option<String> {
 /// `[db.a], [db.b PARTITIONS (p1, p2)]`
 fn backup_objects(row: &JobRow) -> String {
     let one = |object: &JobObjectRow| {
-        let (database, name) = (&row.database, &object.name);
+        let name = &object.name;
+        let database = object.database_of(&row.database);
+        if database.is_empty() {
+            return format!("[{} {name}]", object.kind);
+        }
         if object.partitions.is_empty() {
             return format!("[{database}.{name}]");
         }
@@ -131,6 +135,9 @@ fn backup_objects(row: &JobRow) -> String {
 fn restore_objects(objects: &[JobObjectRow]) -> String {
     let one = |object: &JobObjectRow| {
         let mut text = object.name.clone();
+        if object.database_of("of a database").is_empty() {
+            text = format!("{} {text}", object.kind);
+        }
         if !object.partitions.is_empty() {
             text.push_str(&format!(" PARTITIONS [{}]", object.partitions.join(", ")));
         }
@@ -163,8 +170,18 @@ fn restore_progress(row: &JobRow, progress: &Option<ProgressSnapshot>) -> String
     progress.map(text).unwrap_or_default()
 }
 
+/// What went wrong, and what was left out.
 fn task_error(row: &JobRow) -> String {
-    row.failure.as_ref().map(|it| format!("[{}: {}]", row.id, it.message)).unwrap_or_default()
+    let skipped = match &row.task {
+        JobTask::Restore { skipped, .. } => skipped.as_slice(),
+        JobTask::Backup { .. } => &[],
+    };
+    let skipped = skipped.iter().map(|view| {
+        format!("materialized view {view} is active and was not restored: make it INACTIVE first")
+    });
+    let failure = row.failure.iter().map(|failure| failure.message.clone());
+    let messages = failure.chain(skipped).map(|message| format!("[{}: {message}]", row.id));
+    messages.collect::<Vec<_>>().join(", ")
 }
 
 fn status(row: &JobRow) -> String {

@@ -3,14 +3,16 @@
 //! A view is refreshed by hand, after a load of what it reads, or by the clock. In the background one refresh runs at a time
 //! for a view: what is asked for meanwhile is done by one more when it ends. [`schedule`] decides; the loader does it.
 
+mod fit;
 mod schedule;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::Id;
+use cairn_warehouse::catalog::{Catalog, Table};
 use cairn_warehouse::load::Loader;
+use cairn_warehouse::query::QueryEngine;
 use cairn_warehouse::{Error, ErrorKind, Warehouse};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
@@ -34,7 +36,7 @@ pub(crate) struct Attempt {
 
 /// The refreshes of a server; a clone is the same ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Refreshes {
+pub struct Refreshes {
     shared: Arc<Shared>,
 }
 
@@ -42,6 +44,7 @@ pub(crate) struct Refreshes {
 struct Shared {
     warehouse: Warehouse,
     loader: Loader,
+    queries: QueryEngine,
     runtime: Handle,
     permits: Semaphore,
     views: Mutex<Views>,
@@ -82,10 +85,16 @@ impl Views {
 }
 
 impl Refreshes {
-    pub(crate) fn new(warehouse: Warehouse, loader: Loader, runtime: Handle) -> Self {
+    pub(crate) fn new(
+        warehouse: Warehouse,
+        loader: Loader,
+        queries: QueryEngine,
+        runtime: Handle,
+    ) -> Self {
         let permits = Semaphore::new(MAX_RUNNING);
         let (views, running) = (Mutex::default(), watch::Sender::new(0));
-        Self { shared: Arc::new(Shared { warehouse, loader, runtime, permits, views, running }) }
+        let shared = Shared { warehouse, loader, queries, runtime, permits, views, running };
+        Self { shared: Arc::new(shared) }
     }
 
     /// Refreshes a view now, and lets those follow that read it.
@@ -121,6 +130,31 @@ impl Refreshes {
         for view in schedule::after_change(&catalog, database, name) {
             self.request(view);
         }
+    }
+
+    /// Lets views follow a restore, of which some were a part. One whose query does not fit the tables that it has found is
+    /// switched off, and says why.
+    pub(crate) async fn after_restore(&self, restored: &[(String, String)]) {
+        let views = schedule::after_restore(&self.shared.warehouse.catalog(), restored);
+        for (database, name) in views {
+            // A view before it may have been switched off.
+            let catalog = self.shared.warehouse.catalog();
+            let Ok(table) = catalog.table(&database, &name) else { continue };
+            if let Some(why) = self.misfit(&catalog, table).await {
+                let warehouse = &self.shared.warehouse;
+                let done = warehouse.inactivate_materialized_view(&database, &name, why).await;
+                if let Err(error) = done {
+                    tracing::warn!(database, view = name, %error, "a view that does not fit its tables stays active");
+                }
+            } else if schedule::is_behind(&catalog, table.row()) {
+                self.request(table.row().id);
+            }
+        }
+    }
+
+    /// Why the query of a view does not make the view's columns of the tables that there are; none where it does.
+    pub(crate) async fn misfit(&self, catalog: &Arc<Catalog>, view: &Table) -> Option<String> {
+        fit::misfit(&self.shared.queries, catalog, view).await
     }
 
     /// Refreshes what is due.

@@ -19,6 +19,40 @@ pub(super) fn after_change(catalog: &Catalog, database: &str, name: &str) -> Vec
     views(catalog).filter(|(row, view)| is_wanted(row, view)).map(|(row, _)| row.id).collect()
 }
 
+/// Active views, by database and name, that were restored or read what was, bases before those that read them.
+pub(super) fn after_restore(
+    catalog: &Catalog,
+    restored: &[(String, String)],
+) -> Vec<(String, String)> {
+    let mut wanted = Vec::new();
+    for database in catalog.databases() {
+        for table in database.tables() {
+            let Some(view) = &table.row().materialized_view else { continue };
+            let name = (database.row().name.clone(), table.row().name.clone());
+            let reads_one =
+                || restored.iter().any(|(of, name)| reads(catalog, &bases_of(view), of, name));
+            if view.inactive_reason.is_none() && (restored.contains(&name) || reads_one()) {
+                wanted.push((name, bases_of(view)));
+            }
+        }
+    }
+    let is_under = |at: usize, other: &(String, String)| {
+        wanted.get(at).is_some_and(|(_, bases)| reads(catalog, bases, &other.0, &other.1))
+    };
+    // How many of the others each one reads grows with every step up.
+    let depth = |at: usize| wanted.iter().filter(|(name, _)| is_under(at, name)).count();
+    let mut ordered: Vec<(usize, (String, String))> =
+        wanted.iter().enumerate().map(|(at, (name, _))| (depth(at), name.clone())).collect();
+    ordered.sort();
+    ordered.into_iter().map(|(_, name)| name).collect()
+}
+
+/// Whether a view that is kept up to date does not show what is in its base tables.
+pub(super) fn is_behind(catalog: &Catalog, row: &TableRow) -> bool {
+    let view = row.materialized_view.as_ref();
+    view.is_some_and(|view| view.refresh == Refresh::OnLoad) && needs_refresh(catalog, row)
+}
+
 /// Views whose time has come, and those that a change of a base table has not reached: the server had ended before. One
 /// that failed waits for the next change of a base table, or for its next time.
 pub(super) fn due(catalog: &Catalog, tried: &BTreeMap<Id, Attempt>, now: Millis) -> Vec<Id> {

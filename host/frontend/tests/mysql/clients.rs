@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ANN: [&str; 2] = ["--user=ann", "--password=secret"];
 
 #[track_caller]
-fn expect_done(output: Option<Output>) {
+pub(crate) fn expect_done(output: Option<Output>) {
     let Some(output) = output else { return };
     let (stdout, stderr) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -62,7 +62,6 @@ async fn rows_that_do_not_fit_are_refused_whole() {
     }
     assert!(rig.root.rows("SELECT * FROM t").await.is_empty());
     assert_eq!(rig.root.code("INSERT INTO nope VALUES (1)").await, 5502);
-    assert_eq!(rig.root.code("INSERT INTO t WITH LABEL l VALUES (1, 'x')").await, 1235);
 }
 
 #[tokio::test]
@@ -114,4 +113,57 @@ async fn files_are_read_where_that_is_allowed() {
     assert_eq!(rig.root.rows("SELECT * FROM t ORDER BY k").await, ["1|a", "2|b"]);
     let outside = "SELECT * FROM FILES('path' = '/etc/passwd', 'format' = 'csv')";
     rig.root.refusal(outside).await;
+}
+
+#[tokio::test]
+async fn a_label_is_used_once_in_a_database() {
+    let mut rig = Rig::new().await;
+    rig.root.done("CREATE TABLE t (k INT)").await;
+    rig.root.done("CREATE TABLE u (k INT)").await;
+    let done = rig.root.done("INSERT INTO t WITH LABEL l1 VALUES (1), (2)").await;
+    assert_eq!(done.info, "{'label':'l1', 'status':'VISIBLE'}");
+    for table in ["t", "u"] {
+        let sql = format!("INSERT INTO {table} WITH LABEL l1 VALUES (3)");
+        assert_eq!(rig.root.refusal(&sql).await.message, "Label [l1] has already been used");
+    }
+    // One that failed is free.
+    assert!(rig.root.run("INSERT INTO t WITH LABEL l2 VALUES (1, 2)").await.is_err());
+    rig.root.done("INSERT INTO u WITH LABEL l2 VALUES (3)").await;
+    rig.root.done("CREATE DATABASE e").await;
+    rig.root.done("CREATE TABLE e.t (k INT)").await;
+    rig.root.done("INSERT INTO e.t WITH LABEL l1 VALUES (1)").await;
+    assert_eq!(rig.root.rows("SELECT COUNT(*) FROM t").await, ["2"]);
+    let message = rig.root.refusal("INSERT INTO t WITH LABEL `a b` VALUES (1)").await.message;
+    assert!(message.contains("Incorrect label name 'a b'"), "{message}");
+    // Those of these days are kept.
+    rig.frontend.maintain().await.unwrap();
+    assert!(rig.root.run("INSERT INTO t WITH LABEL l1 VALUES (1)").await.is_err());
+}
+
+#[tokio::test]
+async fn a_query_reads_the_partitions_that_it_names() {
+    let mut rig = Rig::new().await;
+    let sql = "CREATE TABLE t (k INT NOT NULL) PARTITION BY RANGE (k) \
+               (PARTITION p1 VALUES LESS THAN ('10'), PARTITION p2 VALUES LESS THAN ('20'), PARTITION p3 VALUES LESS THAN ('30'))";
+    rig.root.done(sql).await;
+    rig.root.done("INSERT INTO t VALUES (1), (11), (21)").await;
+    for (from, rows) in [
+        ("t PARTITION (p2)", vec!["11"]),
+        ("t PARTITION p2", vec!["11"]),
+        ("d.t PARTITIONS (p1, `p3`)", vec!["1", "21"]),
+        ("t PARTITION (p1, p2) AS x WHERE x.k > 5", vec!["11"]),
+        ("t PARTITION (p1) x JOIN t PARTITION (p1) y USING (k)", vec!["1"]),
+        ("t PARTITION (p1) WHERE k > 5", vec![]),
+        ("t [_SYNC_MV_] WHERE k = 1", vec!["1"]),
+    ] {
+        assert_eq!(
+            rig.root.rows(&format!("SELECT k FROM {from} ORDER BY k")).await,
+            rows,
+            "{from}"
+        );
+    }
+    let unknown = rig.root.refusal("SELECT k FROM t PARTITION (p9)").await;
+    assert_eq!(unknown.message, "Unknown partition 'p9' in table 't'");
+    let message = rig.root.refusal("SELECT k FROM t TEMPORARY PARTITION (p1)").await.message;
+    assert!(message.starts_with("TEMPORARY PARTITION is not supported"), "{message}");
 }

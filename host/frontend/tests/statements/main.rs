@@ -8,6 +8,7 @@ mod job;
 mod materialized_view;
 mod message;
 mod privilege;
+mod restore;
 mod rig;
 mod show;
 mod show_create;

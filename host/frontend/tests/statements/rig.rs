@@ -100,6 +100,11 @@ impl Rig {
         self.login(name)
     }
 
+    /// One more session of the operator, in no database.
+    pub(crate) fn operator(&self) -> Client {
+        Client { session: Session::of_operator(Arc::clone(&self.frontend)) }
+    }
+
     /// A session of a user, as after a login.
     pub(crate) fn login(&self, user: &str) -> Client {
         let peer = Ipv4Addr::LOCALHOST.into();

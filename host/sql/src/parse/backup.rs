@@ -3,9 +3,22 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::show;
+use super::{account, show};
 use crate::cursor::{Cursor, Result, is_word};
-use crate::statement::{Backup, JobObject, ObjectKind, Restore, Statement};
+use crate::statement::{
+    Backup, JobObject, ObjectKind, QualifiedName, Restore, Statement, UserName,
+};
+
+/// What may stand behind ALL.
+const KINDS: &str = "TABLES, MATERIALIZED VIEWS, VIEWS, FUNCTIONS, USERS, ROLES or RESOURCE GROUPS";
+
+/// Kinds of two words.
+const TWO_WORDS: [([&str; 2], ObjectKind); 4] = [
+    (["MATERIALIZED", "VIEW"], ObjectKind::MaterializedView),
+    (["MATERIALIZED", "VIEWS"], ObjectKind::MaterializedView),
+    (["RESOURCE", "GROUP"], ObjectKind::ResourceGroup),
+    (["RESOURCE", "GROUPS"], ObjectKind::ResourceGroup),
+];
 
 /// `[DATABASE d] SNAPSHOT [d.]label TO repository [ON (...)] [PROPERTIES (...)]`
 pub(super) fn backup(c: &mut Cursor<'_>) -> Result<Statement> {
@@ -104,10 +117,13 @@ fn object(c: &mut Cursor<'_>) -> Result<JobObject> {
     if c.accept_word("ALL") {
         return match kind(c) {
             Some(kind) => Ok(JobObject::All(kind)),
-            None => Err(c.unexpected("TABLES, MATERIALIZED VIEWS, VIEWS or FUNCTIONS")),
+            None => Err(c.unexpected(KINDS)),
         };
     }
     let kind = if kind_is_typed(c) { kind(c) } else { None };
+    if let Some(kind) = kind.filter(|kind| kind.is_of_server()) {
+        return of_server(c, kind);
+    }
     let name = c.qualified_name("a table name")?;
     let may_have_partitions = matches!(kind, None | Some(ObjectKind::Table));
     let (temporary, partitions) =
@@ -116,28 +132,45 @@ fn object(c: &mut Cursor<'_>) -> Result<JobObject> {
     Ok(JobObject::One { kind, name, partitions, temporary, alias })
 }
 
+/// A user, a role or a resource group.
+fn of_server(c: &mut Cursor<'_>, kind: ObjectKind) -> Result<JobObject> {
+    let name = match kind {
+        ObjectKind::User => {
+            let UserName { name, host } = account::user(c)?;
+            format!("{name}@{host}")
+        }
+        ObjectKind::Role => account::role(c)?,
+        _ => c.ident("a resource group name")?,
+    };
+    if c.at_word("AS") {
+        let advice = "users, roles and resource groups keep their names";
+        return Err(c.unsupported("AS", advice));
+    }
+    let name = QualifiedName { database: None, name };
+    Ok(JobObject::One { kind: Some(kind), name, partitions: vec![], temporary: false, alias: None })
+}
+
 /// Only a kind has a name behind it: in `ON (view, function AS f)` both are names of tables.
 fn kind_is_typed(c: &Cursor<'_>) -> bool {
-    if c.at_words(&["MATERIALIZED", "VIEW"]) || c.at_words(&["MATERIALIZED", "VIEWS"]) {
+    if TWO_WORDS.iter().any(|(words, _)| c.at_words(words)) {
         return true;
     }
     let next = c.peek_at(1);
-    matches!(next, Token::Word(_))
+    // Names of users and roles may be in quotes.
+    matches!(next, Token::Word(_) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_))
         && !["AS", "PARTITION", "PARTITIONS", "TEMPORARY"].iter().any(|word| is_word(next, word))
 }
 
 fn kind(c: &mut Cursor<'_>) -> Option<ObjectKind> {
-    let materialized =
-        c.at_words(&["MATERIALIZED", "VIEW"]) || c.at_words(&["MATERIALIZED", "VIEWS"]);
-    if materialized {
-        c.advance();
-        c.advance();
-        return Some(ObjectKind::MaterializedView);
+    if let Some((_, kind)) = TWO_WORDS.iter().find(|(words, _)| c.accept_words(words)) {
+        return Some(*kind);
     }
     let kind = match c.word().as_str() {
         "TABLE" | "TABLES" => ObjectKind::Table,
         "VIEW" | "VIEWS" => ObjectKind::View,
         "FUNCTION" | "FUNCTIONS" => ObjectKind::Function,
+        "USER" | "USERS" => ObjectKind::User,
+        "ROLE" | "ROLES" => ObjectKind::Role,
         _ => return None,
     };
     c.advance();

@@ -190,3 +190,24 @@ fn deep_but_sane_queries_parse() {
     parsed(&format!("SELECT * FROM t WHERE a = 0{}", " OR a = 1".repeat(2_000)));
     parsed(&format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(500)));
 }
+
+#[test]
+fn what_stands_behind_a_table_is_made_plain() {
+    let expected = "SELECT a FROM t PARTITION (p)";
+    for text in [
+        "SELECT a FROM t PARTITION (p)",
+        "SELECT a FROM t PARTITION p",
+        "SELECT a FROM t PARTITIONS (p)",
+        "SELECT a FROM t [_SYNC_MV_] partitions p",
+    ] {
+        reads(text, expected);
+    }
+    reads("SELECT a FROM `t`[_SYNC_MV_] WHERE b", "SELECT a FROM `t` WHERE b");
+    let window = "SELECT sum(a) OVER (PARTITION BY b) FROM t PARTITION (p, q) AS x";
+    reads(window, window);
+    reads("SELECT partition, partitions FROM t", "SELECT partition, partitions FROM t");
+    assert_eq!(
+        error("SELECT a FROM t TEMPORARY PARTITIONS (p)"),
+        "TEMPORARY PARTITION is not supported: a table has no temporary partitions here at line 1, column 17"
+    );
+}

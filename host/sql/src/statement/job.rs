@@ -72,7 +72,7 @@ pub enum JobObject {
 }
 
 /// Kinds of objects that `ON (...)` names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
     /// `TABLE`
     Table,
@@ -82,6 +82,29 @@ pub enum ObjectKind {
     View,
     /// `FUNCTION`
     Function,
+    /// `USER`, named as `name@host`; not of StarRocks'
+    User,
+    /// `ROLE`; not of StarRocks'
+    Role,
+    /// `RESOURCE GROUP`; not of StarRocks'
+    ResourceGroup,
+}
+
+impl ObjectKind {
+    /// Whether it is in no database.
+    pub fn is_of_server(self) -> bool {
+        matches!(self, Self::User | Self::Role | Self::ResourceGroup)
+    }
+}
+
+impl JobObject {
+    /// What it is, where that was typed.
+    pub fn kind(&self) -> Option<ObjectKind> {
+        match self {
+            Self::All(kind) => Some(*kind),
+            Self::One { kind, .. } => *kind,
+        }
+    }
 }
 
 /// Which snapshots `SHOW SNAPSHOT` and `DROP SNAPSHOT` mean.

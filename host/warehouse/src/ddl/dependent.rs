@@ -25,7 +25,26 @@ pub(crate) fn relation_dropped(
     database: &str,
     name: &str,
 ) -> Result<()> {
-    inactivate(transaction, database, name, &format!("base-table dropped: {name}"), |_| true)
+    inactivate(transaction, database, name, &base_table_dropped(name), |_| true)
+}
+
+/// The reason of a view whose base is gone.
+pub(crate) fn base_table_dropped(name: &str) -> String {
+    format!("base-table dropped: {name}")
+}
+
+/// The reason of a view that reads an inactive one.
+pub(crate) fn base_view_inactive(name: &str) -> String {
+    format!("base-mv inactive: {name}")
+}
+
+/// A materialized view is not kept up to date any more.
+pub(crate) fn view_inactivated(
+    transaction: &mut Transaction<'_>,
+    database: &str,
+    view: &str,
+) -> Result<()> {
+    inactivate(transaction, database, view, &base_view_inactive(view), |_| true)
 }
 
 /// A table or materialized view gets another name.
@@ -121,7 +140,7 @@ fn inactivate(
             let view = MaterializedView { inactive_reason: Some(reason.clone()), ..view.clone() };
             let of = transaction.catalog().database_by_id(row.database);
             if let Some(of) = of.map(|of| of.row().name.clone()) {
-                bases.push_back((of, row.name.clone(), format!("base-mv inactive: {}", row.name)));
+                bases.push_back((of, row.name.clone(), base_view_inactive(&row.name)));
             }
             let row = TableRow { materialized_view: Some(view), ..TableRow::clone(&row) };
             transaction.put_table(row)?;

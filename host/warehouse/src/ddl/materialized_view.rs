@@ -12,7 +12,7 @@ use super::partition::empty_index;
 use super::{alter, column, dependent, name};
 
 /// Why a view is inactive that a user made so.
-const BY_USER: &str = "user use alter materialized view set status to inactive";
+pub(crate) const INACTIVE_BY_USER: &str = "user use alter materialized view set status to inactive";
 
 /// The rows of a table with one more rollup, which is empty: whoever fills it puts all of them into one transaction.
 pub fn with_rollup(
@@ -101,12 +101,30 @@ impl Warehouse {
                     return alter::rename(transaction, table, new);
                 }
                 MaterializedViewChange::Inactivate => {
-                    MaterializedView { inactive_reason: Some(BY_USER.to_owned()), ..view }
+                    MaterializedView { inactive_reason: Some(INACTIVE_BY_USER.to_owned()), ..view }
                 }
                 MaterializedViewChange::Activate => activated(transaction, table, view)?,
             };
             let row = TableRow { materialized_view: Some(view), ..TableRow::clone(table.row()) };
             transaction.put_table(row)
+        })
+        .await
+    }
+
+    /// Says of an asynchronous materialized view why it cannot be kept up to date, and of those that read it.
+    pub async fn inactivate_materialized_view(
+        &self,
+        database: &str,
+        name: &str,
+        reason: String,
+    ) -> Result<()> {
+        let of = database.to_owned();
+        self.change_table(database, name, move |transaction, table| {
+            let view = view_of(table)?.clone();
+            let view = MaterializedView { inactive_reason: Some(reason), ..view };
+            let row = TableRow { materialized_view: Some(view), ..TableRow::clone(table.row()) };
+            transaction.put_table(row)?;
+            dependent::view_inactivated(transaction, &of, &table.row().name)
         })
         .await
     }
@@ -123,12 +141,12 @@ fn activated(
         let problem = match database.map(|database| database.relation(&base.name)) {
             Ok(Some(Relation::Table(base))) => match &base.row().materialized_view {
                 Some(MaterializedView { inactive_reason: Some(_), .. }) => {
-                    format!("base-mv inactive: {}", base.row().name)
+                    dependent::base_view_inactive(&base.row().name)
                 }
                 _ => String::new(),
             },
             Ok(Some(_)) => String::new(),
-            Ok(None) | Err(_) => format!("base-table dropped: {}", base.name),
+            Ok(None) | Err(_) => dependent::base_table_dropped(&base.name),
         };
         if !problem.is_empty() {
             let name = &table.row().name;

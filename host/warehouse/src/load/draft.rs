@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::label::Label;
 use super::refresh::Refreshed;
 use crate::catalog::model::{Id, PartitionRow, PartitionValue, Rollup, TableRow, Tablet};
 use crate::catalog::{Catalog, PartitionIndex, Table};
@@ -59,6 +60,8 @@ pub(super) struct RowChanges {
     pub(crate) next_auto_increment: Option<u64>,
     /// What a refresh has seen.
     pub(crate) refreshed: Option<Refreshed>,
+    /// What the load is called.
+    pub(crate) label: Option<Label>,
 }
 
 impl TableDraft {
@@ -236,7 +239,7 @@ impl TableDraft {
 
     /// Makes the change visible and durable, and then lets the table go.
     pub(crate) async fn commit(self, lock: TableLock) -> Result<()> {
-        let Self { warehouse, table, partitions, changes, .. } = self;
+        let Self { warehouse, table, partitions, mut changes, .. } = self;
         let id = table.row().id;
         let touched = partitions.into_values().filter(|draft| draft.is_touched);
         let rows: Vec<_> = touched.map(|draft| (draft.drafted_from, draft.row)).collect();
@@ -250,6 +253,8 @@ impl TableDraft {
                 if rows.iter().any(|(old, row)| versions.get(&row.id).copied() != *old) {
                     return Err(changed(&table));
                 }
+                let database = now.row().database;
+                let label = changes.label.take();
                 let before = TableRow::clone(now.row());
                 let after = changes.apply(transaction.catalog(), before.clone())?;
                 if after != before {
@@ -259,7 +264,7 @@ impl TableDraft {
                     row.version += 1;
                     transaction.put_partition(id, row)?;
                 }
-                Ok(())
+                label.map_or(Ok(()), |label| label.take(transaction, database))
             })
             .await
     }

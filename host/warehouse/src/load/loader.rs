@@ -18,6 +18,7 @@ use futures::{Stream, StreamExt};
 use super::buffer::{BufferLimits, Buffers};
 use super::draft::{TableDraft, TabletKey};
 use super::input::Input;
+use super::label::Label;
 use super::refresh::Refreshed;
 use super::route::Router;
 use super::run::{KeySet, RowOrder, make_run};
@@ -69,6 +70,8 @@ pub struct LoadRequest {
     pub partitions: Vec<String>,
     /// Whether what is there goes: all of it, or that of the named partitions.
     pub overwrite: bool,
+    /// What the load is called: a database takes each label once.
+    pub label: Option<String>,
     /// The time of `CURRENT_TIMESTAMP`: microseconds since 1970-01-01, read off a wall clock.
     pub now_micros: i64,
 }
@@ -184,6 +187,11 @@ impl Change {
             change.draft.clear();
         }
         let table = Arc::clone(change.row());
+        if let Some(label) = request.label.clone() {
+            let warehouse = &change.loader.warehouse;
+            let label = Label::new(warehouse, table.database, label, request.now_micros)?;
+            change.draft.changes().label = Some(label);
+        }
         let given = schema.fields().len();
         let mut stage = Stage {
             input: Input::new(&table, &request.columns, given, request.now_micros)?,
@@ -284,8 +292,8 @@ impl Change {
 
     /// Merges tablets of too many segments, brings rollups up to date, and commits.
     pub(super) async fn finish(mut self) -> Result<()> {
-        rollup::compute_stale(&mut self).await?;
-        compact::merge_tablets(&mut self).await?;
+        Box::pin(rollup::compute_stale(&mut self)).await?;
+        Box::pin(compact::merge_tablets(&mut self)).await?;
         self.draft.commit(self.lock).await
     }
 

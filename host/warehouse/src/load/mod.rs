@@ -17,6 +17,7 @@ mod delete;
 mod draft;
 mod hash;
 mod input;
+mod label;
 pub(crate) mod literal;
 mod loader;
 mod refresh;

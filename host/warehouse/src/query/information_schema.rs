@@ -23,6 +23,7 @@ mod constraints;
 mod fixed;
 mod objects;
 mod partitions;
+mod tables_config;
 
 #[cfg(test)]
 mod tests;
@@ -90,6 +91,7 @@ fn yes_no(truth: bool) -> Cell {
 fn definitions() -> impl Iterator<Item = &'static Definition> {
     objects::DEFINITIONS
         .iter()
+        .chain(tables_config::DEFINITIONS)
         .chain(partitions::DEFINITIONS)
         .chain(constraints::DEFINITIONS)
         .chain(configuration::DEFINITIONS)

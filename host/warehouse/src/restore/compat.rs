@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
-use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
-
 use super::PlannedPartition;
+use super::names::RestoredNames;
 use crate::catalog::model::{
-    Column, ColumnDefault, Distribution, Id, PartitionBounds, PartitionRow, Partitioning, Rollup,
+    Column, ColumnDefault, Distribution, PartitionBounds, PartitionRow, Partitioning, Rollup,
     TableRow,
 };
 use crate::catalog::{Table, overlap};
 use crate::definition::{SnapshotPartition, SnapshotTable};
-use crate::query::renamed_query;
 use crate::{Error, Result};
 
 /// Refuses when rows of the snapshot's table cannot be rows of the existing one.
@@ -58,15 +56,90 @@ pub(super) fn check_table(local: &Table, remote: &TableRow) -> Result<()> {
     if row.key_columns != remote.key_columns {
         return differs("short key column count");
     }
-    if rollup_queries(row)? == rollup_queries(remote)? { Ok(()) } else { differs("indexName") }
+    Ok(())
 }
 
-/// What its rollups are, whatever they and the table are called.
-fn rollup_queries(row: &TableRow) -> Result<Vec<String>> {
-    let query = |rollup: &Rollup| {
-        renamed_query(&rollup.query, |table| *table = ObjectName::from(vec![Ident::new("t")]))
+/// For each rollup of the existing table the name in the snapshot of the one that holds the same rows: it may have got
+/// another name at an earlier restore.
+pub(super) fn rollups(
+    database: &str,
+    local: &TableRow,
+    remote: &SnapshotTable,
+) -> Result<Vec<String>> {
+    let ours = local.rollups.iter().map(|rollup| shape(rollup, database, &local.name));
+    let ours: Vec<Shape<'_>> = ours.collect::<Result<_>>()?;
+    let theirs = remote.row.rollups.iter();
+    let theirs = theirs.map(|rollup| shape(rollup, &remote.database, &remote.row.name));
+    let mut theirs: Vec<Shape<'_>> = theirs.collect::<Result<_>>()?;
+    let found: Option<Vec<String>> = ours
+        .iter()
+        .map(|ours| {
+            let is_it = |theirs: &Shape<'_>| {
+                theirs.query == ours.query
+                    && theirs.columns.len() == ours.columns.len()
+                    && theirs.columns.iter().zip(ours.columns).all(|(a, b)| is_same_column(a, b))
+            };
+            let same_name = theirs.iter().position(|it| it.name == ours.name && is_it(it));
+            let at = same_name.or_else(|| theirs.iter().position(is_it))?;
+            Some(theirs.swap_remove(at).name.to_owned())
+        })
+        .collect();
+    found.filter(|_| theirs.is_empty()).ok_or_else(|| {
+        let name = &local.name;
+        Error::invalid(format!(
+            "Table {name} already exist but with different schema, errMsg: indexName is inconsistent: {} in existed \
+             table, {} in the backup snapshot",
+            index_names(local),
+            index_names(&remote.row)
+        ))
+    })
+}
+
+/// What a rollup holds, whatever its table is called.
+struct Shape<'a> {
+    name: &'a str,
+    query: String,
+    columns: &'a [Column],
+}
+
+fn shape<'a>(rollup: &'a Rollup, database: &str, table: &str) -> Result<Shape<'a>> {
+    let table = (database.to_owned(), table.to_owned());
+    let names = RestoredNames::from_iter([(table, (String::new(), String::new()))]);
+    Ok(Shape { name: &rollup.name, query: names.apply(&rollup.query)?, columns: &rollup.columns })
+}
+
+fn index_names(row: &TableRow) -> String {
+    let names: Vec<&str> = row.rollups.iter().map(|rollup| rollup.name.as_str()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Whether the existing table must take over how its columns are stored in the snapshot. It cannot where it keeps rows that
+/// are stored in another way.
+pub(super) fn takes_columns(
+    local: &Table,
+    remote: &TableRow,
+    partitions: &[PlannedPartition],
+) -> Result<bool> {
+    let columns = local.row().columns.iter().zip(&remote.columns);
+    let differs = |(ours, theirs): &(&Column, &Column)| {
+        !ours.stored_name().eq_ignore_ascii_case(theirs.stored_name())
+            || ours.initial != theirs.initial
     };
-    row.rollups.iter().map(query).collect()
+    let Some((column, _)) = columns.clone().find(differs) else { return Ok(false) };
+    let is_replaced = |row: &PartitionRow| {
+        let mut existing = partitions.iter().filter_map(|partition| partition.existing.as_ref());
+        existing.any(|existing| existing.id == row.id)
+    };
+    match local.partitions().find(|row| row.segments().next().is_some() && !is_replaced(row)) {
+        None => Ok(true),
+        Some(kept) => Err(Error::invalid(format!(
+            "Table {table} has dropped or added columns since the snapshot, such as {column}, and its partition {partition} \
+             would stay as it is: restore all partitions, or under another name with AS",
+            table = local.row().name,
+            column = column.name,
+            partition = kept.name
+        ))),
+    }
 }
 
 fn check_columns(local: &TableRow, remote: &TableRow) -> Result<()> {
@@ -115,34 +188,6 @@ fn is_same_column(ours: &Column, theirs: &Column) -> bool {
         && ours.nullable == theirs.nullable
         && ours.default == theirs.default
         && ours.auto_increment == theirs.auto_increment
-}
-
-/// Refuses when rows that stay are stored under other names than those of the snapshot: the table has one layout. Where no
-/// rows stay, it takes that of the snapshot.
-pub(super) fn check_layout(
-    local: &Table,
-    remote: &TableRow,
-    partitions: &[PlannedPartition],
-) -> Result<()> {
-    let row = local.row();
-    let layout = |row: &TableRow| -> Vec<(String, Option<String>)> {
-        let stored =
-            |column: &Column| (column.stored_name().to_lowercase(), column.initial.clone());
-        row.columns.iter().map(stored).collect()
-    };
-    if layout(row) == layout(remote) {
-        return Ok(());
-    }
-    let goes = |id: Id| {
-        partitions.iter().filter_map(|it| it.existing.as_ref()).any(|existing| existing.id == id)
-    };
-    let stays = local.partitions().find(|it| !goes(it.id) && it.segments().next().is_some());
-    let Some(partition) = stays else { return Ok(()) };
-    let (name, partition) = (&row.name, &partition.name);
-    Err(Error::invalid(format!(
-        "Table {name} has dropped or added columns since the snapshot, and its partition {partition} would stay as it is: \
-         restore all partitions, or under another name with AS"
-    )))
 }
 
 fn partition_columns(partitioning: &Partitioning) -> &[String] {

@@ -19,21 +19,25 @@ mod claim;
 mod compat;
 mod fit;
 mod install;
+mod names;
 mod permit;
 mod rebind;
 mod staged;
 
 pub use claim::RestoreClaim;
+pub use names::RestoredNames;
 pub use permit::{Arrival, Permit};
 use staged::Staged;
 
 /// How a restore is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RestoreSettings {
     /// Copies of new tables, and what existing partitions must have.
     pub replication_num: u16,
     /// The time, for rules that drop old partitions.
     pub now: jiff::Timestamp,
+    /// Where restores before put what they took: a materialized view finds its base tables there.
+    pub earlier: RestoredNames,
 }
 
 /// A warehouse that snapshots are restored into.
@@ -68,7 +72,7 @@ impl WarehouseSink {
     /// Where the objects of a plan go in the catalog of now.
     fn place(&self, plan: &RestorePlan) -> Result<Vec<Planned>> {
         let catalog = self.warehouse.catalog();
-        plan.objects.iter().map(|object| Planned::of(&catalog, object, self.settings)).collect()
+        plan.objects.iter().map(|object| Planned::of(&catalog, object, &self.settings)).collect()
     }
 }
 
@@ -92,8 +96,8 @@ impl TabletSink for WarehouseSink {
                     "a table was created or dropped when its restore began; restore again";
                 return Err(Error::new(ErrorKind::Busy, message));
             }
-            let permit = self.permit.clone();
-            Ok(Staged::new(self.warehouse.clone(), self.settings, planned, claim, permit))
+            let (settings, permit) = (self.settings.clone(), self.permit.clone());
+            Ok(Staged::new(self.warehouse.clone(), settings, planned, claim, permit))
         };
         let staged: Result<Staged> = begin();
         Ok(Box::new(staged.map_err(|error| tablet_error(&plan.job, error))?))
@@ -110,6 +114,12 @@ struct Planned {
     existing: Option<Id>,
     /// Its partitions, in the order of the engine's plan.
     partitions: Vec<PlannedPartition>,
+    /// What the rollups of its table are called in the snapshot, in the table's order.
+    rollups: Vec<String>,
+    /// Whether the existing table takes over how its columns are stored.
+    takes_columns: bool,
+    /// Whether it comes with all its partitions, and none else.
+    is_whole: bool,
 }
 
 /// A partition and where it goes.
@@ -120,9 +130,17 @@ struct PlannedPartition {
     existing: Option<Arc<PartitionRow>>,
 }
 
+impl PlannedPartition {
+    /// The version that it gets: above both, so that what has seen a version of either has not seen this one.
+    fn version(&self) -> u64 {
+        let remote = self.definition.version;
+        self.existing.as_ref().map_or(remote, |existing| existing.version.max(remote) + 1)
+    }
+}
+
 impl Planned {
     /// Where an object goes, or why it cannot: StarRocks' table of decisions.
-    fn of(catalog: &Catalog, object: &RestoreObject, settings: RestoreSettings) -> Result<Self> {
+    fn of(catalog: &Catalog, object: &RestoreObject, settings: &RestoreSettings) -> Result<Self> {
         let key = &object.spec.key;
         let (database, name) = (key.database.to_string(), key.name.to_string());
         let mut definition = Definition::decode(&key.to_string(), &object.spec.definition)?;
@@ -133,25 +151,43 @@ impl Planned {
                 compat::check_table(local, &remote.row)?;
                 Some(Arc::clone(local))
             }
-            (Definition::Table(_), Some(_)) => return Err(existed(&name, "it is a View")),
-            (Definition::View { .. }, Some(Relation::Table(_) | Relation::Rollup(..))) => {
+            (Definition::Table(_), Some(Relation::View(_))) => {
+                return Err(existed(&name, "it is a View"));
+            }
+            (_, Some(Relation::Rollup(table, _))) => {
+                let of = format!("it is a synchronous materialized view of {}", table.row().name);
+                return Err(existed(&name, &of));
+            }
+            (Definition::View { .. }, Some(Relation::Table(_))) => {
                 return Err(existed(&name, "it is not a View"));
             }
             _ => None,
         };
-        let partitions: Vec<PlannedPartition> = match &definition {
-            Definition::Table(remote) => {
-                let names = object.spec.partitions.iter();
-                let plan = |name: &String| plan_partition(local.as_deref(), remote, name, settings);
-                names.map(plan).collect::<Result<_>>()?
-            }
-            _ => Vec::new(),
+        let mut planned = Self {
+            database,
+            name,
+            existing: local.as_ref().map(|local| local.row().id),
+            partitions: Vec::new(),
+            rollups: Vec::new(),
+            takes_columns: false,
+            is_whole: object.whole && local.is_none(),
+            definition,
         };
-        if let (Some(local), Definition::Table(remote)) = (&local, &definition) {
-            compat::check_layout(local, &remote.row, &partitions)?;
+        let Definition::Table(remote) = &planned.definition else { return Ok(planned) };
+        let plan = |name: &String| plan_partition(local.as_deref(), remote, name, settings);
+        planned.partitions = object.spec.partitions.iter().map(plan).collect::<Result<_>>()?;
+        match local {
+            Some(local) => {
+                planned.rollups = compat::rollups(&planned.database, local.row(), remote)?;
+                planned.takes_columns =
+                    compat::takes_columns(&local, &remote.row, &planned.partitions)?;
+            }
+            None => {
+                let names = remote.row.rollups.iter().map(|rollup| rollup.name.clone());
+                planned.rollups = names.collect();
+            }
         }
-        let existing = local.map(|local| local.row().id);
-        Ok(Self { database, name, definition, existing, partitions })
+        Ok(planned)
     }
 }
 
@@ -159,7 +195,7 @@ fn plan_partition(
     local: Option<&Table>,
     remote: &SnapshotTable,
     name: &str,
-    settings: RestoreSettings,
+    settings: &RestoreSettings,
 ) -> Result<PlannedPartition> {
     let table = &remote.row.name;
     let definition = remote.partition(name).cloned().ok_or_else(|| {

@@ -104,7 +104,7 @@ impl StagedRestore for Staged {
         let _end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let tablets = std::mem::take(&mut *self.tablets.lock());
         let (claim, permit) = (&self.claim, self.permit.as_deref());
-        install::install(&self.warehouse, self.settings, &self.objects, tablets, claim, permit)
+        install::install(&self.warehouse, &self.settings, &self.objects, tablets, claim, permit)
             .map_err(|error| tablet_error("the restored objects", error))
     }
 

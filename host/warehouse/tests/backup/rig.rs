@@ -73,7 +73,8 @@ impl Cellar {
         into: &str,
         names: &[(&str, &str)],
     ) -> Result<RestoreReport, Error> {
-        let settings = RestoreSettings { replication_num: 1, now: NOW };
+        let settings =
+            RestoreSettings { replication_num: 1, now: NOW, earlier: Default::default() };
         self.restore_by(WarehouseSink::new(house.warehouse.clone(), settings), label, into, names)
     }
 

@@ -104,7 +104,8 @@ fn a_table_that_is_being_restored_is_refused_to_others() {
             whole: true,
         }],
     };
-    let settings = RestoreSettings { replication_num: 1, now: crate::rig::NOW };
+    let settings =
+        RestoreSettings { replication_num: 1, now: crate::rig::NOW, earlier: Default::default() };
     let sink = WarehouseSink::new(house.warehouse.clone(), settings);
     let staged = sink.begin(plan()).unwrap();
     let error = sink.begin(plan()).unwrap_err();
@@ -133,7 +134,8 @@ fn what_is_claimed_is_kept_from_others_until_the_switch_which_leaves_a_receipt()
 
     let receipt = || house.warehouse.store().document("receipts", "1").unwrap();
     assert_eq!(receipt(), None);
-    let settings = RestoreSettings { replication_num: 1, now: crate::rig::NOW };
+    let settings =
+        RestoreSettings { replication_num: 1, now: crate::rig::NOW, earlier: Default::default() };
     let sink = WarehouseSink::claimed(house.warehouse.clone(), settings, Arc::new(first));
     cellar.restore_by(sink, "one", "shop", &[]).unwrap();
     assert_eq!(receipt(), Some(serde_json::json!(true)));

@@ -63,7 +63,8 @@ impl Vault {
             as_database: None,
             as_object: Some(alias.to_owned()),
         };
-        let settings = RestoreSettings { replication_num: 1, now: now() };
+        let settings =
+            RestoreSettings { replication_num: 1, now: now(), earlier: Default::default() };
         let sink = Arc::new(WarehouseSink::new(warehouse.clone(), settings));
         let request = RestoreRequest::new(label).expect("a label").item(item);
         self.engine.restore(&self.repository, sink, request).await.map(drop)

@@ -27,8 +27,11 @@ pub(super) use role::{create as create_role, drop as drop_role};
 pub(super) use show::{authentication, grants, roles, users};
 pub(super) use user::{create as create_user, drop as drop_user, set_password};
 
-/// Refuses who may not change accounts; what else the user may do is the answer.
-fn administrator<'a>(session: &Session, catalog: &'a Catalog) -> Result<Grants<'a>, SqlError> {
+/// Refuses who may not see and change accounts; what else the user may do is the answer.
+pub(super) fn administrator<'a>(
+    session: &Session,
+    catalog: &'a Catalog,
+) -> Result<Grants<'a>, SqlError> {
     session.require(catalog, Action::system(GRANT))?;
     Ok(session.grants(catalog))
 }

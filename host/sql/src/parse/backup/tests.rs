@@ -71,6 +71,34 @@ fn backup_of_all_kinds_of_objects() {
 }
 
 #[test]
+fn accounts_and_resource_groups_are_objects_too() {
+    let objects = restore(
+        "RESTORE SNAPSHOT l FROM r ON (USER 'u'@'10.%', USER v, ROLE w, ROLE 'x', RESOURCE GROUP g, ALL USERS, ALL ROLES,
+         ALL RESOURCE GROUPS, user, role, resource)",
+    )
+    .objects;
+    use ObjectKind::{ResourceGroup, Role, User};
+    assert_eq!(
+        objects,
+        [
+            object(Some(User), "u@10.%"),
+            object(Some(User), "v@%"),
+            object(Some(Role), "w"),
+            object(Some(Role), "x"),
+            object(Some(ResourceGroup), "g"),
+            JobObject::All(User),
+            JobObject::All(Role),
+            JobObject::All(ResourceGroup),
+            object(None, "user"),
+            object(None, "role"),
+            object(None, "resource"),
+        ]
+    );
+    let message = error("RESTORE SNAPSHOT l FROM r ON (ROLE a AS b)");
+    assert!(message.starts_with("AS is not supported: users, roles"), "{message}");
+}
+
+#[test]
 fn kinds_may_be_names() {
     assert_eq!(
         backup("BACKUP SNAPSHOT l TO r ON (view, functions, materialized)").objects,
@@ -78,7 +106,7 @@ fn kinds_may_be_names() {
     );
     assert_eq!(
         error("BACKUP SNAPSHOT l TO r ON (ALL everything)"),
-        "expected TABLES, MATERIALIZED VIEWS, VIEWS or FUNCTIONS, found everything at line 1, column 32"
+        "expected TABLES, MATERIALIZED VIEWS, VIEWS, FUNCTIONS, USERS, ROLES or RESOURCE GROUPS, found everything at line 1, column 32"
     );
 }
 

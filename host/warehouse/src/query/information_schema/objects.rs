@@ -346,7 +346,7 @@ fn materialized_views(catalog: &Catalog) -> Vec<Vec<Cell>> {
                     view.refreshed_at.map_or(Cell::Null, |millis| Cell::Time(millis * 1000)),
                     view.refreshed_at.map(|_| "SUCCESS").into(),
                     row_count(table).into(),
-                    view.text.as_str().into(),
+                    definition(&row.name, refresh, &view.text),
                 ]);
             }
             rows.extend(row.rollups.iter().map(|rollup| rollup_row(name, table, rollup)));
@@ -370,6 +370,13 @@ fn rollup_row(database: &str, table: &Table, rollup: &crate::catalog::model::Rol
         Cell::Null,
         Cell::Null,
         rows.into(),
-        rollup.query.as_str().into(),
+        definition(&rollup.name, "", &rollup.query),
     ]
+}
+
+/// A statement, as clients expect. How the view is partitioned and distributed is in `tables_config`.
+fn definition(name: &str, refresh: &str, query: &str) -> Cell {
+    let name = name.replace('`', "``");
+    let refresh = if refresh.is_empty() { String::new() } else { format!("\nREFRESH {refresh}") };
+    format!("CREATE MATERIALIZED VIEW `{name}`{refresh}\nAS {query}").into()
 }

@@ -108,6 +108,9 @@ fn integer(amount: Expr) -> Expr {
     }
 }
 
+/// The version of StarRocks whose statements are spoken here.
+const STARROCKS: &str = "3.4.0";
+
 /// What the session knows without a query.
 fn of_session(name: &str, function: &Function, session: &QuerySession) -> Option<Expr> {
     let has_arguments = match &function.args {
@@ -141,7 +144,11 @@ fn of_session(name: &str, function: &Function, session: &QuerySession) -> Option
         "user" | "current_user" | "session_user" | "system_user" => text(&session.user),
         "connection_id" => number(session.connection_id.to_string()),
         "version" => variable("version"),
-        "current_version" => variable("version_comment"),
+        // Clients read the numbers of StarRocks' version off its begin.
+        "current_version" => {
+            let comment = session.variables.get("version_comment");
+            text(&format!("{STARROCKS} {}", comment.map_or("", String::as_str)))
+        }
         "last_insert_id" | "row_count" | "found_rows" => number("0".to_owned()),
         _ => return None,
     })
