@@ -35,8 +35,8 @@ impl Repository {
     /// Removes the record of a snapshot: when this returns `Ok` it is not listed and cannot be restored any more, and who
     /// restores it at this moment is not disturbed. With `taken` only the snapshot of that instant is meant.
     ///
-    /// Of several hosts that forget a snapshot at once one succeeds; for the others, and where there is none,
-    /// [`crate::ErrorKind::NoSuchSnapshot`]. One whose record is damaged can be forgotten too.
+    /// Of several hosts that forget a snapshot at once one succeeds, or several if they had to wait for each other for more than
+    /// some twelve seconds; for the others, and where there is none, [`crate::ErrorKind::NoSuchSnapshot`]. One whose record is damaged can be forgotten too.
     /// [`crate::ErrorKind::AppendOnly`] where this host may not delete.
     pub async fn forget(&self, label: &Label, taken: Option<Timestamp>) -> Result<()> {
         refuse_read_only(&self.storage)?;
