@@ -81,7 +81,7 @@ fn secrets_are_in_no_log_list_message_or_file() {
     root.done("CREATE DATABASE d");
     root.done("CREATE TABLE d.t (k INT)");
     root.done("INSERT INTO d.t VALUES (1)");
-    root.done(&bucket(&s3.endpoint(), "r"));
+    root.done(&bucket(s3.endpoint(), "r"));
     let time = root.back_up("d", "s", "r");
     root.restore("e", "s", "r", &time);
     for sql in statements() {

@@ -13,7 +13,7 @@ mod show;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cairn_pipeline::Engine;
+use cairn_pipeline::{Engine, ProgressSnapshot};
 use cairn_warehouse::store::Transaction;
 use cairn_warehouse::{ObjectKind, RestoreClaim, RestoredNames, Warehouse};
 use tokio::runtime::Handle;

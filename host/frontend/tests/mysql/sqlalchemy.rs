@@ -26,6 +26,8 @@ fn the_dialect_of_sqlalchemy_reflects_and_queries() {
         engine: Engine::start().unwrap(),
         repository_settings: RepositorySettings::default(),
         storage_properties: Default::default(),
+        job_settings: cairn_frontend::JobSettings::default(),
+        local_repositories: Vec::new(),
         runtime: runtime.handle().clone(),
     })
     .unwrap();

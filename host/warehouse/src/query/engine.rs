@@ -151,11 +151,11 @@ impl QueryEngine {
     /// The columns that a query would have, as columns of a table.
     pub async fn describe(&self, session: &QuerySession, query: Query) -> Result<Vec<Column>> {
         let (engine, session) = (self.clone(), session.clone());
-        self.apart(async move {
+        self.apart(Box::pin(async move {
             let planned = engine.plan(&session, query, None).await?;
             let schema = planned.headers.show(planned.plan.schema().as_arrow());
             schema.fields().iter().map(|field| column_of(field)).collect()
-        })
+        }))
         .await
     }
 
@@ -166,13 +166,13 @@ impl QueryEngine {
         query: Query,
         stand_in: StandIn,
     ) -> Result<LogicalPlan> {
-        Ok(self.plan(session, query, Some(stand_in)).await?.plan)
+        Ok(Box::pin(self.plan(session, query, Some(stand_in))).await?.plan)
     }
 
     /// The plan of a query, line by line, and what each of its scans reads.
     pub async fn explain(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
         let (engine, session) = (self.clone(), session.clone());
-        self.apart(async move { engine.explain_here(&session, query).await }).await
+        self.apart(Box::pin(async move { engine.explain_here(&session, query).await })).await
     }
 
     async fn explain_here(&self, session: &QuerySession, query: Query) -> Result<Vec<String>> {
@@ -196,12 +196,13 @@ impl QueryEngine {
         stand_in: Option<StandIn>,
     ) -> Result<QueryStream> {
         let (engine, session) = (self.clone(), session.clone());
-        let planned = async move {
+        // Plans are large: what waits for one is not.
+        let planned = Box::pin(async move {
             let planned = engine.plan(&session, query, stand_in).await?;
             let physical = planned.physical().await?;
             let schema = planned.headers.show(&physical.schema());
             planned.start(physical, schema)
-        };
+        });
         match &self.shared.threads {
             Some(threads) => apart::query(threads, planned).await,
             None => planned.await,
@@ -290,17 +291,14 @@ async fn literals(query: Query) -> Result<Result<QueryStream, Query>> {
     if values::of(&query).is_none() {
         return Ok(Err(query));
     }
-    let made = move || match values::of(&query).and_then(values::batch) {
-        Some(batch) => Ok(batch),
-        None => Err(query),
+    let made = move || {
+        let batch = values::of(&query).and_then(values::batch);
+        (query, batch)
     };
     let made = tokio::task::spawn_blocking(made).await.map_err(|error| {
         Error::new(ErrorKind::Query, "the rows of VALUES were given up").with_source(error)
     })?;
-    let batch = match made {
-        Ok(batch) => batch,
-        Err(query) => return Ok(Err(query)),
-    };
+    let (_, Some(batch)) = made else { return Ok(Err(made.0)) };
     let schema = batch.schema();
     let rows =
         MemoryStream::try_new(vec![batch], Arc::clone(&schema), None).map_err(query_error)?;

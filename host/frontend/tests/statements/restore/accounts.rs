@@ -43,7 +43,7 @@ async fn accounts_come_back_with_what_they_may_do() {
     assert_eq!(after, before);
     let proofs = |rig: &Rig| {
         let service = cairn_frontend::FrontendService(std::sync::Arc::clone(&rig.frontend));
-        service.proofs("ann", [127, 0, 0, 1].into()).unwrap().to_hex()
+        service.account("ann", [127, 0, 0, 1].into()).unwrap().proofs.to_hex()
     };
     assert_eq!(proofs(&other), proofs(&rig), "the password is the same");
     let groups = "SHOW RESOURCE GROUPS ALL";
