@@ -10,7 +10,7 @@ const TINY: [&str; 3] = ["quickstart", "--scale", "0.001"];
 fn proposal<'a>(next: &'a str, words: &str) -> &'a str {
     let line = next.lines().find(|line| line.contains(words));
     let line = line.unwrap_or_else(|| panic!("no {words:?} in {next}"));
-    line.trim_start().strip_prefix(CAIRN).expect("as it was called")
+    line.trim_start().strip_prefix(CAIRN).unwrap()
 }
 
 #[test]

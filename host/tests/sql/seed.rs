@@ -145,7 +145,7 @@ fn create_repository(client: &Client, create: &str) {
     assert_eq!(fixed.map(|column| shown.get(column)), expected);
     assert_eq!(shown.get("CreateTime").len(), "2026-01-31 13:00:00".len());
     assert!(!format!("{shown:?}").contains(SECRET_KEY));
-    assert!(client.refused(create).contains("Repository test_repo already exists"));
+    assert!(client.refused(create).contains("Repository with same name already exist: test_repo"));
 }
 
 fn back_up(client: &Client, backup: &str) {

@@ -53,7 +53,7 @@ fn a_damaged_catalog_starts_nothing_and_the_way_out_is_one() {
         let mut bytes = whole.clone();
         damage(&mut bytes);
         fs::write(&path, bytes).unwrap();
-        let told = refuses(&place, 1, &[]);
+        let told = refuses(&place, 5, &[]);
         for word in
             ["catalog.redb is damaged", "nothing was started", "CREATE REPOSITORY", "RESTORE"]
         {
@@ -62,7 +62,7 @@ fn a_damaged_catalog_starts_nothing_and_the_way_out_is_one() {
         assert_eq!(segments(&place.path("data")), before, "{name}: no data was swept");
     }
     fs::remove_file(&path).unwrap();
-    assert!(refuses(&place, 1, &[]).contains("is damaged"), "one that is gone is no new one");
+    assert!(refuses(&place, 5, &[]).contains("is damaged"), "one that is gone is no new one");
 
     // What the message says.
     let server = serve(&place, &["--data", "new"]);

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_pipeline::tablet::{SelectedItem, TabletSource};
+use cairn_pipeline::tablet::{SelectedItem, TabletErrorKind, TabletSource};
 use cairn_pipeline::{
     BackupRequest, Error, ErrorKind, JobHandle, Repository, RestoreItem, RestoreRequest, Selection,
     Timestamp,
@@ -327,11 +327,14 @@ fn failure_of(error: Error) -> Failure {
     Failure { code, message: words(&error) }
 }
 
-/// What happened. The warehouse's words are for users: what the engine says before them, on what it worked, is not.
+/// What happened. A refusal of the warehouse is in words for users: what the engine says before them, on what it worked, is not.
 fn words(error: &Error) -> String {
+    use TabletErrorKind::{Busy, Invalid, NotFound, Unsupported};
     let whole = refusal::with_causes(error);
+    let is_refusal =
+        [Busy, Invalid, NotFound, Unsupported].iter().any(|kind| kind.code() == error.code());
     let cause = std::error::Error::source(error).map(ToString::to_string);
-    let cause = cause.filter(|cause| error.code().starts_with("CAIRN-T") && whole.ends_with(cause));
+    let cause = cause.filter(|cause| is_refusal && whole.ends_with(cause));
     cause.unwrap_or(whole)
 }
 

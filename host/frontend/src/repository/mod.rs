@@ -344,6 +344,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn already_exists(name: &str) -> SqlError {
+    refusal::general(format!("Repository with same name already exist: {name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -385,8 +389,4 @@ mod tests {
         assert!(opened.location().contains("/new/"), "{}", opened.location());
         assert!(repositories.list()[0].error.is_none());
     }
-}
-
-fn already_exists(name: &str) -> SqlError {
-    refusal::general(format!("Repository with same name already exist: {name}"))
 }

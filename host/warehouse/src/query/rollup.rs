@@ -35,7 +35,7 @@ enum Merge {
 }
 
 /// Checks that a query can be a rollup by how it is spelled: one table, and for each column an expression, or the SUM,
-/// COUNT, MIN or MAX of one. What the expressions are is for [`check_plan`] to say.
+/// COUNT, MIN or MAX of one. What the expressions are is for `check_plan` to say.
 pub fn check(query: &Query) -> Result<()> {
     merges(query).map(|_| ())
 }
