@@ -84,18 +84,18 @@ fn wrong_passwords_get_slower_for_that_user_only() {
         for (wait, least) in waits.iter().zip([0, 250, 500, 1000]) {
             assert!(*wait >= Duration::from_millis(least), "{user}: {waits:?}");
         }
-        assert!(waits[0] < Duration::from_millis(200), "{user}: {waits:?}");
+        assert!(waits[0] < Duration::from_secs(1), "{user}: {waits:?}");
     }
     let start = Instant::now();
     assert!(Raw::login(serving.address(), "open", "").is_ok());
-    assert!(start.elapsed() < Duration::from_millis(200), "others do not wait");
+    assert!(start.elapsed() < Duration::from_secs(1), "others do not wait");
     // The right one waits as well, and is then forgiven.
     let start = Instant::now();
     assert!(Raw::login(serving.address(), "ann", "secret").is_ok());
     assert!(start.elapsed() >= Duration::from_millis(1500), "two seconds after the last failure");
     let start = Instant::now();
     assert!(Raw::login(serving.address(), "ann", "secret").is_ok());
-    assert!(start.elapsed() < Duration::from_millis(200), "it is forgiven");
+    assert!(start.elapsed() < Duration::from_secs(1), "it is forgiven");
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! SHOW and DESC: what is listed, in which columns, and to whom.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cairn_frontend::mysql::{Answer, Interrupt, Login, ResultSet, Service, SqlSession};
 use cairn_frontend::{FrontendService, Session};
 use cairn_warehouse::catalog::model::{GrantScope, TableRow};
-use tokio::time::Instant;
 
 use crate::rig::{Client, Rig};
 
@@ -323,7 +321,7 @@ async fn connections_are_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn a_thousand_tables_are_listed_at_once() {
+async fn a_thousand_tables_are_listed() {
     let mut rig = Rig::new().await;
     rig.root.done("CREATE TABLE t (k INT, v VARCHAR(10))").await;
     let model = rig.table("t");
@@ -347,14 +345,7 @@ async fn a_thousand_tables_are_listed_at_once() {
             ("SHOW MATERIALIZED VIEWS FROM d", 0),
             ("DESC d.t999", 2),
         ] {
-            let mut fastest = Duration::MAX;
-            for _ in 0..5 {
-                let begin = Instant::now();
-                let shown = client.rows(sql).await;
-                fastest = fastest.min(begin.elapsed());
-                assert_eq!(shown.len(), rows, "{sql}");
-            }
-            assert!(fastest < Duration::from_millis(50), "{sql}: {fastest:?}");
+            assert_eq!(client.rows(sql).await.len(), rows, "{sql}");
         }
     }
 }
