@@ -3,7 +3,7 @@
 //! `DESIGN.md`, section 8, holds the protocol and why a delete never takes the record of another snapshot than the one
 //! that was meant, however late it takes effect.
 //!
-//! - *Cost*: seven small requests; a commit pays three for it ([`Repository::settled`]).
+//! - *Cost*: six small requests; a commit pays three for it ([`Repository::settled`]).
 //! - *On cancel*: as a crash: the notice stays, and with it the label is nobody's.
 
 use std::time::Duration;
@@ -15,28 +15,17 @@ use super::{Repository, refuse_read_only};
 use crate::config::CommitMode;
 use crate::{Error, Label, Result, Timestamp, layout};
 
-/// Looks at the notices of others before they count as left by the dead.
+/// Looks at what others do to the label before the answer is that it is busy: some twelve seconds.
 const MAX_LOOKS: u32 = 7;
 
 /// Longest wait before the second look: some round trips to a cloud service.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-/// How a look at a label that one wants to forget ended.
-enum Look {
-    /// Nobody else is at it.
-    Alone,
-    /// Others are, but this host may wait with its notice in place.
-    First,
-    /// Others are, and one of them goes first.
-    Behind,
-}
-
 impl Repository {
     /// Removes the record of a snapshot: when this returns `Ok` it is not listed and cannot be restored any more, and who
     /// restores it at this moment is not disturbed. With `taken` only the snapshot of that instant is meant.
     ///
-    /// Of several hosts that forget a snapshot at once one succeeds, or several if they had to wait for each other for more than
-    /// some twelve seconds; for the others, and where there is none, [`crate::ErrorKind::NoSuchSnapshot`]. One whose record is damaged can be forgotten too.
+    /// Where there is none, [`crate::ErrorKind::NoSuchSnapshot`]; several hosts that forget one at the same instant may all succeed. One whose record is damaged can be forgotten too.
     /// [`crate::ErrorKind::AppendOnly`] where this host may not delete.
     pub async fn forget(&self, label: &Label, taken: Option<Timestamp>) -> Result<()> {
         refuse_read_only(&self.storage)?;
@@ -59,6 +48,7 @@ impl Repository {
         outcome
     }
 
+    /// Deletes the record, with a notice in place from before the record is looked at.
     async fn forget_noticed(
         &self,
         label: &Label,
@@ -66,31 +56,8 @@ impl Repository {
         notice: &ObjectPath,
         is_sent: &mut bool,
     ) -> Result<()> {
-        for number in 0..MAX_LOOKS {
-            self.storage.put(notice, Payload::default(), PutMode::Overwrite).await?;
-            match self.look(label, notice).await? {
-                Look::Alone => return self.forget_present(label, taken, is_sent).await,
-                Look::First => {}
-                Look::Behind => self.delete(notice).await?,
-            }
-            pause(number).await;
-            self.present(label, taken).await?;
-        }
-        // Who is still there has died, or is so slow that both may call it their success: the record goes all the same.
         self.storage.put(notice, Payload::default(), PutMode::Overwrite).await?;
-        if self.is_contested(label).await? {
-            return Err(Error::Busy { label: label.clone() });
-        }
-        self.forget_present(label, taken, is_sent).await
-    }
-
-    /// Deletes the record that is there now, behind a notice.
-    async fn forget_present(
-        &self,
-        label: &Label,
-        taken: Option<Timestamp>,
-        is_sent: &mut bool,
-    ) -> Result<()> {
+        self.decided(label).await?;
         self.present(label, taken).await?;
         *is_sent = true;
         self.delete(&layout::snapshot_path(label)).await
@@ -107,34 +74,25 @@ impl Repository {
         }
     }
 
-    async fn look(&self, label: &Label, notice: &ObjectPath) -> Result<Look> {
-        let notices = self.notices(label).await?;
-        if notices.iter().any(|other| other < notice) {
-            return Ok(Look::Behind);
+    /// Waits until nobody decides the record of a label, or died in doing so and could bring it back.
+    /// [`crate::ErrorKind::Busy`] when that does not end.
+    async fn decided(&self, label: &Label) -> Result<()> {
+        match self.config.commit_mode() {
+            CommitMode::Conditional => Ok(()),
+            CommitMode::Arbitrated => {
+                self.nothing_at(label, &layout::arbitration_of(&layout::snapshot_path(label))).await
+            }
         }
-        let is_alone = notices.iter().all(|other| other == notice);
-        Ok(if is_alone && !self.is_contested(label).await? { Look::Alone } else { Look::First })
-    }
-
-    async fn notices(&self, label: &Label) -> Result<Vec<ObjectPath>> {
-        let notices = self.storage.list(&layout::forgetting_of(label)).map_ok(|meta| meta.path);
-        Ok(notices.try_collect().await?)
-    }
-
-    /// Whether somebody decides the record of a label, or died in doing so, and could bring it back.
-    async fn is_contested(&self, label: &Label) -> Result<bool> {
-        if self.config.commit_mode() == CommitMode::Conditional {
-            return Ok(false);
-        }
-        let place = layout::arbitration_of(&layout::snapshot_path(label));
-        let mut traces = self.storage.list(&place);
-        Ok(traces.try_next().await?.is_some())
     }
 
     /// Waits until nobody forgets a snapshot of this label. [`crate::ErrorKind::Busy`] when that does not end.
     pub(super) async fn settled(&self, label: &Label) -> Result<()> {
+        self.nothing_at(label, &layout::forgetting_of(label)).await
+    }
+
+    async fn nothing_at(&self, label: &Label, place: &ObjectPath) -> Result<()> {
         for number in 0..MAX_LOOKS {
-            if self.notices(label).await?.is_empty() {
+            if self.storage.list(place).try_next().await?.is_none() {
                 return Ok(());
             }
             pause(number).await;

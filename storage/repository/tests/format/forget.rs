@@ -1,13 +1,23 @@
 //! Forgetting snapshots: what goes, what stays, who may, and what becomes of the label when several hosts meet.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use cairn_repository::manifest::DocumentRef;
 use cairn_repository::record::{Record, RecordStats};
 use cairn_repository::{Error, ErrorKind, Label, Repository, layout};
 use cairn_storage::layer::ReadOnly;
-use cairn_storage::{MemoryStorage, ObjectPath, Operation, Payload, PutMode, Storage};
+use cairn_storage::{
+    ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    Payload, PutMode, Storage,
+};
 use cairn_testkit::{Fault, FaultStorage, Indecision, UndecidedStorage};
+use futures::StreamExt;
+use futures::future::join_all;
+use futures::stream;
 
 use crate::sample::{self, record, settings};
 
@@ -32,6 +42,10 @@ fn numbered(label: &str, objects: u64) -> Record {
 
 async fn labels(repository: &Repository) -> Vec<String> {
     repository.labels().await.unwrap().iter().map(ToString::to_string).collect()
+}
+
+fn has_traces(memory: &MemoryStorage) -> bool {
+    memory.objects().keys().any(layout::is_trace)
 }
 
 #[tokio::test]
@@ -105,6 +119,131 @@ async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
     assert_eq!(refused.kind(), ErrorKind::AppendOnly);
     assert!(refused.to_string().contains("lets this host delete nothing"), "{refused}");
     assert_eq!(memory.objects(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn eight_that_forget_at_once_agree_that_it_is_gone() {
+    for undecided in [false, true] {
+        let memory = MemoryStorage::new();
+        let storage = || -> Arc<dyn Storage> {
+            match undecided {
+                false => Arc::new(memory.clone()),
+                true => Arc::new(UndecidedStorage::boasting(
+                    Arc::new(memory.clone()),
+                    Indecision::IgnoresTheCondition,
+                )),
+            }
+        };
+        let first = host(storage()).await;
+        for round in 0..20 {
+            commit(&first, "nightly", round).await.unwrap();
+            let hosts = join_all((0..8).map(|_| host(slow(storage())))).await;
+            let nightly = label("nightly");
+            let outcomes = join_all(hosts.iter().map(|host| host.forget(&nightly, None))).await;
+            assert!(outcomes.iter().any(Result::is_ok), "{outcomes:?}");
+            let is_gone = |error: &Error| error.kind() == ErrorKind::NoSuchSnapshot;
+            assert!(outcomes.iter().filter_map(|it| it.as_ref().err()).all(is_gone));
+            assert_eq!(labels(&first).await, [""; 0]);
+            assert!(!has_traces(&memory));
+        }
+    }
+}
+
+/// A storage whose requests and answers take all sorts of time on their way.
+#[derive(Debug)]
+struct Unhurried(Arc<dyn Storage>);
+
+impl Unhurried {
+    async fn dawdle(&self) {
+        tokio::time::sleep(Duration::from_millis(rand::random_range(0..200))).await;
+    }
+}
+
+impl fmt::Display for Unhurried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "unhurried({})", self.0)
+    }
+}
+
+#[async_trait]
+impl Storage for Unhurried {
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn put(
+        &self,
+        path: &ObjectPath,
+        payload: Payload,
+        mode: PutMode,
+    ) -> cairn_storage::Result<()> {
+        self.dawdle().await;
+        let done = self.0.put(path, payload, mode).await;
+        self.dawdle().await;
+        done
+    }
+
+    async fn get(&self, path: &ObjectPath, range: ByteRange) -> cairn_storage::Result<Bytes> {
+        self.dawdle().await;
+        let bytes = self.0.get(path, range).await;
+        self.dawdle().await;
+        bytes
+    }
+
+    async fn head(&self, path: &ObjectPath) -> cairn_storage::Result<ObjectMeta> {
+        self.dawdle().await;
+        self.0.head(path).await
+    }
+
+    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+        let prefix = prefix.clone();
+        let listed = async move {
+            self.dawdle().await;
+            let listed: Vec<_> = self.0.list(&prefix).collect().await;
+            self.dawdle().await;
+            stream::iter(listed)
+        };
+        stream::once(listed).flatten().boxed()
+    }
+
+    async fn delete(&self, path: &ObjectPath) -> cairn_storage::Result<()> {
+        self.dawdle().await;
+        let done = self.0.delete(path).await;
+        self.dawdle().await;
+        done
+    }
+}
+
+fn slow(inner: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    Arc::new(Unhurried(inner))
+}
+
+/// Whoever commits and forgets one label at once: no success is taken back by anybody who was not told so.
+#[tokio::test(start_paused = true)]
+async fn commits_and_forgets_of_one_label_agree_on_what_is_there() {
+    for _ in 0..300 {
+        let memory = MemoryStorage::new();
+        let first = host(Arc::new(memory.clone())).await;
+        commit(&first, "nightly", 0).await.unwrap();
+        let commits = join_all((1..4).map(async |number| {
+            let host = host(slow(Arc::new(memory.clone()))).await;
+            tokio::time::sleep(Duration::from_millis(200 * number)).await;
+            commit(&host, "nightly", number).await
+        }));
+        let forgets = join_all((0..3).map(async |number| {
+            let host = host(slow(Arc::new(memory.clone()))).await;
+            tokio::time::sleep(Duration::from_millis(300 * number)).await;
+            host.forget(&label("nightly"), None).await
+        }));
+        let (commits, forgets) = futures::future::join(commits, forgets).await;
+        let committed = 1 + commits.iter().filter(|outcome| outcome.is_ok()).count();
+        let forgotten = forgets.iter().filter(|outcome| outcome.is_ok()).count();
+        let there = labels(&first).await.len();
+        let shown = format!("{commits:?} {forgets:?}, {there} there");
+        assert!(committed <= forgotten + there, "lost: {shown}");
+        assert!(there == 1 || forgotten > 0, "lost: {shown}");
+        assert!(!has_traces(&memory), "{shown}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
