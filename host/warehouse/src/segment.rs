@@ -38,6 +38,9 @@ pub struct Segment {
     pub rows: u64,
     /// Length of the file.
     pub bytes: u64,
+    /// CRC-32C of the file, by which a backup finds what rotted on the disk. What an earlier version wrote has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u32>,
     /// Whose file it is; none before it was adopted.
     #[serde(skip)]
     files: OnceLock<Arc<SegmentFiles>>,
@@ -203,9 +206,9 @@ impl SegmentWriter {
         &self.file
     }
 
-    /// Makes the file durable under its name. It stays when a transaction puts the segment into a row before the last
-    /// [`Arc`] of it goes.
-    pub fn publish(mut self, rows: u64) -> Result<Arc<Segment>> {
+    /// Makes the file, with these rows and this CRC-32C, durable under its name. It stays when a transaction puts the segment
+    /// into a row before the last [`Arc`] of it goes.
+    pub fn publish(mut self, rows: u64, checksum: Option<u32>) -> Result<Arc<Segment>> {
         self.file.sync_all().map_err(|error| Error::io("make durable", &self.part, error))?;
         let bytes =
             self.file.metadata().map_err(|error| Error::io("measure", &self.part, error))?.len();
@@ -215,6 +218,7 @@ impl SegmentWriter {
             tablet: self.tablet,
             rows,
             bytes,
+            checksum,
             files: OnceLock::new(),
             named: AtomicBool::new(false),
         };

@@ -1,7 +1,8 @@
 //! The warehouse as a [`TabletSource`]: what a backup sees.
 //!
 //! A view is one catalog ([`Catalog`]): consistent over all tables at one instant (W3), and it holds every segment until it
-//! is dropped (W2), so there is nothing to pin. Segments never change: cluster, number and epoch are their identity.
+//! is dropped (W2), so there is nothing to pin. Segments never change: cluster, number and epoch are their identity. What is
+//! read is compared with the checksum that its row has from when it was written: bytes that rotted on the disk end a backup.
 
 use std::fs::File;
 use std::io::{ErrorKind as IoErrorKind, Read};
@@ -184,7 +185,8 @@ impl TabletSnapshot for View {
             File::open(&path).map_err(|error| io_error(&path.display().to_string(), error))?;
         let identity = self.identity(segment);
         let path = path.display().to_string();
-        Ok(Box::new(Reader { file, path, segment: Arc::clone(segment), read: 0, identity }))
+        let segment = Arc::clone(segment);
+        Ok(Box::new(Reader { file, path, segment, read: 0, checksum: 0, identity }))
     }
 }
 
@@ -194,7 +196,8 @@ impl View {
             name: format!("{}.parquet", segment.number),
             len: segment.bytes,
             identity: self.identity(segment),
-            attributes: segment.rows.to_le_bytes().into(),
+            attributes: SegmentAttributes { rows: segment.rows, checksum: segment.checksum }
+                .encode(),
         }
     }
 
@@ -213,6 +216,8 @@ struct Reader {
     path: String,
     segment: Arc<Segment>,
     read: u64,
+    /// CRC-32C of what was read.
+    checksum: u32,
     identity: Box<[u8]>,
 }
 
@@ -228,6 +233,10 @@ impl SegmentReader for Reader {
             }
         }
         self.read += filled as u64;
+        if self.segment.checksum.is_some() {
+            self.checksum =
+                crc32c::crc32c_append(self.checksum, buffer.get(..filled).unwrap_or(buffer));
+        }
         Ok(filled)
     }
 
@@ -237,7 +246,38 @@ impl SegmentReader for Reader {
                 format!("{} bytes were written and {} read", self.segment.bytes, self.read);
             return Err(TabletError::new(TabletErrorKind::Changed, self.path, problem));
         }
-        Ok(self.identity)
+        match self.segment.checksum {
+            Some(checksum) if checksum != self.checksum => Err(TabletError::new(
+                TabletErrorKind::Damaged,
+                self.path,
+                "is damaged: these are not the bytes that were written. Restore its partition from an earlier snapshot",
+            )),
+            _ => Ok(self.identity),
+        }
+    }
+}
+
+/// What a snapshot says of a segment beside its bytes: its rows (u64), then its CRC-32C (u32) unless an earlier version wrote
+/// it; both little-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SegmentAttributes {
+    pub(crate) rows: u64,
+    pub(crate) checksum: Option<u32>,
+}
+
+impl SegmentAttributes {
+    fn encode(self) -> Box<[u8]> {
+        let checksum = self.checksum.map(u32::to_le_bytes);
+        self.rows.to_le_bytes().into_iter().chain(checksum.into_iter().flatten()).collect()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (rows, rest) = bytes.split_first_chunk()?;
+        let checksum = match rest {
+            [] => None,
+            _ => Some(u32::from_le_bytes(rest.try_into().ok()?)),
+        };
+        Some(Self { rows: u64::from_le_bytes(*rows), checksum })
     }
 }
 

@@ -4,6 +4,7 @@
 //! is read with another.
 
 use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,13 +91,33 @@ fn compression(properties: &Properties) -> Compression {
     }
 }
 
+/// A file with the CRC-32C of what went into it.
+#[derive(Debug)]
+struct Summed {
+    file: File,
+    checksum: u32,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        let written_bytes = bytes.get(..written).unwrap_or(bytes);
+        self.checksum = crc32c::crc32c_append(self.checksum, written_bytes);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// A segment being written. Dropped before it is finished, its file is removed.
 #[derive(Debug)]
 pub(crate) struct SegmentFile {
     layout: SegmentLayout,
     segment: SegmentWriter,
     /// In a box: it is large, and moves to other threads and back.
-    parquet: Box<ArrowWriter<File>>,
+    parquet: Box<ArrowWriter<Summed>>,
     rows: u64,
 }
 
@@ -115,8 +136,9 @@ impl SegmentFile {
             .with_properties(layout.properties())
             .with_skip_arrow_metadata(true);
         let schema = Arc::clone(&layout.file_schema);
-        let parquet = ArrowWriter::try_new_with_options(file, schema, options)
-            .map_err(|error| write_error(segment.path(), error))?;
+        let parquet =
+            ArrowWriter::try_new_with_options(Summed { file, checksum: 0 }, schema, options)
+                .map_err(|error| write_error(segment.path(), error))?;
         Ok(Self { layout: layout.clone(), segment, parquet: Box::new(parquet), rows: 0 })
     }
 
@@ -135,7 +157,8 @@ impl SegmentFile {
             return Ok(None);
         }
         self.parquet.finish().map_err(|error| write_error(self.segment.path(), error))?;
-        self.segment.publish(self.rows).map(Some)
+        let checksum = self.parquet.inner().checksum;
+        self.segment.publish(self.rows, Some(checksum)).map(Some)
     }
 }
 
@@ -156,7 +179,7 @@ fn write_error(path: &Path, error: ParquetError) -> Error {
         Error::new(ErrorKind::Io, format!("cannot write {}: {error}", path.display()))
     };
     match error {
-        ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+        ParquetError::External(inner) => match inner.downcast::<io::Error>() {
             Ok(error) => Error::io("write", path, *error),
             Err(other) => text(&other),
         },

@@ -11,7 +11,7 @@ use cairn_pipeline::tablet::{
 use super::{Permit, Planned, RestoreClaim, RestoreSettings, install};
 use crate::catalog::model::Id;
 use crate::segment::{self, Segment};
-use crate::source::tablet_error;
+use crate::source::{SegmentAttributes, tablet_error};
 use crate::{Error, Warehouse};
 
 /// Name of the index in the snapshot, and the bucket.
@@ -91,13 +91,12 @@ impl StagedRestore for Staged {
         let source_number = target.segment.strip_suffix(".parquet").and_then(|it| it.parse().ok());
         let source_number =
             source_number.ok_or_else(|| invalid(target.segment, "is no name of a segment"))?;
-        let rows = target.attributes.try_into().map(u64::from_le_bytes);
-        let rows =
-            rows.map_err(|_| invalid(target.segment, "does not say how many rows it has"))?;
+        let attributes = SegmentAttributes::decode(target.attributes)
+            .ok_or_else(|| invalid(target.segment, "does not say how many rows it has"))?;
         let create = || self.warehouse.files().create(tablet, self.warehouse.next_id()?);
         let file = create().map_err(|error| tablet_error(target.segment, error))?;
         let tablets = Arc::clone(&self.tablets);
-        Ok(Box::new(Writer { file, rows, source_number, at, key, tablets }))
+        Ok(Box::new(Writer { file, attributes, source_number, at, key, tablets }))
     }
 
     fn install(&self) -> Result<(), TabletError> {
@@ -118,7 +117,7 @@ impl StagedRestore for Staged {
 /// Writes one segment.
 struct Writer {
     file: segment::SegmentWriter,
-    rows: u64,
+    attributes: SegmentAttributes,
     source_number: u64,
     at: (u32, u32),
     key: TabletKey,
@@ -133,9 +132,10 @@ impl SegmentWriter for Writer {
     }
 
     fn finish(self: Box<Self>) -> Result<(), TabletError> {
-        let Self { file, rows, source_number, at, key, tablets } = *self;
-        let segment =
-            file.publish(rows).map_err(|error| tablet_error("a restored segment", error))?;
+        let Self { file, attributes, source_number, at, key, tablets } = *self;
+        let SegmentAttributes { rows, checksum } = attributes;
+        let segment = file.publish(rows, checksum);
+        let segment = segment.map_err(|error| tablet_error("a restored segment", error))?;
         // Nothing there: the restore was aborted meanwhile, and the segment goes with its last reference.
         if let Some(tablet) = tablets.lock().get_mut(&at).and_then(|staged| staged.get_mut(&key)) {
             tablet.segments.insert(source_number, segment);

@@ -14,7 +14,7 @@ fn files() -> (TempDir, Arc<SegmentFiles>) {
 fn write(files: &Arc<SegmentFiles>, tablet: Id, number: u64) -> Arc<Segment> {
     let writer = files.create(tablet, number).unwrap();
     writer.file().write_all(b"rows").unwrap();
-    writer.publish(3).unwrap()
+    writer.publish(3, None).unwrap()
 }
 
 fn exists(path: &Path) -> bool {

@@ -46,7 +46,7 @@ fn partition(id: Id, segments: Vec<Arc<Segment>>) -> PartitionRow {
 fn segment(store: &Store, tablet: Id) -> Arc<Segment> {
     let writer = store.files().create(tablet, store.next_id().unwrap()).unwrap();
     writer.file().write_all(b"rows").unwrap();
-    writer.publish(1).unwrap()
+    writer.publish(1, None).unwrap()
 }
 
 /// A database `d` with a table `t`.

@@ -185,7 +185,9 @@ impl House {
         let number = self.warehouse.next_id().unwrap();
         let writer = self.warehouse.files().create(tablet.id, number).unwrap();
         writer.file().write_all(bytes).unwrap();
-        tablet.segments.push(writer.publish(bytes.len() as u64).unwrap());
+        tablet
+            .segments
+            .push(writer.publish(bytes.len() as u64, Some(crc32c::crc32c(bytes))).unwrap());
         row.version += 1;
         store.transact(|tx| tx.put_partition(table.row().id, row)).unwrap();
     }

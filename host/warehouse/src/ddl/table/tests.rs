@@ -308,7 +308,7 @@ async fn truncation_empties_partitions_and_says_so_by_their_version() {
         let mut row = PartitionRow::clone(table.partition(name).unwrap());
         let tablet = &mut row.indexes[0].tablets[0];
         let writer = warehouse.files().create(tablet.id, warehouse.next_id().unwrap()).unwrap();
-        tablet.segments.push(writer.publish(5).unwrap());
+        tablet.segments.push(writer.publish(5, None).unwrap());
         row.version = 2;
         row
     };
