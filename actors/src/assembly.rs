@@ -60,6 +60,13 @@ impl OpenRead {
     fn is_complete(&self) -> bool {
         self.cut.as_ref().is_some_and(|cut| cut.num_chunks as usize == self.num_received)
     }
+
+    /// The planned segment with what was read of it; none when that is not all, or its source does not vouch for it.
+    fn finished(&self, entry: &Segment) -> Option<Segment> {
+        let cut = self.cut.as_ref().filter(|cut| self.is_complete() && cut.len == entry.len)?;
+        let chunks = self.chunks.iter().copied().collect::<Option<ChunkList>>()?;
+        Some(Segment { identity: cut.identity.clone().into(), chunks, ..entry.clone() })
+    }
 }
 
 fn defect(what: &str) -> Fault {
@@ -147,36 +154,68 @@ impl Assembly {
         Ok(())
     }
 
+    /// What is known of the partitions that are not complete: their manifests without the segments that are still read.
+    pub(crate) fn open_manifests(&self) -> Result<Vec<CompletePartition>, Fault> {
+        let manifest = |open: &OpenPlan| {
+            let mut reads = open.reads.iter();
+            let tablets = open.plan.tablets.iter().map(|tablet| Tablet {
+                index: tablet.index.clone(),
+                name: tablet.name.clone(),
+                segments: tablet
+                    .segments
+                    .iter()
+                    .filter_map(|planned| match planned {
+                        PlannedSegment::Known(segment) => Some(segment.clone()),
+                        PlannedSegment::Read(entry) => reads.next()?.finished(entry),
+                    })
+                    .collect(),
+            });
+            TabletList::new(tablets.collect())
+        };
+        let complete = |open: &OpenPlan| {
+            let (object, name) = (open.plan.object, open.plan.name.clone());
+            Ok(CompletePartition { object, name, manifest: manifest(open)? })
+        };
+        self.open.values().map(complete).collect()
+    }
+
+    /// The objects of which partitions are complete or in `open`, by database.
+    pub(crate) fn so_far(&self, open: Vec<(u32, Partition)>) -> Vec<(String, Vec<Object>)> {
+        let mut objects: Vec<_> = self
+            .objects
+            .iter()
+            .map(|object| (&object.spec, object.is_partial, object.partitions.clone()))
+            .collect();
+        for (object, partition) in open {
+            if let Some((_, _, partitions)) = objects.get_mut(object as usize) {
+                partitions.push(partition);
+            }
+        }
+        objects.retain(|(_, _, partitions)| !partitions.is_empty());
+        let entry = |(spec, is_partial, partitions): (&ObjectSpec, _, _)| {
+            (spec.clone(), is_partial, partitions)
+        };
+        by_database(objects.into_iter().map(entry).collect())
+    }
+
     /// All objects by database, and what happened to each; refuses when something is still open (R8).
     #[expect(clippy::type_complexity, reason = "two plain lists, taken apart at the only call")]
     pub(crate) fn finish(self) -> Result<(Vec<(String, Vec<Object>)>, Vec<ObjectReport>), Fault> {
         if !self.open.is_empty() {
             return Err(defect("the input ended before every segment was complete"));
         }
-        let mut databases: Vec<(String, Vec<Object>)> = Vec::new();
         let mut reports = Vec::with_capacity(self.objects.len());
-        let mut objects = self.objects;
-        objects.sort_by(|a, b| a.spec.key.cmp(&b.spec.key));
-        for AssembledObject { spec, is_partial, partitions, report } in objects {
+        let mut objects = Vec::with_capacity(self.objects.len());
+        let mut assembled = self.objects;
+        assembled.sort_by(|a, b| a.spec.key.cmp(&b.spec.key));
+        for AssembledObject { spec, is_partial, partitions, report } in assembled {
             if partitions.len() != spec.partitions.len() {
                 return Err(defect("a partition is missing"));
             }
-            let object = Object {
-                kind: spec.key.kind.to_string(),
-                name: spec.key.name.to_string(),
-                depends_on: spec.depends_on,
-                fingerprint: spec.fingerprint,
-                definition: spec.definition,
-                partitions,
-                is_partial,
-            };
-            match databases.last_mut() {
-                Some((name, list)) if **name == *spec.key.database => list.push(object),
-                _ => databases.push((spec.key.database.to_string(), vec![object])),
-            }
+            objects.push((spec, is_partial, partitions));
             reports.push(report);
         }
-        Ok((databases, reports))
+        Ok((by_database(objects), reports))
     }
 
     fn object(&mut self, object: u32) -> Result<&mut AssembledObject, Fault> {
@@ -237,6 +276,28 @@ impl Assembly {
         }
         Ok(CompletePartition { object, name, manifest: TabletList::new(list)? })
     }
+}
+
+/// Objects in the order of a manifest.
+fn by_database(mut objects: Vec<(ObjectSpec, bool, Vec<Partition>)>) -> Vec<(String, Vec<Object>)> {
+    objects.sort_by(|(a, ..), (b, ..)| a.key.cmp(&b.key));
+    let mut databases: Vec<(String, Vec<Object>)> = Vec::new();
+    for (spec, is_partial, partitions) in objects {
+        let object = Object {
+            kind: spec.key.kind.to_string(),
+            name: spec.key.name.to_string(),
+            depends_on: spec.depends_on,
+            fingerprint: spec.fingerprint,
+            definition: spec.definition,
+            partitions,
+            is_partial,
+        };
+        match databases.last_mut() {
+            Some((name, list)) if **name == *spec.key.database => list.push(object),
+            _ => databases.push((spec.key.database.to_string(), vec![object])),
+        }
+    }
+    databases
 }
 
 /// A planned segment with what was read of it.

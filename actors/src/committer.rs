@@ -24,16 +24,17 @@
 //! has not ended then, the job fails and says that the snapshot may exist.
 //!
 //! # Crash consistency
-//! Index runs are written at checkpoints, with the first pack after so many bytes or seconds: what was stored before
-//! the last checkpoint is found by the next backup and not stored again.
+//! At checkpoints, with the first pack after so many bytes or seconds, an index run is written and then an object that lists
+//! the segments read so far: what was stored before the last checkpoint is neither stored nor read again by the next
+//! backup of the same origin.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use cairn_repository::manifest::{Database, DocumentRef, ObjectList, Partition, Root};
+use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
 use cairn_repository::pack::IndexEntry;
 use cairn_repository::record::{Record, RecordStats};
-use cairn_repository::{Label, Repository, Timestamp};
+use cairn_repository::{CheckpointId, Label, Repository, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::assembly::{Assembly, CompletePartition};
@@ -88,6 +89,8 @@ pub struct CommitterWorker {
     pub head: SnapshotHead,
     /// When to write index runs.
     pub checkpoint: Checkpoint,
+    /// Checkpoints that the commit of this job supersedes.
+    pub superseded: Vec<CheckpointId>,
     /// The job's counters.
     pub progress: Arc<Progress>,
     /// From the planner.
@@ -117,6 +120,8 @@ struct Commit {
     unlisted: Vec<IndexEntry>,
     unlisted_bytes: u64,
     since_checkpoint: Stopwatch,
+    /// The checkpoint that lists what was read until now.
+    last_checkpoint: Option<CheckpointId>,
 }
 
 impl Worker for CommitterWorker {
@@ -136,6 +141,7 @@ impl Worker for CommitterWorker {
             unlisted: Vec::new(),
             unlisted_bytes: 0,
             since_checkpoint: Stopwatch::start(),
+            last_checkpoint: None,
         };
         loop {
             match self.stored.recv_or(self.plans.channel())? {
@@ -156,7 +162,7 @@ impl Worker for CommitterWorker {
         let outcome = match commit.told {
             Told::NotYet => return Err(Stop::UpstreamLost),
             Told::Drained => {
-                self.write_run(&mut commit)?;
+                self.write_checkpoint(&mut commit)?;
                 BackupOutcome::Drained
             }
             Told::Everything => self.commit(commit, context)?,
@@ -203,7 +209,7 @@ impl CommitterWorker {
                 if commit.unlisted_bytes >= self.checkpoint.bytes
                     || commit.since_checkpoint.elapsed() >= self.checkpoint.interval
                 {
-                    self.write_run(commit)?;
+                    self.write_checkpoint(commit)?;
                 }
             }
         }
@@ -216,13 +222,54 @@ impl CommitterWorker {
         commit: &mut Commit,
         complete: CompletePartition,
     ) -> Result<(), Stop> {
-        let CompletePartition { object, name, manifest } = complete;
+        let object = complete.object;
+        let entry = self.partition_entry(commit, complete)?;
+        Ok(commit.assembly.add_partition(object, entry)?)
+    }
+
+    fn partition_entry(
+        &self,
+        commit: &mut Commit,
+        partition: CompletePartition,
+    ) -> Result<Partition, Stop> {
+        let CompletePartition { name, manifest, .. } = partition;
         let segments = manifest.tablets().iter().flat_map(|tablet| &tablet.segments);
         let (num_segments, bytes) =
             segments.fold((0, 0), |(num, bytes), segment| (num + 1, bytes + segment.len));
         let tablets = commit.documents.write(&manifest)?;
-        let entry = Partition { name, tablets, segments: num_segments, bytes };
-        Ok(commit.assembly.add_partition(object, entry)?)
+        Ok(Partition { name, tablets, segments: num_segments, bytes })
+    }
+
+    /// Lists every durable chunk, and then the segments that were read, whose chunks are nearly all among those.
+    fn write_checkpoint(&self, commit: &mut Commit) -> Result<(), Stop> {
+        let mut open = Vec::new();
+        for partition in commit.assembly.open_manifests()? {
+            let object = partition.object;
+            open.push((object, self.partition_entry(commit, partition)?));
+        }
+        let databases = commit.assembly.so_far(open);
+        let root = self.write_root(commit, databases)?;
+        commit.unlisted.extend(commit.documents.flush()?);
+        self.write_run(commit)?;
+        let record = self.record(root, &[], commit.started);
+        let put = self.io.block_on(self.repository.put_checkpoint(&record))??;
+        if let Some(last) = commit.last_checkpoint.replace(put) {
+            self.io.block_on(self.repository.remove_checkpoint(&last))?;
+        }
+        Ok(())
+    }
+
+    fn write_root(
+        &self,
+        commit: &mut Commit,
+        databases: Vec<(String, Vec<Object>)>,
+    ) -> Result<DocumentRef, Stop> {
+        let mut entries = Vec::with_capacity(databases.len());
+        for (name, objects) in databases {
+            let objects = commit.documents.write(&ObjectList::new(objects)?)?;
+            entries.push(Database { name, objects });
+        }
+        commit.documents.write(&Root::new(entries)?)
     }
 
     /// Lists every durable chunk (R3).
@@ -245,12 +292,7 @@ impl CommitterWorker {
         self.progress.enter(Phase::Committing);
         let assembly = std::mem::take(&mut commit.assembly);
         let (databases, objects) = assembly.finish()?;
-        let mut entries = Vec::with_capacity(databases.len());
-        for (name, objects) in databases {
-            let objects = commit.documents.write(&ObjectList::new(objects)?)?;
-            entries.push(Database { name, objects });
-        }
-        let root = commit.documents.write(&Root::new(entries)?)?;
+        let root = self.write_root(&mut commit, databases)?;
         commit.unlisted.extend(commit.documents.flush()?);
         hit(Failpoint::CommitterAfterDocuments);
         self.write_run(&mut commit)?;
@@ -259,6 +301,10 @@ impl CommitterWorker {
         hit(Failpoint::CommitterBeforeRecord);
         self.put_record(&record)?;
         hit(Failpoint::CommitterAfterRecord);
+        for superseded in self.superseded.iter().chain(&commit.last_checkpoint) {
+            // The snapshot is there: a cancel that comes now only leaves what nobody needs.
+            let _ = self.io.block_on(self.repository.remove_checkpoint(superseded));
+        }
         self.progress.stored_bytes(record.encode().len() as u64);
         self.progress.stored_objects(1);
         let record = Box::new(record);

@@ -14,7 +14,7 @@ use std::sync::atomic::AtomicBool;
 use cairn_repository::chunking::Chunker;
 use cairn_repository::index::Index;
 use cairn_repository::manifest::DocumentRef;
-use cairn_repository::{PackId, Repository};
+use cairn_repository::{CheckpointId, PackId, Repository};
 use tokio::sync::oneshot;
 
 use crate::actor::{StageSpec, Topology};
@@ -88,6 +88,8 @@ pub struct BackupParts {
     pub head: SnapshotHead,
     /// When to write index runs.
     pub checkpoint: Checkpoint,
+    /// Checkpoints that the commit of this job supersedes.
+    pub superseded: Vec<CheckpointId>,
     /// Receives the outcome.
     pub outcome: oneshot::Sender<BackupOutcome>,
 }
@@ -205,6 +207,7 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
         io: job.io.clone(),
         head: parts.head,
         checkpoint: parts.checkpoint,
+        superseded: parts.superseded,
         progress: Arc::clone(&job.progress),
         plans: planned,
         stored: to_commit,

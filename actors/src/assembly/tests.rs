@@ -62,6 +62,24 @@ fn news_in_any_order_make_the_same_manifest() {
 }
 
 #[test]
+fn a_partition_that_is_open_shows_the_segments_that_are_complete() {
+    let mut assembly = assembly(&[("b", 20), ("a", 10), ("c", 5)]);
+    assembly.add_chunks(vec![placed(1, 0, "z"), placed(0, 0, "x")], vec![cut(1, 1, 10)]).unwrap();
+    let [open] = &assembly.open_manifests().unwrap()[..] else { panic!("one partition is open") };
+    let segments = &open.manifest.tablets()[0].segments;
+    assert_eq!(segments.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["a"]);
+    assert!(assembly.so_far(Vec::new()).is_empty());
+    let partition = Partition {
+        name: "p1".into(),
+        tablets: cairn_repository::manifest::DocumentRef::of(b"-"),
+        segments: 1,
+        bytes: 10,
+    };
+    let so_far = assembly.so_far(vec![(0, partition.clone())]);
+    assert_eq!(so_far[0].1[0].partitions, [partition]);
+}
+
+#[test]
 fn an_open_segment_is_never_committed() {
     let mut assembly = assembly(&[("a", 10)]);
     assembly.add_chunks(vec![placed(0, 0, "x")], Vec::new()).unwrap();

@@ -14,7 +14,7 @@ use cairn_actors::topology::{self, BackupParts};
 use cairn_repository::index::Index;
 use cairn_repository::manifest::{Document, DocumentRef, Object, ObjectList, Partition, Root};
 use cairn_repository::record::Record;
-use cairn_repository::{ErrorKind, Repository};
+use cairn_repository::{CheckpointId, ErrorKind, FoundCheckpoint, Label, Repository};
 use futures::StreamExt;
 use tokio::sync::oneshot;
 
@@ -42,19 +42,22 @@ pub(crate) async fn run(
     let index = repository.load_index(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);
     let (source, origin) = origin_of(around, source).await?;
-    let (holdings, objects) = match request.rescan {
-        true => (present_packs(core, &repository, index).await?, HashMap::new()),
+    let (holdings, before) = match request.rescan {
+        true => (present_packs(core, &repository, index).await?, Before::default()),
         false => {
             let holdings = Holdings::new(index, None);
-            let objects = latest_objects(&repository, &holdings, &origin);
-            let objects = core.cancellable(objects).await?;
-            (holdings, objects)
+            let before = before(&repository, &holdings, &origin);
+            let before = core.cancellable(before).await?;
+            (holdings, before)
         }
     };
+    // One of another label may be that of a job that is running.
+    let mut superseded = before.checkpoints;
+    superseded.retain(|(_, label)| *label == request.label);
     let holdings = Arc::new(holdings);
     let job = core.parts(around, &repository, holdings.index());
     let io = job.io.clone();
-    let parent = Parent::new(repository, Arc::clone(&holdings), io.clone(), objects);
+    let parent = Parent::new(repository, Arc::clone(&holdings), io.clone(), before.objects);
     let (outcome, committed) = oneshot::channel();
     let parts = BackupParts {
         source,
@@ -71,6 +74,7 @@ pub(crate) async fn run(
             bytes: around.config.checkpoint_bytes,
             interval: around.config.checkpoint_interval,
         },
+        superseded: superseded.into_iter().map(|(id, _)| id).collect(),
         outcome,
     };
     core.run_topology(around, topology::backup(job, parts), io).await?;
@@ -123,13 +127,23 @@ async fn present_packs(
     Ok(Holdings::new(index, Some(packs.into_iter().map(|(pack, _)| pack).collect())))
 }
 
-/// The latest entry of each partition of each object among the snapshots of an origin.
-async fn latest_objects(
+/// What earlier backups of an origin have stored.
+#[derive(Default)]
+struct Before {
+    /// The latest entry of each partition of each object.
+    objects: HashMap<ObjectKey, Object>,
+    /// Every checkpoint among that, with the label that its job was to make.
+    checkpoints: Vec<(CheckpointId, Label)>,
+}
+
+/// Looks through the snapshots and checkpoints of an origin, the newest first.
+async fn before(
     repository: &Repository,
     holdings: &Holdings,
     origin: &str,
-) -> Result<HashMap<ObjectKey, Object>, Error> {
-    let mut objects = HashMap::new();
+) -> Result<Before, Error> {
+    let mut before = Before::default();
+    let mut checkpoints = repository.checkpoints(origin).await?.into_iter().peekable();
     let mut num_parents = 0;
     let mut records = std::pin::pin!(repository.recent_records(MAX_RECORDS).await?);
     while let Some(listed) = records.next().await {
@@ -140,14 +154,36 @@ async fn latest_objects(
             Err(error) if error.damage().is_some() => continue,
             Err(error) => return Err(error.into()),
         };
-        if add_objects(repository, holdings, &record, &mut objects).await? {
+        while let Some(newer) = checkpoints.next_if(|it| it.modified >= listed.modified) {
+            before.add_checkpoint(repository, holdings, newer).await?;
+        }
+        if add_objects(repository, holdings, &record, &mut before.objects).await? {
             num_parents += 1;
         }
         if num_parents == MAX_PARENTS {
-            break;
+            return Ok(before);
         }
     }
-    Ok(objects)
+    for rest in checkpoints {
+        before.add_checkpoint(repository, holdings, rest).await?;
+    }
+    Ok(before)
+}
+
+impl Before {
+    async fn add_checkpoint(
+        &mut self,
+        repository: &Repository,
+        holdings: &Holdings,
+        found: FoundCheckpoint,
+    ) -> Result<(), Error> {
+        let label = found.record.label.clone();
+        if add_objects(repository, holdings, &found.record, &mut self.objects).await? {
+            tracing::info!(%label, "going on from the checkpoint of a backup that did not end");
+        }
+        self.checkpoints.push((found.id, label));
+        Ok(())
+    }
 }
 
 /// Adds what a snapshot has and no later one had; says whether that was anything. Documents that cannot be read count as

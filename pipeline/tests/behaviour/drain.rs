@@ -60,7 +60,8 @@ fn what_was_read_is_findable_and_the_next_backup_stores_only_the_rest() {
     assert_eq!(rig.check(), [""; 0]);
 
     let report = rig.backup("a").unwrap();
-    assert_eq!(report.progress.segments_read, NUM_PARTITIONS + 4);
+    let read = report.progress.segments_read;
+    assert!(read <= NUM_PARTITIONS + 4 - num_read, "{read} read, and {num_read} before");
     let all = listed_chunks(&rig);
     assert!(kept.is_subset(&all));
     assert_eq!(report.progress.new_chunks, (all.len() - kept.len()) as u64);

@@ -13,6 +13,7 @@ mod identity;
 mod panic;
 mod parallel;
 mod restore_damage;
+mod resume;
 mod round_trip;
 mod scope;
 mod transient;

@@ -10,6 +10,7 @@ const INDEXES: &str = "indexes";
 const SNAPSHOTS: &str = "snapshots";
 const ARBITRATION: &str = "arbitration";
 const FORGETTING: &str = "forgetting";
+const CHECKPOINTS: &str = "checkpoints";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -45,6 +46,11 @@ pub(crate) fn arbitration_of(object: &ObjectPath) -> ObjectPath {
 /// The prefix of the notices of hosts that forget a snapshot.
 pub(crate) fn forgetting_of(label: &Label) -> ObjectPath {
     path(&format!("{FORGETTING}/{label}"))
+}
+
+/// The prefix of the checkpoints of backups of one origin.
+pub(crate) fn checkpoints_of(origin: &str) -> ObjectPath {
+    path(&format!("{CHECKPOINTS}/{}", blake3::hash(origin.as_bytes()).to_hex()))
 }
 
 /// A pack.

@@ -26,5 +26,5 @@ mod timestamp;
 
 pub use error::{Damage, DamagedObject, Error, ErrorKind, Fault, Malformed, Result};
 pub use id::{ChunkId, IndexId, Label, LabelError, PackId, ParseIdError, RepositoryId};
-pub use repository::{ListedSnapshot, Repository};
+pub use repository::{CheckpointId, FoundCheckpoint, ListedSnapshot, Repository};
 pub use timestamp::{ParseTimestampError, Timestamp};

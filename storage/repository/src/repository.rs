@@ -13,6 +13,7 @@
 //! Dropping a future leaves at worst an object that nothing refers to.
 
 mod arbitration;
+mod checkpoint;
 mod forget;
 mod publish;
 mod read;
@@ -26,6 +27,7 @@ use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage, probe_atom
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
+pub use self::checkpoint::{CheckpointId, FoundCheckpoint};
 use self::publish::{Published, publish};
 use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
