@@ -4,6 +4,9 @@
 //! Resolves the scope against the manifest, reserves the targets at the sink, then partition by partition
 //! looks up where chunks lie, joins neighbours to spans, and reads spans concurrently.
 //!
+//! What an earlier run of the same restore has staged before it died is read first: segments of which every chunk is there are
+//! adopted and not fetched.
+//!
 //! # Order
 //! Spans arrive in any order; every chunk carries the place where its plaintext belongs.
 //!
@@ -24,7 +27,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_repository::index::Index;
-use cairn_repository::manifest::{DocumentRef, Partition, Tablet, TabletList};
+use cairn_repository::manifest::{ChunkList, DocumentRef, Partition, Tablet, TabletList};
 use cairn_repository::pack::ChunkLocation;
 use cairn_repository::read_plan::{ReadSpan, coalesce};
 use cairn_repository::{ChunkId, Damage, DamagedObject, Fault as ChunkFault, Repository};
@@ -87,6 +90,13 @@ struct Wanted {
     location: ChunkLocation,
     segment: Arc<SegmentOut>,
     offset: u64,
+}
+
+/// What an earlier run has left of a partition.
+#[derive(Default)]
+struct Adopted {
+    segments: u64,
+    bytes: u64,
 }
 
 /// Segments that are planned but not requested yet.
@@ -161,13 +171,47 @@ impl FetcherWorker {
                 let locate = |id: &ChunkId| self.io.locate(&self.index, id);
                 let (at, within) = ((number, position), place_of(object, partition));
                 let request = |full: &mut Lookahead| self.request(full, flight);
-                lookahead.add_partition(at, &within, manifest, locate, request)?;
+                let mut adopted = Adopted::default();
+                let adopts = |out: &SegmentOut, ids: &ChunkList| {
+                    context.check_cancelled()?;
+                    let is_adopted = self.adopts(staged, out, ids)?;
+                    adopted.segments += u64::from(is_adopted);
+                    adopted.bytes += if is_adopted { out.len } else { 0 };
+                    Ok(is_adopted)
+                };
+                lookahead.add_partition(at, &within, manifest, adopts, locate, request)?;
+                report.read_segments += partition.segments - adopted.segments;
+                report.read_bytes += partition.bytes - adopted.bytes;
                 context.check_cancelled()?;
                 position += 1;
             }
         }
-        (report.read_segments, report.read_bytes) = (report.segments, report.bytes);
         Ok(report)
+    }
+
+    /// Takes a segment that was staged before, if every byte of it is right.
+    fn adopts(
+        &self,
+        staged: &dyn StagedRestore,
+        out: &SegmentOut,
+        ids: &ChunkList,
+    ) -> Result<bool, Stop> {
+        let Some(mut leftover) = staged.leftover(out.target())? else { return Ok(false) };
+        let mut buffer = Vec::new();
+        for id in ids.iter() {
+            let Some(location) = self.io.locate(&self.index, &id)? else { return Ok(false) };
+            buffer.resize(location.raw_len as usize, 0);
+            if leftover.read(&mut buffer)? < buffer.len() || ChunkId::of(&buffer) != id {
+                return Ok(false);
+            }
+        }
+        if leftover.read(&mut [0])? > 0 {
+            return Ok(false);
+        }
+        leftover.adopt()?;
+        self.progress.segments_done(1);
+        self.progress.bytes_done(out.len);
+        Ok(true)
     }
 
     /// Launches the reads of everything planned.
@@ -220,12 +264,13 @@ impl FetcherWorker {
 }
 
 impl Lookahead {
-    /// Adds the segments of a partition, and calls `request` whenever enough is planned. Pure but for these.
+    /// Adds the segments of a partition that are not adopted, and calls `request` whenever enough is planned. Pure but for these.
     fn add_partition(
         &mut self,
         (object, partition): (u32, u32),
         within: &Arc<str>,
         manifest: TabletList,
+        mut adopts: impl FnMut(&SegmentOut, &ChunkList) -> Result<bool, Stop>,
         locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
         mut request: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
@@ -245,6 +290,9 @@ impl Lookahead {
                 });
                 if out.len == 0 {
                     self.empty.push(out);
+                    continue;
+                }
+                if adopts(&out, &segment.chunks)? {
                     continue;
                 }
                 self.add_chunks(&out, segment.chunks.iter(), &locate, &mut request)?;

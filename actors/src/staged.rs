@@ -94,7 +94,7 @@ impl SegmentOut {
         Ok(writer)
     }
 
-    fn target(&self) -> SegmentTarget<'_> {
+    pub(crate) fn target(&self) -> SegmentTarget<'_> {
         SegmentTarget {
             object: self.object,
             partition: self.partition,

@@ -274,12 +274,31 @@ pub trait StagedRestore: fmt::Debug + Send + Sync {
     /// Makes a segment in the staging place.
     fn create(&self, target: SegmentTarget<'_>) -> Result<Box<dyn SegmentWriter>, TabletError>;
 
+    /// What a restore that died had staged in the place of this segment, if anything. Asked once, before [`Self::create`].
+    fn leftover<'a>(
+        &'a self,
+        target: SegmentTarget<'_>,
+    ) -> Result<Option<Box<dyn Leftover + 'a>>, TabletError> {
+        let _ = target;
+        Ok(None)
+    }
+
     /// Makes all of it durable, then live. On success the new data serves and survives a crash; on an
     /// error or a crash before that the old data does. Never a mixture.
     fn install(&self) -> Result<(), TabletError>;
 
     /// Removes everything staged and leaves the live data as it is.
     fn abort(&self);
+}
+
+/// A file that a restore that died left: perhaps a whole segment, perhaps not. Nothing is taken on trust: its bytes
+/// are read and compared with the snapshot before it is adopted. Dropped otherwise.
+pub trait Leftover {
+    /// Reads into the whole of `buffer` unless the file ends first; returns the bytes read.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TabletError>;
+
+    /// Makes it the segment, as if that had been created, written and finished.
+    fn adopt(self: Box<Self>) -> Result<(), TabletError>;
 }
 
 /// Writes one segment in the staging place.
@@ -309,8 +328,6 @@ pub enum TabletErrorKind {
     Invalid,
     /// The source or sink cannot do this.
     Unsupported,
-    /// The bytes of a segment are not those that were once written.
-    Damaged,
 }
 
 impl TabletErrorKind {
@@ -324,7 +341,6 @@ impl TabletErrorKind {
             Self::Busy => "CAIRN-T005",
             Self::Invalid => "CAIRN-T006",
             Self::Unsupported => "CAIRN-T007",
-            Self::Damaged => "CAIRN-T008",
         }
     }
 }

@@ -10,20 +10,26 @@ use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cairn_actors::tablet::TabletError;
-use rustix::fs::{AtFlags, FileType, Mode, chmodat, fchmod, fstat, mkdirat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, chmodat, fchmod, fstat, mkdirat, openat, statat, unlinkat,
+};
 use rustix::io::Errno;
 
 use super::entries::{Entries, below, open_directory};
 use super::failure::failed;
 use super::lock::{Contention, FileLock};
 use super::root::Root;
+use super::stamp::{Moment, Stamp};
 
 /// Name of the hidden directory.
 pub(super) const HIDDEN: &str = ".cairn";
 /// Name of the lock file of a job directory.
 const LOCK: &str = "lock";
+/// Name of the file that says that what is staged may be live already.
+const INSTALLING: &str = "installing";
 /// Nobody else may look into staged data.
 const PRIVATE: u32 = 0o700;
 /// More than the removals that can meet one creation.
@@ -159,7 +165,31 @@ impl JobDirectory {
         &self.path
     }
 
-    /// Leaves it in place for a recovery when it is dropped.
+    /// Its name in its area.
+    pub(super) fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Says that what is staged here is about to become live, and will be exchanged for what it replaces.
+    pub(super) fn begin_install(&self) -> Result<(), TabletError> {
+        let flags = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        let made = openat(self.fd(), INSTALLING, flags, Mode::from_raw_mode(0o600));
+        made.map(drop).map_err(|e| failed("begin to install", self.root.shown(&self.path), e))
+    }
+
+    /// Whether what is staged here, if anything, is what the snapshot held, and was begun at most this long ago.
+    pub(super) fn is_leftover_within(&self, age: Duration) -> Result<bool, TabletError> {
+        if statat(self.fd(), INSTALLING, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return Ok(false);
+        }
+        let made = Stamp::of_open(&self.fd);
+        let made =
+            made.map_err(|e| failed("examine the directory", self.root.shown(&self.path), e))?;
+        let age = i64::try_from(age.as_nanos()).unwrap_or(i64::MAX);
+        Ok(Moment::now().saturating_sub(made.mtime.as_nanos()) < age)
+    }
+
+    /// Leaves it in place for a recovery, or for the next restore, when it is dropped.
     pub(super) fn keep(&self) {
         self.settled.store(true, Ordering::Relaxed);
     }

@@ -40,6 +40,7 @@ mod attributes;
 mod entries;
 mod failure;
 mod hidden;
+mod leftover;
 mod listing;
 mod lock;
 mod moves;

@@ -1,12 +1,14 @@
 //! *Does*: finishes or removes what dead processes left in `.cairn`.
 //!
-//! *Invariants*: R10: a restore whose commit record is whole is rolled forward, any other is removed with
-//! the live data as it was. What a living process holds is left alone.
+//! *Invariants*: R10: a restore whose commit record is whole is rolled forward, any other has touched nothing live. What it
+//! staged stays for a week, for the restore that is asked for again, and is removed then. What a living process
+//! holds is left alone.
 //!
 //! *On failure*: a switch that cannot be finished is an error, since the warehouse may show some tables
 //! of the old and some of the new state. Litter that cannot be removed is logged.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_actors::tablet::TabletError;
 use rustix::io::Errno;
@@ -16,7 +18,11 @@ use super::lock::{NamedLock, sweep_locks};
 use super::root::Root;
 use super::switch::{SWITCH, Switch};
 
-/// Finishes committed restores and removes everything else that belongs to no living process.
+/// How long what a dead restore has staged waits for the next one.
+pub(super) const LEFTOVERS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Finishes committed restores and removes everything else that belongs to no living process, but for what was staged
+/// lately.
 pub(super) fn recover(root: &Arc<Root>) -> Result<(), TabletError> {
     if root.stamp(HIDDEN.as_bytes())?.is_none() {
         return Ok(());
@@ -54,7 +60,7 @@ pub(super) fn pending_switch(root: &Root) -> Result<Option<String>, TabletError>
     Ok(None)
 }
 
-fn has_switch(root: &Root, job: &str) -> Result<bool, TabletError> {
+pub(super) fn has_switch(root: &Root, job: &str) -> Result<bool, TabletError> {
     let path = format!("{}/{job}/{SWITCH}", Area::Restore.path());
     Ok(root.stamp(path.as_bytes())?.is_some())
 }
@@ -69,6 +75,9 @@ fn finish(root: &Arc<Root>, directory: &JobDirectory) -> Result<(), TabletError>
 
 fn roll_forward(root: &Arc<Root>, directory: &JobDirectory) -> Result<(), TabletError> {
     let Some(switch) = Switch::read(root, directory)? else {
+        if directory.is_leftover_within(LEFTOVERS)? {
+            directory.keep();
+        }
         return Ok(());
     };
     let _turn = NamedLock::of_switch(root)?;

@@ -17,6 +17,7 @@ use rustix::io::Errno;
 use super::SwitchHook;
 use super::failure::{busy, failed};
 use super::hidden::{Area, JobDirectory};
+use super::leftover::leftovers_of;
 use super::lock::NamedLock;
 use super::moves::{OLD, check_directory};
 use super::recovery::recover;
@@ -74,12 +75,22 @@ impl TabletSink for DirectorySink {
         for target in &targets {
             check_live(&self.root, target)?;
         }
-        let job = JobDirectory::create(&self.root, Area::Restore, &plan.job)?;
+        let leftovers = leftovers_of(&self.root, &targets)?;
+        let job = JobDirectory::create(&self.root, Area::Restore, &free_name(&plan, &leftovers))?;
         let job = job.ok_or_else(|| busy(format!("restore {}", plan.job), "is running already"))?;
         probe_exchange(&self.root, &job)?;
         let hook = self.hook.clone();
-        Ok(Box::new(Staging::new(Arc::clone(&self.root), job, targets, locks, hook)?))
+        Ok(Box::new(Staging::new(Arc::clone(&self.root), job, leftovers, targets, locks, hook)?))
     }
+}
+
+/// The name of the job, or one behind it where a dead restore had that.
+fn free_name(plan: &RestorePlan, leftovers: &[JobDirectory]) -> String {
+    let mut name = plan.job.clone();
+    while leftovers.iter().any(|leftover| leftover.name() == name) {
+        name.push('+');
+    }
+    name
 }
 
 /// Refuses a target whose directories have something else in their place.

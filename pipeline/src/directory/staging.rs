@@ -24,15 +24,17 @@ use std::fs::File;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use cairn_actors::tablet::{SegmentTarget, SegmentWriter, StagedRestore, TabletError};
+use cairn_actors::tablet::{Leftover, SegmentTarget, SegmentWriter, StagedRestore, TabletError};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, chmodat, fsync, mkdirat, openat, symlinkat, syncfs, utimensat,
+    AtFlags, Mode, OFlags, RenameFlags, chmodat, fsync, mkdirat, openat, renameat_with, symlinkat,
+    syncfs, utimensat,
 };
 use rustix::io::Errno;
 
 use super::attributes::{Attributes, USUAL_DIRECTORY};
 use super::failure::{failed, invalid};
 use super::hidden::{Area, HIDDEN, JobDirectory};
+use super::leftover::{self, LeftoverFile};
 use super::lock::NamedLock;
 use super::moves::{NEW, OWNER_WRITE, check_loose, moves_of};
 use super::root::{Root, join};
@@ -59,11 +61,30 @@ enum Phase {
     Ended,
 }
 
+/// A staged file: where it is, and how it is to be.
+#[derive(Debug)]
+pub(super) struct FilePlace {
+    /// Its path from the warehouse.
+    pub(super) path: String,
+    /// The live path, for errors.
+    pub(super) shown: String,
+    /// Its length in bytes.
+    pub(super) len: u64,
+    /// Its permissions.
+    pub(super) permissions: u32,
+    /// Whom the set-ID bits act for.
+    pub(super) owner: Option<(u32, u32)>,
+    /// Its modification time.
+    pub(super) mtime: Option<Moment>,
+}
+
 /// One restore beside the live data.
 pub(super) struct Staging {
     root: Arc<Root>,
     /// Declared before the locks: it goes first.
     job: JobDirectory,
+    /// What dead restores of these targets have staged: removed with this one.
+    leftovers: Vec<JobDirectory>,
     targets: Vec<Target>,
     _locks: Vec<NamedLock>,
     hook: Option<SwitchHook>,
@@ -89,6 +110,7 @@ impl Staging {
     pub(super) fn new(
         root: Arc<Root>,
         job: JobDirectory,
+        leftovers: Vec<JobDirectory>,
         targets: Vec<Target>,
         locks: Vec<NamedLock>,
         hook: Option<SwitchHook>,
@@ -96,6 +118,7 @@ impl Staging {
         let staging = Self {
             root,
             job,
+            leftovers,
             targets,
             _locks: locks,
             hook,
@@ -168,15 +191,59 @@ impl Staging {
         Ok(())
     }
 
+    /// The directory and the path of a segment, and the path as a person would find it.
+    fn path_of(
+        &self,
+        segment: &SegmentTarget<'_>,
+    ) -> Result<(String, String, String), TabletError> {
+        let target = self.target(segment.object)?;
+        let directory = target.tablet_path(segment.partition, segment.index, segment.tablet)?;
+        target.check_segment(segment)?;
+        let path = join(&[&directory, segment.segment]);
+        let shown = self.root.shown(&path);
+        Ok((directory, path, shown))
+    }
+
+    /// Makes the directories that lead to a segment.
+    fn make_way(
+        &self,
+        segment: &SegmentTarget<'_>,
+        directory: &str,
+        path: &str,
+    ) -> Result<(), TabletError> {
+        self.make_parents(directory, segment.segment)?;
+        if self.target(segment.object)?.moves_loose(segment.partition) {
+            check_loose(&self.root, path.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Moves a file of a dead restore to its place in this one.
+    pub(super) fn take_over(
+        &self,
+        job: &JobDirectory,
+        place: &FilePlace,
+    ) -> Result<(), TabletError> {
+        let staged = join(&[NEW, &place.path]);
+        renameat_with(job.fd(), &staged, self.job.fd(), &staged, RenameFlags::NOREPLACE)
+            .map_err(|e| creation_error("take over the file", &place.shown, e))?;
+        self.note_file(staged);
+        Ok(())
+    }
+
+    fn note_file(&self, staged: String) {
+        let mut first_files = lock(&self.first_files);
+        if first_files.len() <= FEW {
+            first_files.push(staged);
+        }
+    }
+
     fn create_file(&self, path: &str, shown: &str, mode: u32) -> Result<File, TabletError> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let staged = join(&[NEW, path]);
         let file = openat(self.job.fd(), &staged, flags, Mode::from_raw_mode(mode));
         let file = file.map_err(|e| creation_error("make the file", shown, e))?;
-        let mut first_files = lock(&self.first_files);
-        if first_files.len() <= FEW {
-            first_files.push(staged);
-        }
+        self.note_file(staged);
         Ok(File::from(file))
     }
 
@@ -252,6 +319,7 @@ impl Staging {
         self.sync()?;
         let switch = Switch::new(&self.root, &self.job, moves);
         self.hit(SwitchPoint::BeforeSwitchFile);
+        self.job.begin_install()?;
         *lock(&self.phase) = Phase::Committed;
         if let Err(error) = switch.commit() {
             return Err(self.fall_back(&switch, error));
@@ -315,16 +383,9 @@ impl StagedRestore for Staging {
     }
 
     fn create(&self, segment: SegmentTarget<'_>) -> Result<Box<dyn SegmentWriter>, TabletError> {
-        let target = self.target(segment.object)?;
-        let directory = target.tablet_path(segment.partition, segment.index, segment.tablet)?;
-        target.check_segment(&segment)?;
-        let path = join(&[&directory, segment.segment]);
-        let shown = self.root.shown(&path);
+        let (directory, path, shown) = self.path_of(&segment)?;
         let attributes = Attributes::decode(segment.attributes, &shown)?;
-        self.make_parents(&directory, segment.segment)?;
-        if target.moves_loose(segment.partition) {
-            check_loose(&self.root, path.as_bytes())?;
-        }
+        self.make_way(&segment, &directory, &path)?;
         match attributes {
             Attributes::File { permissions, mtime, owner } => {
                 let is_made_with_mode = permissions & (self.umask | 0o7000) == 0;
@@ -350,6 +411,24 @@ impl StagedRestore for Staging {
             }
         }
         Ok(Box::new(EmptyWriter { shown }))
+    }
+
+    fn leftover<'a>(
+        &'a self,
+        segment: SegmentTarget<'_>,
+    ) -> Result<Option<Box<dyn Leftover + 'a>>, TabletError> {
+        if self.leftovers.is_empty() {
+            return Ok(None);
+        }
+        let (directory, path, shown) = self.path_of(&segment)?;
+        let attributes = Attributes::decode(segment.attributes, &shown)?;
+        let Attributes::File { permissions, mtime, owner } = attributes else { return Ok(None) };
+        let Some((job, file)) = leftover::find(&self.leftovers, &path, segment.len) else {
+            return Ok(None);
+        };
+        self.make_way(&segment, &directory, &path)?;
+        let place = FilePlace { path, shown, len: segment.len, permissions, owner, mtime };
+        Ok(Some(Box::new(LeftoverFile { staging: self, job, file, place })))
     }
 
     fn install(&self) -> Result<(), TabletError> {
