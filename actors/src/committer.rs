@@ -34,6 +34,7 @@ use std::time::Duration;
 use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
 use cairn_repository::pack::IndexEntry;
 use cairn_repository::record::{Record, RecordStats};
+use cairn_repository::retention::Period;
 use cairn_repository::{CheckpointId, Label, Repository, Timestamp};
 use tokio::sync::oneshot;
 
@@ -65,6 +66,8 @@ pub struct SnapshotHead {
     pub origin: String,
     /// Which host made it.
     pub host: String,
+    /// How long it is to be kept.
+    pub ttl: Option<Period>,
 }
 
 /// When an index run is written before the end.
@@ -324,6 +327,7 @@ impl CommitterWorker {
     fn record(&self, root: DocumentRef, objects: &[ObjectReport], started: Stopwatch) -> Record {
         let sum = |of: fn(&ObjectReport) -> u64| objects.iter().map(of).sum();
         let done = self.progress.observe();
+        let databases = objects.iter().map(|object| object.database.as_str());
         Record {
             label: self.head.label.clone(),
             timestamp: self.head.created,
@@ -342,6 +346,8 @@ impl CommitterWorker {
                 stored_bytes: done.stored_bytes,
                 duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             },
+            ttl: self.head.ttl,
+            databases: Record::databases_of(databases),
         }
     }
 }

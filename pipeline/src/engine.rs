@@ -277,6 +277,11 @@ impl Engine {
         self.shared.runtime.run(task)
     }
 
+    /// Tells the time of day.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.shared.around.clock)
+    }
+
     /// Where the engine's futures run.
     pub(crate) fn runtime(&self) -> &tokio::runtime::Handle {
         self.shared.runtime.handle()

@@ -146,9 +146,13 @@ impl From<cairn_repository::Error> for Error {
     fn from(error: cairn_repository::Error) -> Self {
         use cairn_repository::ErrorKind as Kind;
         let kind = match error.kind() {
-            Kind::LabelExists | Kind::NoSuchSnapshot | Kind::Busy | Kind::Invalid => {
-                ErrorKind::Request
-            }
+            Kind::LabelExists
+            | Kind::NoSuchSnapshot
+            | Kind::Busy
+            | Kind::Invalid
+            | Kind::Held
+            | Kind::NoSuchHold => ErrorKind::Request,
+            Kind::ClocksDiffer => ErrorKind::Config,
             Kind::Storage | Kind::ReadOnly | Kind::AppendOnly => ErrorKind::Storage,
             _ => ErrorKind::Repository,
         };

@@ -41,6 +41,7 @@ mod observer;
 mod readme;
 mod repository;
 mod request;
+mod retention;
 mod runtime;
 
 pub use cairn_actors::actor::StageObservation;
@@ -52,7 +53,12 @@ pub use cairn_actors::{ObjectReport, ProgressSnapshot, RestoreItem};
 pub use cairn_repository::check::{Affected, Finding};
 pub use cairn_repository::config::{Compression, RepositorySettings};
 pub use cairn_repository::copy::{CopyProgress, CopyStage};
+pub use cairn_repository::hold::{Hold, HoldNames, HoldNote};
 pub use cairn_repository::record::{Record, RecordStats};
+pub use cairn_repository::retention::{
+    Candidate, Grouping, MAX_CLOCK_DIFFERENCE, Owner, ParseGroupingError, ParsePeriodError, Period,
+    Policy, Reason, Rule, Scope, Verdict, series_of,
+};
 pub use cairn_repository::{Label, ListedSnapshot, Timestamp};
 pub use cairn_storage as storage;
 pub use cairn_storage::layer::SpeedLimits;
@@ -67,3 +73,4 @@ pub use job::{
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};
 pub use request::{BackupRequest, CheckRequest, RestoreRequest};
+pub use retention::{Permit, SweepReport, SweepRequest, this_host};

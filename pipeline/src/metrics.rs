@@ -15,6 +15,10 @@ pub const JOBS: &str = "cairn_jobs_total";
 pub const JOB_SECONDS: &str = "cairn_job_seconds";
 /// Sizes of the repositories' resident chunk index.
 pub const INDEX_ENTRIES: &str = "cairn_index_entries";
+/// Snapshots that were forgotten, by why.
+pub const SNAPSHOTS_FORGOTTEN: &str = "cairn_snapshots_forgotten_total";
+/// Sweeps of repositories, by outcome.
+pub const SWEEPS: &str = "cairn_sweeps_total";
 
 /// The metrics of this crate.
 pub const ALL: &[MetricSpec] = &[
@@ -42,6 +46,18 @@ pub const ALL: &[MetricSpec] = &[
         labels: &[],
         help: "Chunks that the index of the repository of the latest job lists.",
     },
+    MetricSpec {
+        name: SNAPSHOTS_FORGOTTEN,
+        kind: MetricKind::Counter,
+        labels: &["why"],
+        help: "Snapshots that were forgotten: named, ttl, rule.",
+    },
+    MetricSpec {
+        name: SWEEPS,
+        kind: MetricKind::Counter,
+        labels: &["outcome"],
+        help: "Sweeps of repositories: ok, error.",
+    },
 ];
 
 /// Every metric of the libraries, for a host that documents or describes them.
@@ -52,6 +68,16 @@ pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
 /// Tells the recorder kind and help of every metric.
 pub fn describe() {
     all().for_each(MetricSpec::describe);
+}
+
+/// A snapshot was forgotten.
+pub(crate) fn count_forgotten(why: &'static str) {
+    counter!(SNAPSHOTS_FORGOTTEN, "why" => why).increment(1);
+}
+
+/// A sweep ended.
+pub(crate) fn count_sweep(is_ok: bool) {
+    counter!(SWEEPS, "outcome" => if is_ok { "ok" } else { "error" }).increment(1);
 }
 
 /// Handles of one job; resolved on the thread that starts it.

@@ -45,6 +45,10 @@ impl Repository {
         &self.inner
     }
 
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Its unique id, as text.
     pub fn id(&self) -> String {
         self.inner.config().id.to_string()
@@ -74,7 +78,7 @@ impl Repository {
     }
 
     /// Removes a snapshot, with `taken` only if it is the one of that instant: it is not listed and cannot be restored any
-    /// more; a restore that runs is not disturbed. Of several who forget it at once one succeeds. The space of what only it
+    /// more; a restore that runs is not disturbed. What is held is refused. The space of what only it
     /// had is freed by a prune, not by this.
     pub fn forget(&self, label: &Label, taken: Option<Timestamp>) -> Result<(), Error> {
         let (inner, label) = (self.inner.clone(), label.clone());

@@ -2,6 +2,7 @@
 
 use cairn_actors::tablet::Selection;
 use cairn_actors::{RestoreItem, RestoreScope};
+use cairn_repository::retention::Period;
 use cairn_repository::{Label, Timestamp};
 
 use crate::error::Error;
@@ -19,18 +20,25 @@ pub struct BackupRequest {
     pub(crate) label: Label,
     pub(crate) selection: Selection,
     pub(crate) rescan: bool,
+    pub(crate) ttl: Option<Period>,
 }
 
 impl BackupRequest {
     /// A backup of everything under a label: 1 to 128 letters, digits, `_`, `-`, `.`, `:`, not starting with a dot.
     pub fn new(label: &str) -> Result<Self, Error> {
         let label = Label::parse(label)?;
-        Ok(Self { label, selection: Selection::everything(), rescan: false })
+        Ok(Self { label, selection: Selection::everything(), rescan: false, ttl: None })
     }
 
     /// Only what is selected.
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = selection;
+        self
+    }
+
+    /// Keeps the snapshot so long; without, for ever. A sweep forgets it then; nothing else does.
+    pub fn keep_for(mut self, ttl: Option<Period>) -> Self {
+        self.ttl = ttl;
         self
     }
 

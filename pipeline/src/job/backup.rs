@@ -69,6 +69,7 @@ pub(crate) async fn run(
             created: around.timestamps.next(around.clock.as_ref()),
             origin,
             host: host_name(),
+            ttl: request.ttl,
         },
         checkpoint: Checkpoint {
             bytes: around.config.checkpoint_bytes,
@@ -252,6 +253,7 @@ async fn read_or_distrust<D: Document>(
     }
 }
 
-fn host_name() -> String {
+/// What this machine is called.
+pub(crate) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

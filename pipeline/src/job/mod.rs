@@ -9,7 +9,7 @@ mod report;
 mod restore;
 mod state;
 
-pub(crate) use self::backup::run as run_backup;
+pub(crate) use self::backup::{host_name, run as run_backup};
 pub(crate) use self::check::run as run_check;
 pub(crate) use self::copy::run as run_copy;
 pub(crate) use self::core::{JobCore, Surroundings};

@@ -5,7 +5,7 @@
 //!   there (`DESIGN.md`, section 8). Index runs and records are verified whole, packs by their directories, which
 //!   name them; the chunks themselves are what `check --read-data` is for.
 //! - *Order*: `cairn.json` first, so that the place is taken by this repository before a terabyte is on its way; then packs,
-//!   runs, records (R3, R4, R5). What is copied is listed in reverse, so a repository that is written to meanwhile
+//!   runs, holds, records (R3, R4, R5). What is copied is listed in reverse, so a repository that is written to meanwhile
 //!   gives a whole copy of the snapshots that it had at the beginning.
 //! - *Resumable*: a copy that was interrupted is run again.
 //! - *Memory*: 128 MiB of objects on their way, or one object that is larger; about 100 bytes for each pack.
@@ -155,6 +155,7 @@ pub async fn copy(
     copying.tell(CopyStage::Moving);
     let mut damages = copying.all(missing_packs, CopyStage::Moving).await?;
     damages.extend(copying.all(missing_runs, CopyStage::Moving).await?);
+    to.copy_holds(from).await?;
     // In any order: what each of them needs is there.
     damages.extend(copying.all(missing_records, CopyStage::Committing).await?);
     let num_snapshots = to.labels().await?.len() as u64;

@@ -204,11 +204,17 @@ pub enum ErrorKind {
     Busy,
     /// The storage lets this host delete nothing.
     AppendOnly,
+    /// Somebody holds the snapshot: release every hold first.
+    Held,
+    /// No hold has this name.
+    NoSuchHold,
+    /// The clocks of this host and of the storage are too far apart: set the wrong one.
+    ClocksDiffer,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::NotARepository,
         Self::AlreadyARepository,
         Self::NewerFormat,
@@ -220,6 +226,9 @@ impl ErrorKind {
         Self::Invalid,
         Self::Busy,
         Self::AppendOnly,
+        Self::Held,
+        Self::NoSuchHold,
+        Self::ClocksDiffer,
     ];
 
     /// Stable code for operators and logs.
@@ -236,6 +245,9 @@ impl ErrorKind {
             Self::Invalid => "CAIRN-R009",
             Self::Busy => "CAIRN-R010",
             Self::AppendOnly => "CAIRN-R011",
+            Self::Held => "CAIRN-R012",
+            Self::NoSuchHold => "CAIRN-R013",
+            Self::ClocksDiffer => "CAIRN-R014",
         }
     }
 }
@@ -308,6 +320,32 @@ pub enum Error {
         /// The storage, for humans.
         location: String,
     },
+    /// See [`ErrorKind::Held`].
+    #[error("the snapshot {label} is held: {by}; it goes only when every hold on it is released")]
+    Held {
+        /// The label.
+        label: Label,
+        /// The holds.
+        by: String,
+    },
+    /// See [`ErrorKind::NoSuchHold`].
+    #[error("the snapshot {label} is not held as {name}")]
+    NoSuchHold {
+        /// The label.
+        label: Label,
+        /// The name.
+        name: Label,
+    },
+    /// See [`ErrorKind::ClocksDiffer`].
+    #[error(
+        "it is {host} on this host and {storage} at the storage: one of the clocks is wrong, and snapshots that are not due could go; set it right"
+    )]
+    ClocksDiffer {
+        /// The time here.
+        host: Timestamp,
+        /// The time there.
+        storage: Timestamp,
+    },
 }
 
 fn taken_at(timestamp: &Option<Timestamp>) -> String {
@@ -329,6 +367,9 @@ impl Error {
             Self::Invalid { .. } => ErrorKind::Invalid,
             Self::Busy { .. } => ErrorKind::Busy,
             Self::AppendOnly { .. } => ErrorKind::AppendOnly,
+            Self::Held { .. } => ErrorKind::Held,
+            Self::NoSuchHold { .. } => ErrorKind::NoSuchHold,
+            Self::ClocksDiffer { .. } => ErrorKind::ClocksDiffer,
         }
     }
 
@@ -376,7 +417,7 @@ mod tests {
     fn codes_are_stable_and_unique() {
         let codes = ErrorKind::ALL.map(ErrorKind::code);
         assert_eq!(codes[0], "CAIRN-R001");
-        assert_eq!(codes[10], "CAIRN-R011");
+        assert_eq!(codes[13], "CAIRN-R014");
         assert!(codes.is_sorted_by(|a, b| a < b));
     }
 

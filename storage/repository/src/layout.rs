@@ -2,6 +2,7 @@
 
 use cairn_storage::ObjectPath;
 
+use crate::hold::Hold;
 use crate::{IndexId, Label, PackId};
 
 const CONFIG: &str = "cairn.json";
@@ -11,6 +12,9 @@ const SNAPSHOTS: &str = "snapshots";
 const ARBITRATION: &str = "arbitration";
 const FORGETTING: &str = "forgetting";
 const CHECKPOINTS: &str = "checkpoints";
+const HOLDS: &str = "holds";
+/// One of the names that [`cairn_storage::is_trace_of_probe`] knows.
+const WITNESS: &str = "probe-clock-";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -53,6 +57,26 @@ pub(crate) fn checkpoints_of(origin: &str) -> ObjectPath {
     path(&format!("{CHECKPOINTS}/{}", blake3::hash(origin.as_bytes()).to_hex()))
 }
 
+/// The prefix of all holds.
+pub fn holds_prefix() -> ObjectPath {
+    path(HOLDS)
+}
+
+/// The prefix of the holds on the snapshots of a label.
+pub(crate) fn holds_of(label: &Label) -> ObjectPath {
+    path(&format!("{HOLDS}/{label}"))
+}
+
+/// A hold.
+pub fn hold_path(hold: &Hold) -> ObjectPath {
+    path(&format!("{HOLDS}/{}/{}/{}", hold.label, hold.taken, hold.name))
+}
+
+/// An object that is put only to learn when that was.
+pub(crate) fn witness_path(name: u128) -> ObjectPath {
+    path(&format!("{WITNESS}{name:032x}"))
+}
+
 /// A pack.
 pub fn pack_path(id: &PackId) -> ObjectPath {
     let [first, ..] = id.as_bytes();
@@ -87,6 +111,16 @@ pub fn parse_snapshot_path(path: &ObjectPath) -> Option<Label> {
     (snapshot_path(&label) == *path).then_some(label)
 }
 
+/// The hold at a path, without what it says; `None` when no hold has this path.
+pub fn parse_hold_path(path: &ObjectPath) -> Option<Hold> {
+    let mut parts = path.as_str().split('/').skip(1);
+    let label = parts.next()?.parse().ok()?;
+    let taken = parts.next()?.parse().ok()?;
+    let name = parts.next()?.parse().ok()?;
+    let hold = Hold { label, taken, name, note: None };
+    (hold_path(&hold) == *path).then_some(hold)
+}
+
 #[expect(clippy::expect_used, reason = "the names above keep the rules of ObjectPath")]
 fn path(text: &str) -> ObjectPath {
     ObjectPath::parse(text)
@@ -107,6 +141,9 @@ mod tests {
         assert_eq!(index_path(&index).as_str(), format!("indexes/{}", "01".repeat(32)));
         assert_eq!(snapshot_path(&"a:b".parse().unwrap()).as_str(), "snapshots/a:b");
         assert_eq!(config_path().as_str(), "cairn.json");
+        let hold = parse_hold_path(&path("holds/a:b/2026-11-23-08-00-00-000/audit")).unwrap();
+        assert_eq!(hold_path(&hold).as_str(), "holds/a:b/2026-11-23-08-00-00-000/audit");
+        assert!(is_trace(&witness_path(7)));
     }
 
     #[test]
@@ -123,6 +160,9 @@ mod tests {
         assert_eq!(parse_snapshot_path(&ObjectPath::parse("snapshots/a/b").unwrap()), None);
         assert_eq!(parse_snapshot_path(&ObjectPath::parse("snapshots/a=b").unwrap()), None);
         assert_eq!(parse_index_path(&ObjectPath::root()), None);
+        for foreign in ["holds/a", "holds/a/b/c", "holds/a/2026-11-23-08-00-00-000/b/c", "hold"] {
+            assert_eq!(parse_hold_path(&path(foreign)), None, "{foreign}");
+        }
     }
 
     proptest! {

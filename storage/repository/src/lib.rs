@@ -1,7 +1,7 @@
 //! The repository: what is stored, byte by byte, and what is done to it.
 //!
 //! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`pack`], [`index`],
-//! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`]) turns values into bytes and back and
+//! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
 //! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
 //! publishes records; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
 //! elsewhere.
@@ -14,6 +14,7 @@ mod compressor;
 pub mod config;
 pub mod copy;
 mod error;
+pub mod hold;
 mod id;
 pub mod index;
 pub mod layout;
@@ -22,6 +23,7 @@ pub mod pack;
 pub mod read_plan;
 pub mod record;
 mod repository;
+pub mod retention;
 mod timestamp;
 
 pub use error::{Damage, DamagedObject, Error, ErrorKind, Fault, Malformed, Result};

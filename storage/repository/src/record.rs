@@ -1,7 +1,10 @@
 //! Records: the objects that make snapshots exist.
 
+use std::collections::BTreeSet;
+
 use crate::cbor::{Reader, Writer};
 use crate::manifest::{DocumentRef, decode_document_ref, encode_document_ref};
+use crate::retention::Period;
 use crate::{Label, Malformed, Timestamp};
 
 /// Longest record in bytes; a listing that shows a longer one shows damage.
@@ -10,6 +13,8 @@ pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 const MAGIC: [u8; 8] = *b"CAIRNSS1";
 const HASH_BYTES: usize = 32;
 const FORMAT_VERSION: u64 = 1;
+/// Names of databases beyond that are not listed: a record stays short.
+const MAX_DATABASES_BYTES: usize = 64 << 10;
 
 /// A snapshot: who took it, of what and when, and the root of what it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +31,10 @@ pub struct Record {
     pub root: DocumentRef,
     /// How big it is and what it cost.
     pub stats: RecordStats,
+    /// How long it is to be kept; none is for ever.
+    pub ttl: Option<Period>,
+    /// Its databases, ascending ([`Record::databases_of`]).
+    pub databases: Vec<String>,
 }
 
 /// Sizes of a snapshot and of the backup that took it.
@@ -92,13 +101,24 @@ impl Record {
     /// The bytes of the object.
     pub fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        writer.array(8).uint(FORMAT_VERSION).text(self.label.as_str());
+        let has_retention = self.ttl.is_some() || !self.databases.is_empty();
+        writer
+            .array(if has_retention { 9 } else { 8 })
+            .uint(FORMAT_VERSION)
+            .text(self.label.as_str());
         writer.text(&self.timestamp.to_string()).uint(self.timestamp.as_unix_millis());
         writer.text(&self.origin).text(&self.host);
         encode_document_ref(&mut writer, &self.root);
         writer.array(NUM_STATS);
         for number in self.stats.to_numbers() {
             writer.uint(number);
+        }
+        if has_retention {
+            let ttl = self.ttl.map_or((0, 0), |ttl| (ttl.months(), ttl.millis()));
+            writer.array(3).uint(ttl.0.into()).uint(ttl.1).array(self.databases.len());
+            for name in &self.databases {
+                writer.text(name);
+            }
         }
         let mut bytes = [&MAGIC[..], &writer.finish()].concat();
         let hash = blake3::hash(&bytes);
@@ -121,12 +141,12 @@ impl Record {
             return Err(Malformed::new("its content does not match its hash"));
         }
         let mut reader = Reader::new(body);
-        let record = reader.tuple(8, Self::decode_fields)?;
+        let record = reader.growing_tuple(8, 9, Self::decode_fields)?;
         reader.finish()?;
         Ok(record)
     }
 
-    fn decode_fields(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+    fn decode_fields(reader: &mut Reader<'_>, length: u64) -> Result<Self, Malformed> {
         if reader.uint()? != FORMAT_VERSION {
             return Err(reader.malformed("unknown version of records"));
         }
@@ -136,14 +156,35 @@ impl Record {
         if reader.uint()? != timestamp.as_unix_millis() {
             return Err(reader.malformed("two different timestamps"));
         }
-        Ok(Self {
-            label,
-            timestamp,
-            origin: reader.text()?.to_owned(),
-            host: reader.text()?.to_owned(),
-            root: decode_document_ref(reader)?,
-            stats: reader.tuple(NUM_STATS as u64, RecordStats::decode)?,
-        })
+        let (origin, host) = (reader.text()?.to_owned(), reader.text()?.to_owned());
+        let root = decode_document_ref(reader)?;
+        let stats = reader.tuple(NUM_STATS as u64, RecordStats::decode)?;
+        let (ttl, databases) = match length {
+            9 => reader.tuple(3, decode_retention)?,
+            _ => (None, Vec::new()),
+        };
+        Ok(Self { label, timestamp, origin, host, root, stats, ttl, databases })
+    }
+
+    /// The names of databases as a record lists them: ascending, each once; none at all when they are too long for it.
+    pub fn databases_of<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let names: BTreeSet<&str> = names.into_iter().collect();
+        let bytes: usize = names.iter().map(|name| name.len()).sum();
+        match bytes + names.len() > MAX_DATABASES_BYTES {
+            true => Vec::new(),
+            false => names.into_iter().map(str::to_owned).collect(),
+        }
+    }
+}
+
+fn decode_retention(reader: &mut Reader<'_>) -> Result<(Option<Period>, Vec<String>), Malformed> {
+    let months = reader.uint()?;
+    let months = u32::try_from(months).map_err(|_| reader.malformed("a ttl of too many months"))?;
+    let ttl = Period::new(months, reader.uint()?);
+    let databases = reader.list(|reader| Ok(reader.text()?.to_owned()))?;
+    match databases.is_sorted_by(|a, b| a < b) {
+        true => Ok((ttl, databases)),
+        false => Err(reader.malformed("databases out of order")),
     }
 }
 
@@ -161,7 +202,16 @@ mod tests {
             host: "host".to_owned(),
             root: DocumentRef::of(b"root"),
             stats: RecordStats { objects: number, duration_ms: 7, ..RecordStats::default() },
+            ttl: None,
+            databases: Vec::new(),
         }
+    }
+
+    /// The same with everything that retention wants to know.
+    fn kept(mut record: Record) -> Record {
+        record.ttl = Period::new(1, 2);
+        record.databases = vec!["a".to_owned(), "b".to_owned()];
+        record
     }
 
     /// A record whose CBOR was changed by someone who also made the hash fit.
@@ -186,6 +236,23 @@ mod tests {
     }
 
     #[test]
+    fn what_retention_wants_to_know_stands_last() {
+        let (plain, kept) = (record("o", 0, 3), kept(record("o", 0, 3)));
+        let (short, long) = (plain.encode(), kept.encode());
+        assert_eq!(long[8], 0x89);
+        assert_eq!(long[9..short.len() - 32], short[9..short.len() - 32]);
+        assert_eq!(long[short.len() - 32..long.len() - 32], *b"\x83\x01\x02\x82\x61a\x61b");
+        assert_eq!(Record::decode(&long), Ok(kept));
+    }
+
+    #[test]
+    fn databases_are_listed_in_order_or_not_at_all() {
+        assert_eq!(Record::databases_of(["b", "a", "b", ""]), ["", "a", "b"]);
+        let many: Vec<String> = (0..5000).map(|number| format!("database {number}")).collect();
+        assert_eq!(Record::databases_of(many.iter().map(String::as_str)), [""; 0]);
+    }
+
+    #[test]
     fn each_finding_has_its_words() {
         let what = |bytes: &[u8]| Record::decode(bytes).unwrap_err().what();
         assert_eq!(what(b""), "no room for a record's hash");
@@ -196,12 +263,23 @@ mod tests {
         assert_eq!(what(&with_body(|body| body[22] = b'6')), "two different timestamps");
         assert_eq!(what(&with_body(|body| body.push(0))), "bytes behind the end");
         assert_eq!(what(&with_body(|body| body[8] = 0x87)), "an array is too short");
+        let behind = |more: &[u8]| {
+            what(&with_body(|body| {
+                body[8] = 0x89;
+                body.extend(more);
+            }))
+        };
+        assert_eq!(behind(b"\x83\x00\x00\x82\x61b\x61a"), "databases out of order");
+        assert_eq!(behind(b"\x83\x1b\x01\0\0\0\0\0\0\0\0\x80"), "a ttl of too many months");
+        assert_eq!(behind(b"\x82\x00\x00"), "an array is too short");
     }
 
     proptest! {
         #[test]
         fn round_trips(origin in ".{0,20}", millis: u64, number: u64) {
             let record = record(&origin, millis, number);
+            let kept = kept(record.clone());
+            prop_assert_eq!(Record::decode(&kept.encode()), Ok(kept));
             prop_assert_eq!(Record::decode(&record.encode()), Ok(record));
         }
 

@@ -15,10 +15,12 @@
 mod arbitration;
 mod checkpoint;
 mod forget;
+mod hold;
 mod publish;
 mod read;
 mod record_cache;
 mod snapshots;
+mod sweep_time;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -46,10 +47,28 @@ impl Timestamp {
         Self::from_unix_millis(u64::try_from(millis).unwrap_or(0))
     }
 
-    fn to_civil(self) -> DateTime {
+    /// The same time of the day so many months later, on the last day of a month that is too short; at most the last
+    /// instant of the range.
+    pub(crate) fn months_later(self, months: u32) -> Self {
+        let last = Self(MAX_MILLIS);
+        let Ok(span) = jiff::Span::new().try_months(months) else { return last };
+        let later = self.to_civil().checked_add(span).ok();
+        let later = later.and_then(|later| TimeZone::UTC.to_timestamp(later).ok());
+        later.map_or(last, |later| Self(later.as_millisecond().min(MAX_MILLIS)))
+    }
+
+    pub(crate) fn to_civil(self) -> DateTime {
         // The range of the type is inside that of the library; the epoch is never seen.
         let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
         TimeZone::UTC.to_datetime(instant)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// An instant before the epoch becomes the epoch.
+    fn from(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_unix_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

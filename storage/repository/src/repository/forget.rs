@@ -3,7 +3,7 @@
 //! `DESIGN.md`, section 8, holds the protocol and why a delete never takes the record of another snapshot than the one
 //! that was meant, however late it takes effect.
 //!
-//! - *Cost*: six small requests; a commit pays three for it ([`Repository::settled`]).
+//! - *Cost*: eight small requests; a commit pays three for it ([`Repository::settled`]).
 //! - *On cancel*: as a crash: the notice stays, and with it the label is nobody's.
 
 use std::time::Duration;
@@ -26,14 +26,14 @@ impl Repository {
     /// restores it at this moment is not disturbed. With `taken` only the snapshot of that instant is meant.
     ///
     /// Where there is none, [`crate::ErrorKind::NoSuchSnapshot`]; several hosts that forget one at the same instant may all succeed. One whose record is damaged can be forgotten too.
-    /// [`crate::ErrorKind::AppendOnly`] where this host may not delete.
+    /// [`crate::ErrorKind::AppendOnly`] where this host may not delete, [`crate::ErrorKind::Held`] while somebody holds the snapshot.
     pub async fn forget(&self, label: &Label, taken: Option<Timestamp>) -> Result<()> {
         refuse_read_only(&self.storage)?;
         if !self.storage.capabilities().delete {
             return Err(self.append_only());
         }
-        // Cheap, and nothing is written for a label that is not there.
-        self.present(label, taken).await?;
+        // Cheap, and nothing is written for a label that is not there or is held.
+        self.free_to_go(label, taken).await?;
         let notice = layout::forgetting_of(label).join(&format!("{:032x}", rand::random::<u128>()));
         let notice = notice.map_err(Error::invalid)?;
         // Asked before anything is written: who may not delete could not take the notice back either.
@@ -58,20 +58,21 @@ impl Repository {
     ) -> Result<()> {
         self.storage.put(notice, Payload::default(), PutMode::Overwrite).await?;
         self.decided(label).await?;
-        self.present(label, taken).await?;
+        self.free_to_go(label, taken).await?;
         *is_sent = true;
         self.delete(&layout::snapshot_path(label)).await
     }
 
-    /// Refuses when the snapshot that is meant is not there.
-    async fn present(&self, label: &Label, taken: Option<Timestamp>) -> Result<()> {
-        match (self.record(label).await, taken) {
-            (Err(error), _) if error.damage().is_none() => Err(error),
+    /// Refuses when the snapshot that is meant is not there, or is held. Holds are looked for last.
+    async fn free_to_go(&self, label: &Label, taken: Option<Timestamp>) -> Result<()> {
+        let record = match (self.record(label).await, taken) {
+            (Err(error), _) if error.damage().is_none() => return Err(error),
             // What a damaged record was cannot be told: it is meant only by its label.
-            (_, None) => Ok(()),
-            (Ok(record), Some(taken)) if record.timestamp == taken => Ok(()),
-            _ => Err(Error::NoSuchSnapshot { label: label.clone() }),
-        }
+            (record, None) => record.ok(),
+            (Ok(record), Some(taken)) if record.timestamp == taken => Some(record),
+            _ => return Err(Error::NoSuchSnapshot { label: label.clone() }),
+        };
+        self.refuse_held(label, record.as_ref()).await
     }
 
     /// Waits until nobody decides the record of a label, or died in doing so and could bring it back.
@@ -110,7 +111,7 @@ impl Repository {
         }
     }
 
-    async fn delete(&self, path: &ObjectPath) -> Result<()> {
+    pub(super) async fn delete(&self, path: &ObjectPath) -> Result<()> {
         match self.storage.delete(path).await {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(self.append_only()),
             outcome => Ok(outcome?),

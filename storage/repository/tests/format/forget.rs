@@ -1,25 +1,18 @@
 //! Forgetting snapshots: what goes, what stays, who may, and what becomes of the label when several hosts meet.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use cairn_repository::manifest::DocumentRef;
 use cairn_repository::record::{Record, RecordStats};
 use cairn_repository::{Error, ErrorKind, Label, Repository, layout};
 use cairn_storage::layer::ReadOnly;
-use cairn_storage::{
-    ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream, Operation,
-    Payload, PutMode, Storage,
-};
+use cairn_storage::{MemoryStorage, ObjectPath, Operation, Payload, PutMode, Storage};
 use cairn_testkit::{Fault, FaultStorage, Indecision, UndecidedStorage};
-use futures::StreamExt;
 use futures::future::join_all;
-use futures::stream;
 
 use crate::sample::{self, record, settings};
+use crate::unhurried::slow;
 
 fn label(text: &str) -> Label {
     text.parse().unwrap()
@@ -147,75 +140,6 @@ async fn eight_that_forget_at_once_agree_that_it_is_gone() {
             assert!(!has_traces(&memory));
         }
     }
-}
-
-/// A storage whose requests and answers take all sorts of time on their way.
-#[derive(Debug)]
-struct Unhurried(Arc<dyn Storage>);
-
-impl Unhurried {
-    async fn dawdle(&self) {
-        tokio::time::sleep(Duration::from_millis(rand::random_range(0..200))).await;
-    }
-}
-
-impl fmt::Display for Unhurried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unhurried({})", self.0)
-    }
-}
-
-#[async_trait]
-impl Storage for Unhurried {
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-
-    async fn put(
-        &self,
-        path: &ObjectPath,
-        payload: Payload,
-        mode: PutMode,
-    ) -> cairn_storage::Result<()> {
-        self.dawdle().await;
-        let done = self.0.put(path, payload, mode).await;
-        self.dawdle().await;
-        done
-    }
-
-    async fn get(&self, path: &ObjectPath, range: ByteRange) -> cairn_storage::Result<Bytes> {
-        self.dawdle().await;
-        let bytes = self.0.get(path, range).await;
-        self.dawdle().await;
-        bytes
-    }
-
-    async fn head(&self, path: &ObjectPath) -> cairn_storage::Result<ObjectMeta> {
-        self.dawdle().await;
-        self.0.head(path).await
-    }
-
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let prefix = prefix.clone();
-        let listed = async move {
-            self.dawdle().await;
-            let listed: Vec<_> = self.0.list(&prefix).collect().await;
-            self.dawdle().await;
-            stream::iter(listed)
-        };
-        stream::once(listed).flatten().boxed()
-    }
-
-    async fn delete(&self, path: &ObjectPath) -> cairn_storage::Result<()> {
-        self.dawdle().await;
-        let done = self.0.delete(path).await;
-        self.dawdle().await;
-        done
-    }
-}
-
-fn slow(inner: Arc<dyn Storage>) -> Arc<dyn Storage> {
-    Arc::new(Unhurried(inner))
 }
 
 /// Whoever commits and forgets one label at once: no success is taken back by anybody who was not told so.

@@ -8,6 +8,8 @@ mod copy;
 mod damage;
 mod forget;
 mod golden;
+mod hold;
 mod operations;
 mod sample;
 mod seeds;
+mod unhurried;

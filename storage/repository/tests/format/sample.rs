@@ -112,6 +112,8 @@ pub(crate) fn record(label: &str, root: DocumentRef) -> Record {
         host: "host".to_owned(),
         root,
         stats: RecordStats { segments: 6, ..RecordStats::default() },
+        ttl: None,
+        databases: Vec::new(),
     }
 }
 
