@@ -2,6 +2,7 @@
 //!
 //! `host/cairn.toml` is the documented default: `cairn config print` writes it, and a test keeps it equal to the code.
 
+mod retention;
 mod sql;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +15,7 @@ use cairn_pipeline::{Compression, EngineConfig, RepositorySettings};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Refusal;
+pub(crate) use retention::RetentionConfig;
 pub(crate) use sql::SqlConfig;
 
 /// The default, with a comment for every setting.
@@ -25,6 +27,7 @@ pub(crate) const DOCUMENTED_DEFAULT: &str = include_str!("../cairn.toml");
 pub(crate) struct HostConfig {
     pub(crate) engine: EngineConfig,
     pub(crate) repository: NewRepositoryConfig,
+    pub(crate) retention: RetentionConfig,
     pub(crate) http: HttpConfig,
     pub(crate) sql: SqlConfig,
     pub(crate) log: LogConfig,

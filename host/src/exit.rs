@@ -128,7 +128,7 @@ impl Exit {
             // Not found and not supported are about what was asked for, wherever they come from.
             (_, "CAIRN-T001" | "CAIRN-T006" | "CAIRN-S001" | "CAIRN-S005") => Self::Usage,
             (_, "CAIRN-R001" | "CAIRN-R002") => Self::Usage,
-            (_, "CAIRN-R003") => Self::Failed,
+            (_, "CAIRN-R003" | "CAIRN-R014") => Self::Failed,
             (ErrorKind::Request | ErrorKind::Config, _) => Self::Usage,
             (ErrorKind::Tablets, _) => Self::Warehouse,
             (ErrorKind::Storage, _) => Self::Storage,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use cairn_frontend::mysql::{MysqlConfig, MysqlServer, server_config};
-use cairn_frontend::{Frontend, FrontendService, Parts};
+use cairn_frontend::{Frontend, FrontendService, JobSettings, Parts, SweepRule, Sweeps};
 use cairn_pipeline::Engine;
 use cairn_warehouse::Warehouse;
 use cairn_warehouse::load::LoadConfig;
@@ -38,6 +38,7 @@ pub(crate) struct SqlServer {
     runtime: Runtime,
     /// Queries compute here, so that no connection waits for those of others. Taken by the drop.
     queries: Option<Runtime>,
+    sweeps: Arc<Sweeps>,
 }
 
 impl SqlServer {
@@ -50,6 +51,10 @@ impl SqlServer {
     ) -> anyhow::Result<Self> {
         // What is wrong with the configuration is said before anything is made.
         config.sql.validate()?;
+        let (rules, sweep_interval) =
+            (config.retention.rules()?, config.retention.sweep_interval()?);
+        let rules = rules.into_iter().map(|(repository, rule)| SweepRule { repository, rule });
+        let rules = rules.collect();
         let mysql = mysql_config(&config.sql, listen)?;
         let (runtime, computing) = (threads("cairn-sql")?, threads("cairn-query")?);
         let queries = query_config(&config.sql, computing.handle());
@@ -63,8 +68,12 @@ impl SqlServer {
         let service = Arc::new(FrontendService(Arc::clone(&frontend)));
         let server = MysqlServer::start(mysql, service, runtime.handle())
             .with_context(|| format!("cannot listen on {listen}"))?;
+        let sweeps = Sweeps::new(Arc::clone(&frontend), rules);
+        if let Some(every) = sweep_interval {
+            runtime.spawn(Arc::clone(&sweeps).run(every));
+        }
         runtime.spawn(maintain(frontend));
-        Ok(Self { server: Some(server), runtime, queries: Some(computing) })
+        Ok(Self { server: Some(server), runtime, queries: Some(computing), sweeps })
     }
 
     /// Where it listens.
@@ -76,6 +85,7 @@ impl SqlServer {
 impl Drop for SqlServer {
     #[expect(clippy::disallowed_methods, reason = "nothing else runs on this thread")]
     fn drop(&mut self) {
+        self.sweeps.stop();
         if let Some(server) = self.server.take() {
             self.runtime.handle().block_on(server.shutdown(GRACE));
         }
@@ -93,6 +103,7 @@ pub(crate) fn open(
     queries: QueryConfig,
     runtime: &Handle,
 ) -> anyhow::Result<Arc<Frontend>> {
+    let default_ttl = config.retention.default_ttl()?;
     let warehouse = Warehouse::open(data);
     let warehouse = warehouse.with_context(|| format!("the warehouse {}", data.display()))?;
     Frontend::start(Parts {
@@ -100,7 +111,7 @@ pub(crate) fn open(
         queries,
         loads: LoadConfig::default(),
         engine: engine.clone(),
-        job_settings: config.sql.job_settings(),
+        job_settings: JobSettings { default_ttl, ..config.sql.job_settings() },
         repository_settings: config.repository.settings()?,
         storage_properties: config.properties.clone(),
         local_repositories: config.sql.repositories.clone(),

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_pipeline::storage::Properties;
-use cairn_pipeline::{Engine, RepositorySettings};
-use cairn_warehouse::Warehouse;
+use cairn_pipeline::{Engine, Owner, RepositorySettings, TabletSource};
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};
 use cairn_warehouse::query::{QueryConfig, QueryEngine};
+use cairn_warehouse::{Warehouse, WarehouseSource};
 use tokio::runtime::Handle;
 
 use crate::connections::Connections;
@@ -136,6 +136,11 @@ impl Frontend {
     /// The catalog as it is now, for a host that completes names.
     pub fn catalog(&self) -> Arc<Catalog> {
         self.warehouse.catalog()
+    }
+
+    /// Whose snapshots this server may sweep: those of its warehouse.
+    pub(crate) fn owner(&self) -> Owner {
+        Owner::Origin(WarehouseSource::new(self.warehouse.clone(), Vec::new()).origin())
     }
 
     /// The jobs, for a host that waits for them.

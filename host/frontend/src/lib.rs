@@ -16,8 +16,10 @@ mod refusal;
 mod repository;
 mod session;
 mod settings;
+mod sweep;
 
 pub use frontend::{Frontend, FrontendService, Parts};
 pub use job::{JobView, Jobs};
 pub use session::Session;
 pub use settings::JobSettings;
+pub use sweep::{SweepRule, Sweeps};

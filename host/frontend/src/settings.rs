@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cairn_pipeline::{Engine, SpeedLimits, WorkerCounts};
+use cairn_pipeline::{Engine, Period, SpeedLimits, WorkerCounts};
 use cairn_warehouse::Warehouse;
 use serde_json::json;
 
@@ -71,6 +71,8 @@ pub struct JobSettings {
     pub allow_jobs_of_disjoint_tables: bool,
     /// After how long a job is given up where the statement does not say.
     pub backup_job_default_timeout_ms: u64,
+    /// How long snapshots are kept where neither statement nor repository says; none is for ever.
+    pub default_ttl: Option<Period>,
 }
 
 impl Default for JobSettings {
@@ -78,6 +80,7 @@ impl Default for JobSettings {
         Self {
             allow_jobs_of_disjoint_tables: false,
             backup_job_default_timeout_ms: DEFAULT_TIMEOUT_MILLIS,
+            default_ttl: None,
         }
     }
 }
@@ -165,6 +168,11 @@ impl Settings {
     /// After how many seconds a job is given up where the statement does not say.
     pub(crate) fn job_timeout_seconds(&self) -> u64 {
         self.lock().backup_job_default_timeout_ms.div_ceil(1000)
+    }
+
+    /// How long snapshots are kept where neither statement nor repository says.
+    pub(crate) fn default_ttl(&self) -> Option<Period> {
+        self.lock().default_ttl
     }
 
     fn apply(&self, name: &str, value: &str) -> Result<(), SqlError> {

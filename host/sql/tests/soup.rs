@@ -209,6 +209,7 @@ fn broken() -> impl Strategy<Value = String> {
             "SET autocommit = 1 , @@session.x = 'y' , NAMES = ON",
             r#"INSERT INTO t ( a , b ) SELECT * FROM FILES ( "path" = "x" , "format" = "parquet" ) WHERE a IN ( 1 , 2 )"#,
             "SHOW SNAPSHOT ON r WHERE SNAPSHOT IN ( 'a' , 'b' ) AND TIMESTAMP <= 't'",
+            "ALTER SNAPSHOT l ON r ADD HOLD h COMMENT 'why'",
         ][..],
     );
     let change = (any::<prop::sample::Index>(), 0..3_u8, prop::sample::select(WORDS));

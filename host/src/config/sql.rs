@@ -70,6 +70,7 @@ impl SqlConfig {
         cairn_frontend::JobSettings {
             allow_jobs_of_disjoint_tables: self.allow_jobs_of_disjoint_tables,
             backup_job_default_timeout_ms: self.backup_job_default_timeout_ms.get(),
+            ..cairn_frontend::JobSettings::default()
         }
     }
 

@@ -14,6 +14,7 @@ mod damage;
 mod full_disk;
 mod job;
 mod login;
+mod retention;
 mod rude;
 mod secret;
 mod server;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use cairn_pipeline::Period;
 use cairn_sql::statement::{Backup, JobObject, ObjectKind as Named, Properties, QualifiedName};
 use cairn_warehouse::ObjectKind;
 use cairn_warehouse::catalog::{Catalog, Database, Relation};
 
-use super::property::{PropertyBag, timeout_seconds};
+use super::property::{PropertyBag, timeout_seconds, ttl};
 use super::repository::REPOSITORY;
 use super::{blocking, done, object_kind, server_object};
 use crate::account::privilege::Action;
@@ -35,7 +36,8 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     if !session.frontend.repositories.has(&repository) {
         return Err(refusal::analysis(format_args!("Repository [{repository}] does not exist")));
     }
-    let Asked { incremental, timeout_seconds } = check_properties(session, properties)?;
+    let Asked { incremental, timeout_seconds, ttl } =
+        check_properties(session, &repository, properties)?;
     server_object::may_back_up(session, &catalog, &of_server)?;
     let mut objects = Vec::new();
     if is_of_database {
@@ -48,7 +50,7 @@ pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, 
     blocking(move || {
         let opened = frontend.repositories.open_to_write(&repository)?;
         refuse_taken_label(&opened, &label, incremental)?;
-        let task = JobTask::Backup { objects };
+        let task = JobTask::Backup { objects, ttl: ttl.map(|ttl| ttl.to_string()) };
         let job =
             NewJob { database, repository, label, task, timeout_seconds, user, beside_others };
         frontend.jobs.submit(job)
@@ -99,9 +101,14 @@ struct Asked {
     /// Whether more was to be put into a label.
     incremental: bool,
     timeout_seconds: u64,
+    ttl: Option<Period>,
 }
 
-fn check_properties(session: &Session, properties: Properties) -> Result<Asked, SqlError> {
+fn check_properties(
+    session: &Session,
+    repository: &str,
+    properties: Properties,
+) -> Result<Asked, SqlError> {
     let mut bag = PropertyBag::new(properties);
     let kind = bag.take("type").unwrap_or_else(|| "FULL".to_owned());
     let incremental = match kind.to_ascii_uppercase().as_str() {
@@ -111,8 +118,11 @@ fn check_properties(session: &Session, properties: Properties) -> Result<Asked, 
     };
     let default = session.frontend.settings.job_timeout_seconds();
     let timeout_seconds = timeout_seconds(&mut bag, default)?;
+    let frontend = &session.frontend;
+    let default = frontend.repositories.default_ttl(repository);
+    let ttl = ttl(&mut bag, default.unwrap_or_else(|| frontend.settings.default_ttl()))?;
     bag.refuse_rest("backup")?;
-    Ok(Asked { incremental, timeout_seconds })
+    Ok(Asked { incremental, timeout_seconds, ttl })
 }
 
 /// The objects that a statement means, each once.

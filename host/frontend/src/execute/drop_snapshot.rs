@@ -1,12 +1,12 @@
 //! DROP SNAPSHOT: all that is meant is looked up and judged before anything goes. A snapshot goes in one step; of several, those
-//! before the one that fails are gone. Space is freed by a prune, not here.
+//! before the one that fails are gone. Space is freed by a prune, not here. What may go is judged where sweeps are, too.
 //!
 //! A job of this server that reads or writes the snapshot keeps it. One of another server is not known here: a restore that
 //! has begun there is not disturbed, for what it reads stays until a prune.
 
 use std::sync::Arc;
 
-use cairn_pipeline::{Label, ListedSnapshot, Repository};
+use cairn_pipeline::{ListedSnapshot, Owner, Reason, Repository, Verdict};
 use cairn_sql::statement::SnapshotFilter;
 use cairn_warehouse::cluster_of_origin;
 
@@ -62,12 +62,15 @@ impl Drop {
         }
         for snapshot in &listed {
             self.refuse_used(snapshot.label.as_str())?;
-            self.refuse_foreign(snapshot)?;
         }
-        for snapshot in &listed {
-            self.forget(&opened, snapshot)?;
+        let verdicts = self.judge(&opened, &listed)?;
+        for verdict in &verdicts {
+            self.refuse_kept(&opened, verdict)?;
         }
-        Ok(listed.len() as u64)
+        for verdict in &verdicts {
+            self.forget(&opened, verdict)?;
+        }
+        Ok(verdicts.len() as u64)
     }
 
     /// What no label can be is told apart from what is not there.
@@ -91,30 +94,58 @@ impl Drop {
         }
     }
 
-    /// Without FORCE only what this cluster has made may go.
-    fn refuse_foreign(&self, snapshot: &ListedSnapshot) -> Result<(), SqlError> {
-        let ours = self.frontend.warehouse.cluster_id();
-        let record = snapshot.record.as_ref().ok();
-        let owner = record.and_then(|record| cluster_of_origin(&record.origin));
-        let whose = match owner {
-            _ if self.force => return Ok(()),
-            Some(owner) if owner == ours => return Ok(()),
-            Some(owner) => format!("was created by cluster {owner}"),
-            None => "does not record which cluster created it".to_owned(),
-        };
-        Err(refusal::general(format!(
-            "Snapshot {} in repository {} {whose}, and this cluster is {ours}. Use DROP SNAPSHOT ... FORCE to drop it anyway",
-            snapshot.label, self.repository
-        )))
+    /// What becomes of snapshots that are named: without FORCE only what this cluster has made may go.
+    fn judge(
+        &self,
+        opened: &Repository,
+        listed: &[ListedSnapshot],
+    ) -> Result<Vec<Verdict>, SqlError> {
+        let owner = (!self.force).then(|| self.frontend.owner());
+        opened.judge_named(listed, owner).map_err(|error| {
+            let name = &self.repository;
+            let because = refusal::with_causes(&error);
+            refusal::general(format!("Failed to list snapshots in repository {name}: {because}"))
+        })
     }
 
-    fn forget(&self, opened: &Repository, snapshot: &ListedSnapshot) -> Result<(), SqlError> {
-        let label: &Label = &snapshot.label;
+    /// Refuses a snapshot that something keeps, and says what.
+    fn refuse_kept(&self, opened: &Repository, verdict: &Verdict) -> Result<(), SqlError> {
+        let (label, name) = (&verdict.snapshot.label, &self.repository);
+        match verdict.reasons.first() {
+            Some(Reason::Held(hold)) => {
+                let holds = opened.holds(Some(label)).unwrap_or_default();
+                let taken = verdict.snapshot.taken();
+                let holds = holds.iter().filter(|hold| hold.counts_for(taken));
+                let by: Vec<String> = holds.map(ToString::to_string).collect();
+                Err(refusal::general(format!(
+                    "Snapshot {label} in repository {name} is held: {}. Release it with ALTER SNAPSHOT {label} ON {name} DROP HOLD {hold}",
+                    by.join(", ")
+                )))
+            }
+            Some(Reason::Foreign(owner)) => {
+                let ours = self.frontend.warehouse.cluster_id();
+                let whose = match owner {
+                    Some(Owner::Origin(origin)) => cluster_of_origin(origin),
+                    _ => None,
+                };
+                let whose = match whose {
+                    Some(owner) => format!("was created by cluster {owner}"),
+                    None => "does not record which cluster created it".to_owned(),
+                };
+                Err(refusal::general(format!(
+                    "Snapshot {label} in repository {name} {whose}, and this cluster is {ours}. Use DROP SNAPSHOT ... FORCE to drop it anyway"
+                )))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn forget(&self, opened: &Repository, verdict: &Verdict) -> Result<(), SqlError> {
+        let label = verdict.snapshot.label.as_str();
         // A snapshot that took the label meanwhile is not meant.
-        let taken = snapshot.record.as_ref().ok().map(|record| record.timestamp);
-        opened.forget(label, taken).map_err(|error| match error.code() {
-            super::NO_SUCH_SNAPSHOT => self.no_such(label.as_str()),
-            _ => self.failed(label.as_str(), &refusal::with_causes(&error)),
+        opened.forget_judged(verdict).map_err(|error| match error.code() {
+            super::NO_SUCH_SNAPSHOT => self.no_such(label),
+            _ => self.failed(label, &refusal::with_causes(&error)),
         })
     }
 

@@ -13,6 +13,7 @@ mod drop_snapshot;
 mod existence;
 mod filter;
 mod function;
+mod hold;
 mod kept_query;
 mod kill;
 mod like;
@@ -39,6 +40,8 @@ use crate::job::{backup_rows, restore_rows};
 use crate::mysql::{Answer, Done, SqlError};
 use crate::refusal;
 use crate::session::Session;
+
+pub(crate) use property::parse_ttl;
 
 /// The database of everything that can be known of the others.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -67,6 +70,10 @@ pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> 
         Statement::DropSnapshot { repository, filter, force } => {
             Box::pin(drop_snapshot::run(session, repository, filter, force))
         }
+        Statement::AlterSnapshot { label, repository, change } => {
+            Box::pin(hold::alter(session, label, repository, change))
+        }
+        Statement::ShowHolds { repository } => Box::pin(hold::show(session, repository)),
         Statement::CreateDatabase { name, if_not_exists, properties } => {
             Box::pin(database::create(session, name, if_not_exists, properties))
         }

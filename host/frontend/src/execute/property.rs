@@ -1,5 +1,6 @@
-//! Properties of BACKUP and RESTORE: taken by name, what is left over is refused.
+//! Properties of BACKUP and RESTORE: taken by name, what is left over is refused. And the ttl, which a repository has too.
 
+use cairn_pipeline::{ParsePeriodError, Period};
 use cairn_sql::statement::Properties;
 
 use crate::mysql::SqlError;
@@ -46,6 +47,29 @@ pub(super) fn timeout_seconds(bag: &mut PropertyBag, default: u64) -> Result<u64
     Ok(seconds)
 }
 
+/// `"ttl" = "7 DAY"`; an empty value is for ever.
+pub(super) fn ttl(
+    bag: &mut PropertyBag,
+    default: Option<Period>,
+) -> Result<Option<Period>, SqlError> {
+    bag.take("ttl").map_or(Ok(default), |text| parse_ttl("ttl", &text))
+}
+
+/// A ttl as typed under this name; an empty one is for ever.
+pub(crate) fn parse_ttl(name: &str, text: &str) -> Result<Option<Period>, SqlError> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|error| match error {
+        ParsePeriodError::NotPositive => {
+            refusal::analysis(format_args!("{name} must be a positive duration, but got: {text}"))
+        }
+        _ => refusal::analysis(format_args!(
+            "Invalid {name}: '{text}'. Expected a duration such as '7 DAY' or '12 HOUR', or an empty value to keep the snapshot forever"
+        )),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +85,20 @@ mod tests {
         let error = given.refuse_rest("backup").unwrap_err();
         assert!(error.message.contains("Unknown backup job properties: [colour, size]"), "{error}");
         assert!(bag(&[]).refuse_rest("backup").is_ok());
+    }
+
+    #[test]
+    fn a_ttl_is_a_positive_duration_or_none() {
+        let week: Option<Period> = "7 day".parse().ok();
+        let ttl = |text: &str| ttl(&mut bag(&[("TTL", text)]), week);
+        assert_eq!(ttl("12 HOUR").unwrap(), "12 hours".parse().ok());
+        assert_eq!(ttl(" ").unwrap(), None);
+        assert_eq!(super::ttl(&mut bag(&[]), week).unwrap(), week);
+        let message = |text: &str| ttl(text).unwrap_err().message;
+        assert!(message("0 DAY").contains("ttl must be a positive duration, but got: 0 DAY"));
+        assert!(message("soon").contains(
+            "Invalid ttl: 'soon'. Expected a duration such as '7 DAY' or '12 HOUR', or an empty value to keep the snapshot forever"
+        ));
     }
 
     #[test]

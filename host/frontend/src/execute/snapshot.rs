@@ -3,22 +3,37 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cairn_pipeline::{Error, Label, ListedSnapshot, Record, Repository, SnapshotObject};
+use cairn_pipeline::{
+    Candidate, Error, HoldNames, Label, ListedSnapshot, Record, Repository, SnapshotObject,
+};
 use cairn_sql::statement::SnapshotFilter;
+use cairn_warehouse::cluster_of_origin;
 use serde_json::json;
 
 use super::blocking;
 use super::like::is_like;
 use super::repository::REPOSITORY;
 use crate::account::privilege::Action;
+use crate::clock::{Millis, shown};
 use crate::mysql::{Answer, ResultSet, SqlError};
 use crate::refusal;
 use crate::session::Session;
 
 /// Columns of the list.
-const LIST_COLUMNS: [&str; 3] = ["Snapshot", "Timestamp", "Status"];
+const LIST_COLUMNS: [&str; 7] =
+    ["Snapshot", "Timestamp", "Status", "ClusterId", "FinishTime", "TTL", "ExpireTime"];
 /// Columns of one snapshot in detail; sizes are in the details.
-const DETAIL_COLUMNS: [&str; 5] = ["Snapshot", "Timestamp", "Database", "Details", "Status"];
+const DETAIL_COLUMNS: [&str; 9] = [
+    "Snapshot",
+    "Timestamp",
+    "Database",
+    "Details",
+    "Status",
+    "ClusterId",
+    "FinishTime",
+    "TTL",
+    "ExpireTime",
+];
 
 pub(super) async fn show(
     session: &Session,
@@ -121,13 +136,29 @@ fn list(snapshots: &[ListedSnapshot]) -> ResultSet {
 
 fn list_row(snapshot: &ListedSnapshot) -> Vec<Option<String>> {
     let label = Some(snapshot.label.to_string());
-    match &snapshot.record {
+    let mut row = match &snapshot.record {
         Ok(record) => vec![label, Some(record.timestamp.to_string()), Some("OK".to_owned())],
         Err(error) => {
             let status = format!("ERROR: Failed to get info: {}", refusal::with_causes(error));
             vec![label, None, Some(status)]
         }
-    }
+    };
+    row.extend(retention(snapshot));
+    row
+}
+
+/// The four columns about retention.
+fn retention(snapshot: &ListedSnapshot) -> [Option<String>; 4] {
+    let Ok(record) = &snapshot.record else { return [None, None, None, None] };
+    let time = |millis: u64| Millis::try_from(millis).ok().map(shown);
+    let finished = record.timestamp.as_unix_millis().saturating_add(record.stats.duration_ms);
+    let expires = Candidate::of(snapshot, &HoldNames::default()).expires();
+    [
+        cluster_of_origin(&record.origin).map(|cluster| cluster.to_string()),
+        time(finished),
+        record.ttl.map(|ttl| ttl.to_string()),
+        expires.and_then(|expires| time(expires.as_unix_millis())),
+    ]
 }
 
 fn details(repository: &Repository, snapshots: &[ListedSnapshot]) -> ResultSet {
@@ -145,7 +176,9 @@ fn details(repository: &Repository, snapshots: &[ListedSnapshot]) -> ResultSet {
                 (None, None, format!("Failed to get info: {}", refusal::with_causes(&error)))
             }
         };
-        result.rows.push(vec![Some(label), Some(time), database, details, Some(status)]);
+        let mut row = vec![Some(label), Some(time), database, details, Some(status)];
+        row.extend(retention(snapshot));
+        result.rows.push(row);
     }
     result
 }

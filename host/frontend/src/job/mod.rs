@@ -480,7 +480,7 @@ mod tests {
             database: database.to_owned(),
             repository: "r".to_owned(),
             label: label.to_owned(),
-            task: JobTask::Backup { objects: names.iter().map(object).collect() },
+            task: JobTask::Backup { objects: names.iter().map(object).collect(), ttl: None },
             state: State::Uploading,
             created_at: 0,
             prepared_at: None,

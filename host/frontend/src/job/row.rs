@@ -66,6 +66,9 @@ pub enum JobTask {
     Backup {
         /// The objects, as found when it was accepted.
         objects: Vec<JobObjectRow>,
+        /// How long the snapshot is to be kept, such as `7 DAY`; none is for ever.
+        #[serde(default)]
+        ttl: Option<String>,
     },
     /// Takes objects out of a repository.
     Restore {
@@ -202,7 +205,7 @@ impl JobRow {
     /// The objects that it names.
     pub fn objects(&self) -> &[JobObjectRow] {
         match &self.task {
-            JobTask::Backup { objects } | JobTask::Restore { objects, .. } => objects,
+            JobTask::Backup { objects, .. } | JobTask::Restore { objects, .. } => objects,
         }
     }
 
@@ -305,7 +308,7 @@ mod tests {
     }
 
     fn backup() -> JobRow {
-        row(JobTask::Backup { objects: Vec::new() })
+        row(JobTask::Backup { objects: Vec::new(), ttl: None })
     }
 
     fn restore() -> JobRow {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cairn_pipeline::tablet::{SelectedItem, TabletErrorKind, TabletSource};
 use cairn_pipeline::{
-    BackupRequest, Error, ErrorKind, JobHandle, Repository, RestoreItem, RestoreRequest, Selection,
-    Timestamp,
+    BackupRequest, Error, ErrorKind, JobHandle, Period, Repository, RestoreItem, RestoreRequest,
+    Selection, Timestamp,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
 use futures::FutureExt;
@@ -93,8 +93,11 @@ async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop
         return Err(failure.into());
     }
     match row.task.clone() {
-        JobTask::Backup { objects } => {
-            match back_up(jobs, row, live, deadline, &repository, &objects).await {
+        JobTask::Backup { objects, ttl } => {
+            // The journal has only what was understood once.
+            let ttl = ttl.and_then(|ttl| ttl.parse().ok());
+            let asked = (objects.as_slice(), ttl);
+            match back_up(jobs, row, live, deadline, &repository, asked).await {
                 Err(Stop::Unsure(failure)) => {
                     let is_committed = is_committed(jobs, row, &repository).await?;
                     if is_committed { Ok(()) } else { Err(failure.into()) }
@@ -159,11 +162,11 @@ async fn back_up(
     live: &Arc<Live>,
     deadline: Instant,
     repository: &Repository,
-    objects: &[JobObjectRow],
+    (objects, ttl): (&[JobObjectRow], Option<Period>),
 ) -> Result<(), Stop> {
     let engine = &jobs.shared.engine;
     let request = BackupRequest::new(&row.label).map_err(failure_of)?;
-    let request = request.select(selection(&row.database, objects));
+    let request = request.select(selection(&row.database, objects)).keep_for(ttl);
     let objects = objects.iter().map(|object| backup_object(&row.database, object));
     let source = WarehouseSource::new(jobs.shared.warehouse.clone(), objects.collect());
     let job = engine.backup(repository, Arc::new(source), request);

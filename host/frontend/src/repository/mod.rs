@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cairn_pipeline::storage::{Location, OpenMode, Properties};
-use cairn_pipeline::{Engine, Repository, RepositorySettings};
+use cairn_pipeline::{Engine, Period, Repository, RepositorySettings};
 use cairn_warehouse::Warehouse;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::clock::{Millis, now_millis};
+use crate::execute::parse_ttl;
 use crate::mysql::SqlError;
 use crate::refusal;
 pub(crate) use local::LocalPlaces;
@@ -25,6 +26,8 @@ pub(crate) use seal::SealError;
 
 /// The collection of documents that holds the rows.
 const COLLECTION: &str = "repositories";
+/// The property that says how long snapshots are kept. It is not for the storage.
+const DEFAULT_TTL: &str = "default_snapshot_ttl";
 /// The code of the error that says that there is no repository yet.
 const NO_REPOSITORY: &str = "CAIRN-R001";
 
@@ -41,6 +44,9 @@ struct RepositoryRow {
     properties: BTreeMap<String, String>,
     /// What is: a JSON object, sealed about the name of the repository.
     secrets: String,
+    /// How long snapshots are kept whose BACKUP does not say, such as `7 DAY`; empty is for ever, none is as the server does.
+    #[serde(default)]
+    default_ttl: Option<String>,
 }
 
 /// What is asked of a new one.
@@ -134,6 +140,12 @@ impl Repositories {
     /// Reaches a place, makes a repository there or adopts the one that is there, and remembers it. Blocks.
     pub fn create(&self, new: NewRepository) -> Result<(), SqlError> {
         let NewRepository { name, location, read_only, broker, properties } = new;
+        let (of_snapshots, properties): (Vec<_>, Vec<_>) =
+            properties.into_iter().partition(|(key, _)| key.eq_ignore_ascii_case(DEFAULT_TTL));
+        let default_ttl = of_snapshots.into_iter().next_back().map(|(_, ttl)| ttl);
+        if let Some(text) = &default_ttl {
+            parse_ttl(DEFAULT_TTL, text)?;
+        }
         if name.is_empty() {
             return Err(refusal::analysis("Repository does not empty"));
         }
@@ -166,6 +178,7 @@ impl Repositories {
             broker,
             created_at: now_millis(),
             properties,
+            default_ttl,
         };
         let document =
             serde_json::to_value(&row).map_err(|error| refusal::corrupt("repository", &error))?;
@@ -210,6 +223,14 @@ impl Repositories {
     /// Whether there is one of this name.
     pub fn has(&self, name: &str) -> bool {
         self.lock().contains_key(name)
+    }
+
+    /// How long snapshots of a repository are kept whose BACKUP does not say: inside, none is for ever; outside, it does not
+    /// say either.
+    pub fn default_ttl(&self, name: &str) -> Option<Option<Period>> {
+        let text = self.find(name).ok()?.row.default_ttl?;
+        // Only what was understood once is written down.
+        Some(text.parse().ok())
     }
 
     /// Which one it is and where, for messages.

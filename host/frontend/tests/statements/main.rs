@@ -9,6 +9,7 @@ mod materialized_view;
 mod message;
 mod privilege;
 mod restore;
+mod retention;
 mod rig;
 mod show;
 mod show_create;

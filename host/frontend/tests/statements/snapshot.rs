@@ -6,7 +6,7 @@ use crate::rig::{Client, Rig};
 
 impl Rig {
     /// A server with a table that has rows, and a repository `r` beside it.
-    async fn with_repository() -> Self {
+    pub(crate) async fn with_repository() -> Self {
         let mut rig = Self::new().await;
         rig.root.done("CREATE TABLE t (k INT) DUPLICATE KEY (k) DISTRIBUTED BY HASH (k)").await;
         rig.root.done("INSERT INTO t VALUES (1), (2)").await;
@@ -14,20 +14,20 @@ impl Rig {
         rig
     }
 
-    async fn create_repository(&mut self, name: &str, kind: &str) {
+    pub(crate) async fn create_repository(&mut self, name: &str, kind: &str) {
         let place = self.place("place");
         let sql = format!("CREATE {kind} REPOSITORY {name} WITH BROKER ON LOCATION \"{place}\"");
         self.root.done(&sql).await;
     }
 
-    async fn back_up(&mut self, label: &str) {
+    pub(crate) async fn back_up(&mut self, label: &str) {
         self.root.done(&format!("BACKUP SNAPSHOT d.{label} TO r")).await;
         self.frontend.jobs().idle().await;
     }
 }
 
 /// Labels that are shown.
-async fn labels(client: &mut Client, condition: &str) -> Vec<String> {
+pub(crate) async fn labels(client: &mut Client, condition: &str) -> Vec<String> {
     let rows = client.rows(&format!("SHOW SNAPSHOT ON r {condition}")).await;
     rows.iter().map(|row| row.split('|').next().unwrap().to_owned()).collect()
 }

@@ -136,9 +136,10 @@ fn drop(c: &mut Cursor<'_>) -> Result<Statement> {
 fn alter(c: &mut Cursor<'_>) -> Result<Statement> {
     let rule = match c.word().as_str() {
         "MATERIALIZED" => materialized_view::alter,
+        "SNAPSHOT" => snapshot::alter,
         "TABLE" => table::alter,
         "USER" => account::alter_user,
-        _ => return Err(c.unexpected("TABLE, MATERIALIZED VIEW or USER")),
+        _ => return Err(c.unexpected("TABLE, MATERIALIZED VIEW, SNAPSHOT or USER")),
     };
     c.advance();
     rule(c)

@@ -52,6 +52,7 @@ fn family(c: &mut Cursor<'_>) -> Result<Option<Statement>> {
         "BACKUP" => backup::show_backup,
         "RESTORE" => backup::show_restore,
         "SNAPSHOT" => snapshot::show,
+        "HOLDS" => snapshot::show_holds,
         "GRANTS" => grants,
         "REPOSITORIES" => |_| Ok(Statement::ShowRepositories),
         _ => return Ok(None),

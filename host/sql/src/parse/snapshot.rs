@@ -1,9 +1,9 @@
-//! `SHOW SNAPSHOT`, `DROP SNAPSHOT`.
+//! `SHOW SNAPSHOT`, `DROP SNAPSHOT`, and holds: `ALTER SNAPSHOT`, `SHOW HOLDS`.
 
 use sqlparser::tokenizer::Token;
 
 use crate::cursor::{Cursor, Result};
-use crate::statement::{SnapshotFilter, Statement};
+use crate::statement::{AlterSnapshot, SnapshotFilter, Statement};
 
 /// `ON repository [WHERE ... | LIKE pattern]`
 pub(super) fn show(c: &mut Cursor<'_>) -> Result<Statement> {
@@ -32,6 +32,32 @@ pub(super) fn drop(c: &mut Cursor<'_>) -> Result<Statement> {
         }
     };
     Ok(Statement::DropSnapshot { repository, filter, force: c.accept_word("FORCE") })
+}
+
+/// `label ON repository ADD HOLD name [COMMENT "reason"]` or `label ON repository DROP HOLD name`
+pub(super) fn alter(c: &mut Cursor<'_>) -> Result<Statement> {
+    let label = c.ident("a label")?;
+    c.expect_word("ON")?;
+    let repository = c.ident("a repository name")?;
+    let adds = c.accept_word("ADD");
+    if !adds {
+        c.expect_word("DROP").map_err(|_| c.unexpected("ADD HOLD or DROP HOLD"))?;
+    }
+    c.expect_word("HOLD")?;
+    let name = c.ident_or_string("the name of a hold")?;
+    let change = if adds {
+        let reason = c.accept_word("COMMENT").then(|| c.string("reason in quotes")).transpose()?;
+        AlterSnapshot::AddHold { name, reason: reason.unwrap_or_default() }
+    } else {
+        AlterSnapshot::DropHold { name }
+    };
+    Ok(Statement::AlterSnapshot { label, repository, change })
+}
+
+/// `ON repository`
+pub(super) fn show_holds(c: &mut Cursor<'_>) -> Result<Statement> {
+    c.expect_any(&["ON", "FROM"])?;
+    Ok(Statement::ShowHolds { repository: c.ident("a repository name")? })
 }
 
 /// Conditions on SNAPSHOT and TIMESTAMP, joined by AND; each at most once.
@@ -84,7 +110,7 @@ fn on_timestamp(c: &mut Cursor<'_>, filter: &mut SnapshotFilter) -> Result<bool>
 
 #[cfg(test)]
 mod tests {
-    use crate::statement::{SnapshotFilter, Statement};
+    use crate::statement::{AlterSnapshot, SnapshotFilter, Statement};
     use crate::testing::{error, one};
 
     fn shown(text: &str) -> SnapshotFilter {
@@ -151,6 +177,38 @@ mod tests {
                 force: false,
             }
         );
+    }
+
+    #[test]
+    fn holds_are_added_dropped_and_shown() {
+        let altered =
+            |change| Statement::AlterSnapshot { label: "l".into(), repository: "r".into(), change };
+        let add = |name: &str, reason: &str| {
+            altered(AlterSnapshot::AddHold { name: name.into(), reason: reason.into() })
+        };
+        assert_eq!(
+            one("ALTER SNAPSHOT l ON r ADD HOLD audit COMMENT 'tax 2026'"),
+            add("audit", "tax 2026")
+        );
+        assert_eq!(one("alter snapshot l on r add hold 'case-7';"), add("case-7", ""));
+        assert_eq!(
+            one("ALTER SNAPSHOT l ON r DROP HOLD audit"),
+            altered(AlterSnapshot::DropHold { name: "audit".into() })
+        );
+        assert_eq!(one("SHOW HOLDS ON r"), Statement::ShowHolds { repository: "r".into() });
+        for (text, message) in [
+            (
+                "ALTER SNAPSHOT l ON r SET ('a' = 'b')",
+                "expected ADD HOLD or DROP HOLD, found SET at line 1, column 23",
+            ),
+            (
+                "ALTER SNAPSHOT l ON r DROP HOLD audit COMMENT 'x'",
+                "expected end of statement, found COMMENT at line 1, column 39",
+            ),
+            ("ALTER SNAPSHOT l ADD HOLD audit", "expected ON, found ADD at line 1, column 18"),
+        ] {
+            assert_eq!(error(text), message);
+        }
     }
 
     #[test]

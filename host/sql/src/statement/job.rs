@@ -107,6 +107,23 @@ impl JobObject {
     }
 }
 
+/// What `ALTER SNAPSHOT` changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlterSnapshot {
+    /// `ADD HOLD name [COMMENT "reason"]`: nobody forgets the snapshot any more.
+    AddHold {
+        /// Its name.
+        name: String,
+        /// Why; empty where nothing was said.
+        reason: String,
+    },
+    /// `DROP HOLD name`
+    DropHold {
+        /// Its name.
+        name: String,
+    },
+}
+
 /// Which snapshots `SHOW SNAPSHOT` and `DROP SNAPSHOT` mean.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SnapshotFilter {

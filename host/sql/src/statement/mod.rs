@@ -13,7 +13,9 @@ mod view;
 use sqlparser::ast;
 
 pub use account::{AccountSecret, GrantObject, Grantee, UserName};
-pub use job::{Backup, CreateRepository, JobObject, ObjectKind, Restore, SnapshotFilter};
+pub use job::{
+    AlterSnapshot, Backup, CreateRepository, JobObject, ObjectKind, Restore, SnapshotFilter,
+};
 pub use show::{Show, ShowFilter};
 pub use table::{
     AlterTable, ColumnDefault, ColumnDefinition, CreateTable, DataType, Distribution, KeysKind,
@@ -94,6 +96,21 @@ pub enum Statement {
         filter: SnapshotFilter,
         /// Also those of another cluster.
         force: bool,
+    },
+
+    /// `ALTER SNAPSHOT label ON repository ADD HOLD name [COMMENT "reason"] | DROP HOLD name`; not of StarRocks'
+    AlterSnapshot {
+        /// The snapshot.
+        label: String,
+        /// The repository.
+        repository: String,
+        /// What changes.
+        change: AlterSnapshot,
+    },
+    /// `SHOW HOLDS ON repository`; not of StarRocks'
+    ShowHolds {
+        /// The repository.
+        repository: String,
     },
 
     // Databases and tables.
