@@ -25,7 +25,7 @@ pub(super) fn run(session: &Session, plan: BackupPlan) -> anyhow::Result<Exit> {
         Some(request) => request,
         None => BackupRequest::new(&label_now(&repository))?,
     };
-    let request = request.select(plan.selection);
+    let request = request.select(plan.selection).keep_for(plan.ttl);
     let request = if plan.rescan { request.rescan() } else { request };
     let report = session.follow(session.engine.backup(&repository, Arc::new(source), request))?;
     report::show_backup(&session.ui, &plan.repository, &report)?;

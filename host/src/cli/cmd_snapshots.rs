@@ -89,6 +89,8 @@ fn document(snapshot: &ListedSnapshot) -> Value {
         "timestamp": record.timestamp.to_string(),
         "origin": record.origin,
         "host": record.host,
+        "databases": record.databases,
+        "ttl": record.ttl.map(|ttl| ttl.to_string()),
         "objects": stats.objects,
         "partitions": stats.partitions,
         "tablets": stats.tablets,

@@ -1,12 +1,15 @@
 //! What was typed means: arguments, environment and configuration file become one [`Invocation`].
 
+mod retention;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::tablet::SelectedItem;
-use cairn_pipeline::{RepositorySettings, RestoreItem, Selection};
+use cairn_pipeline::{Period, RepositorySettings, RestoreItem, Selection};
 
+pub(super) use self::retention::{ForgetPlan, Forgotten, HoldAction, HoldPlan};
 use super::low::{self, Verb};
 use crate::config::HostConfig;
 use crate::environment::Environment;
@@ -29,6 +32,7 @@ pub(super) enum Action {
     Restore(RestorePlan),
     Snapshots(Location),
     Forget(ForgetPlan),
+    Hold(HoldPlan),
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
     RepoCopy(RepoCopyPlan),
@@ -51,6 +55,7 @@ pub(super) struct BackupPlan {
     pub(super) label: Option<String>,
     pub(super) selection: Selection,
     pub(super) rescan: bool,
+    pub(super) ttl: Option<Period>,
     pub(super) warehouse: PathBuf,
 }
 
@@ -61,13 +66,6 @@ pub(super) struct RestorePlan {
     pub(super) label: Option<String>,
     pub(super) items: Vec<RestoreItem>,
     pub(super) target: PathBuf,
-}
-
-#[derive(Debug)]
-pub(super) struct ForgetPlan {
-    pub(super) repository: Location,
-    pub(super) labels: Vec<String>,
-    pub(super) dry_run: bool,
 }
 
 #[derive(Debug)]
@@ -160,6 +158,7 @@ impl Invocation {
                     label: typed.label,
                     selection: selection(&typed.table)?,
                     rescan: typed.rescan,
+                    ttl: ttl(&config, typed.ttl.as_deref())?,
                     warehouse: typed.warehouse,
                 })
             }
@@ -173,11 +172,14 @@ impl Invocation {
                 })
             }
             Verb::Snapshots(typed) => Action::Snapshots(repository(typed.repository)?),
-            Verb::Forget(typed) => Action::Forget(ForgetPlan {
-                repository: repository(typed.repository)?,
-                labels: typed.label,
-                dry_run: typed.dry_run,
-            }),
+            Verb::Forget(mut typed) => {
+                let at = repository(std::mem::take(&mut typed.repository))?;
+                Action::Forget(ForgetPlan::of(at, typed)?)
+            }
+            Verb::Hold(mut typed) => {
+                let at = repository(std::mem::take(typed.repository_mut()))?;
+                Action::Hold(HoldPlan::of(at, typed))
+            }
             Verb::Check(typed) => {
                 listen = typed.watching.listen;
                 let repository = repository(typed.repository)?;
@@ -292,6 +294,18 @@ fn scale(scale: f64) -> anyhow::Result<f64> {
     match scale > 0.0 && scale <= MAX_SCALE {
         true => Ok(scale),
         false => Err(Refusal::usage(format!("the scale is above 0 and at most {MAX_SCALE}"))),
+    }
+}
+
+/// How long a snapshot is kept: as typed, else as configured.
+fn ttl(config: &HostConfig, typed: Option<&str>) -> anyhow::Result<Option<Period>> {
+    match typed {
+        None => config.retention.default_ttl(),
+        Some("") => Ok(None),
+        Some(text) => {
+            let refused = |error| Refusal::usage(format!("--ttl {text:?}: {error}"));
+            text.parse().map(Some).map_err(refused)
+        }
     }
 }
 

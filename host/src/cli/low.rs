@@ -1,5 +1,7 @@
 //! What was typed. Parsing does no work and gives no meaning; [`super::high`] does.
 
+pub(super) mod retention;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -41,7 +43,8 @@ Examples:
   cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
   cairn restore --repo /backup --label nightly --table shop.orders /data/warehouse
   cairn check --repo /backup --read-data               verify every byte
-  cairn forget --repo /backup nightly-1 nightly-2      remove snapshots";
+  cairn forget --repo /backup nightly-1 nightly-2      remove snapshots
+  cairn forget --repo /backup --keep-last 7 --dry-run  see what a rule would remove";
 
 fn epilogue() -> String {
     [WAREHOUSE, EXAMPLES, exit::HELP, environment::HELP].join("\n\n")
@@ -73,8 +76,11 @@ pub(super) enum Verb {
     Restore(Restore),
     /// List the snapshots of a repository.
     Snapshots(Snapshots),
-    /// Remove snapshots from a repository. What only they held takes space until a prune.
-    Forget(Forget),
+    /// Remove snapshots from a repository, by name or by rules. What only they held takes space until a prune.
+    Forget(retention::Forget),
+    /// Keep snapshots from being forgotten.
+    #[command(subcommand)]
+    Hold(retention::Hold),
     /// Look for damage in a repository, and say what it touches.
     Check(Check),
     /// Make tables, back them up, change them, lose one and get it back, in SQL and with proof.
@@ -103,9 +109,10 @@ impl Verb {
             Self::Backup(Backup { repository, .. })
             | Self::Restore(Restore { repository, .. })
             | Self::Snapshots(Snapshots { repository })
-            | Self::Forget(Forget { repository, .. })
+            | Self::Forget(retention::Forget { repository, .. })
             | Self::Check(Check { repository, .. })
             | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
+            Self::Hold(hold) => &hold.repository().said,
             Self::Repo(Repo::Copy(Copy { said, .. }))
             | Self::Serve(Serve { said, .. })
             | Self::Storage(Storage::Validate { said, .. }) => said,
@@ -118,7 +125,7 @@ impl Verb {
 }
 
 /// Where the repository is.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Repository {
     /// The repository: a directory, file:///directory, s3://bucket/prefix or hdfs://host:port/path. Instead of it: CAIRN_REPO.
     #[arg(long, value_name = "LOCATION")]
@@ -128,7 +135,7 @@ pub(super) struct Repository {
 }
 
 /// What is said of storages.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Said {
     /// A property of the storage, such as aws.s3.endpoint=localhost:9000; can be repeated. Secrets go into the
     /// configuration file.
@@ -165,6 +172,10 @@ pub(super) struct Backup {
     /// Only this database, table or partition; can be repeated.
     #[arg(long, value_name = "DATABASE[.TABLE[/PARTITION]]")]
     pub(super) table: Vec<String>,
+    /// How long to keep the snapshot, such as "7 days"; then the next sweep or `cairn forget --expired` forgets it. "" is for
+    /// ever, whatever is configured.
+    #[arg(long, value_name = "TIME")]
+    pub(super) ttl: Option<String>,
     /// Read every segment again, even those that look unchanged. What is known is not stored again.
     #[arg(long)]
     pub(super) rescan: bool,
@@ -202,18 +213,6 @@ pub(super) struct Restore {
 pub(super) struct Snapshots {
     #[command(flatten)]
     pub(super) repository: Repository,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Forget {
-    #[command(flatten)]
-    pub(super) repository: Repository,
-    /// Only say what would go.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    /// The snapshots.
-    #[arg(required = true)]
-    pub(super) label: Vec<String>,
 }
 
 #[derive(Debug, Args)]

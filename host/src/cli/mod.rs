@@ -4,6 +4,7 @@ mod cmd_backup;
 mod cmd_check;
 mod cmd_config;
 mod cmd_forget;
+mod cmd_hold;
 #[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
@@ -61,6 +62,7 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
         Action::Restore(plan) => cmd_restore::run(&start()?, plan),
         Action::Snapshots(plan) => cmd_snapshots::run(&start()?, &plan),
         Action::Forget(plan) => cmd_forget::run(&start()?, &plan),
+        Action::Hold(plan) => cmd_hold::run(&start()?, &plan),
         Action::Check(plan) => cmd_check::run(&start()?, &plan),
         Action::RepoCreate(plan) => cmd_repo::create(&start()?, &plan),
         Action::RepoCopy(plan) => cmd_repo::copy(&start()?, &plan),

@@ -19,6 +19,7 @@ mod other_verbs;
 #[cfg(feature = "sql")]
 mod quickstart;
 mod repo_copy;
+mod retention;
 mod signals;
 #[cfg(feature = "sql")]
 mod sql;
