@@ -29,6 +29,7 @@
 //! for a tree of directories. No async runtime, actor system or metrics recorder is demanded of the process, and none
 //! is taken from it: metrics go to whatever recorder of the `metrics` facade is installed when a job starts.
 
+mod browse;
 mod clock;
 mod config;
 pub mod directory;
@@ -44,13 +45,18 @@ mod request;
 mod retention;
 mod runtime;
 
+pub use browse::{Differences, SegmentBytes};
 pub use cairn_actors::actor::StageObservation;
 #[cfg(feature = "failpoints")]
 pub use cairn_actors::failpoint;
 pub use cairn_actors::tablet;
 pub use cairn_actors::tablet::{Selection, TabletSink, TabletSnapshot, TabletSource};
 pub use cairn_actors::{ObjectReport, ProgressSnapshot, RestoreItem};
+pub use cairn_repository::browse::{
+    Entry, Extent, Level, ParsePathError, SnapshotPath, shown_name,
+};
 pub use cairn_repository::check::{Affected, Finding};
+pub use cairn_repository::compare::{Change, Difference};
 pub use cairn_repository::config::{Compression, RepositorySettings};
 pub use cairn_repository::copy::{CopyProgress, CopyStage};
 pub use cairn_repository::hold::{Hold, HoldNames, HoldNote};

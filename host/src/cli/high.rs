@@ -1,5 +1,6 @@
 //! What was typed means: arguments, environment and configuration file become one [`Invocation`].
 
+mod browse;
 mod retention;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use cairn_pipeline::storage::Properties;
 use cairn_pipeline::tablet::SelectedItem;
 use cairn_pipeline::{Period, RepositorySettings, RestoreItem, Selection};
 
+pub(super) use self::browse::{DiffPlan, LookPlan};
 pub(super) use self::retention::{ForgetPlan, Forgotten, HoldAction, HoldPlan};
 use super::low::{self, Verb};
 use crate::config::HostConfig;
@@ -31,6 +33,9 @@ pub(super) enum Action {
     Backup(BackupPlan),
     Restore(RestorePlan),
     Snapshots(Location),
+    Ls(LookPlan),
+    Cat(LookPlan),
+    Diff(DiffPlan),
     Forget(ForgetPlan),
     Hold(HoldPlan),
     Check(CheckPlan),
@@ -172,6 +177,15 @@ impl Invocation {
                 })
             }
             Verb::Snapshots(typed) => Action::Snapshots(repository(typed.repository)?),
+            Verb::Ls(low::browse::Ls { repository: at, label, path }) => {
+                Action::Ls(LookPlan { repository: repository(at)?, label, path })
+            }
+            Verb::Cat(low::browse::Cat { repository: at, label, path }) => {
+                Action::Cat(LookPlan { repository: repository(at)?, label, path })
+            }
+            Verb::Diff(low::browse::Diff { repository: at, before, after }) => {
+                Action::Diff(DiffPlan { repository: repository(at)?, before, after })
+            }
             Verb::Forget(mut typed) => {
                 let at = repository(std::mem::take(&mut typed.repository))?;
                 Action::Forget(ForgetPlan::of(at, typed)?)

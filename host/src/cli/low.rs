@@ -1,5 +1,6 @@
 //! What was typed. Parsing does no work and gives no meaning; [`super::high`] does.
 
+pub(super) mod browse;
 pub(super) mod retention;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ Examples:
   cairn serve --data /data/warehouse                   answer SQL on the MySQL protocol
   cairn backup --repo /backup /data/warehouse          back up; the first time makes the repository
   cairn snapshots --repo /backup                       list what is there
+  cairn ls --repo /backup nightly shop/orders          look into a snapshot; cat and diff do, too
   cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
   cairn restore --repo /backup --label nightly --table shop.orders /data/warehouse
   cairn check --repo /backup --read-data               verify every byte
@@ -76,6 +78,12 @@ pub(super) enum Verb {
     Restore(Restore),
     /// List the snapshots of a repository.
     Snapshots(Snapshots),
+    /// Show what is in a snapshot.
+    Ls(browse::Ls),
+    /// Write a segment of a snapshot to stdout, verified. With --json, only verify it.
+    Cat(browse::Cat),
+    /// Show what two snapshots differ in. What is the same in both is not read.
+    Diff(browse::Diff),
     /// Remove snapshots from a repository, by name or by rules. What only they held takes space until a prune.
     Forget(retention::Forget),
     /// Keep snapshots from being forgotten.
@@ -111,6 +119,9 @@ impl Verb {
             | Self::Snapshots(Snapshots { repository })
             | Self::Forget(retention::Forget { repository, .. })
             | Self::Check(Check { repository, .. })
+            | Self::Ls(browse::Ls { repository, .. })
+            | Self::Cat(browse::Cat { repository, .. })
+            | Self::Diff(browse::Diff { repository, .. })
             | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
             Self::Hold(hold) => &hold.repository().said,
             Self::Repo(Repo::Copy(Copy { said, .. }))

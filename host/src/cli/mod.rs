@@ -1,10 +1,13 @@
 //! The command line: [`low`] is what was typed, [`high`] what it means, and one file per verb does it.
 
 mod cmd_backup;
+mod cmd_cat;
 mod cmd_check;
 mod cmd_config;
+mod cmd_diff;
 mod cmd_forget;
 mod cmd_hold;
+mod cmd_ls;
 #[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
@@ -61,6 +64,9 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
         Action::Backup(plan) => cmd_backup::run(&start()?, plan),
         Action::Restore(plan) => cmd_restore::run(&start()?, plan),
         Action::Snapshots(plan) => cmd_snapshots::run(&start()?, &plan),
+        Action::Ls(plan) => cmd_ls::run(&start()?, &plan),
+        Action::Cat(plan) => cmd_cat::run(&start()?, &plan),
+        Action::Diff(plan) => cmd_diff::run(&start()?, &plan),
         Action::Forget(plan) => cmd_forget::run(&start()?, &plan),
         Action::Hold(plan) => cmd_hold::run(&start()?, &plan),
         Action::Check(plan) => cmd_check::run(&start()?, &plan),

@@ -31,12 +31,12 @@ impl Sink for Printer<'_> {
 
     fn rows(&mut self, rows: Vec<TextRow>) -> io::Result<()> {
         let text = self.sheet.as_mut().map(|sheet| sheet.rows(rows));
-        self.ui.show_raw(&text.unwrap_or_default())
+        self.ui.show_raw(text.unwrap_or_default())
     }
 
     fn end(&mut self) -> io::Result<()> {
         let text = self.sheet.as_mut().map(Sheet::end);
-        self.ui.show_raw(&text.unwrap_or_default())
+        self.ui.show_raw(text.unwrap_or_default())
     }
 }
 

@@ -69,9 +69,9 @@ impl Ui {
         }
     }
 
-    /// Shows text as it is, whatever the style.
-    pub(crate) fn show_raw(&self, text: &str) -> io::Result<()> {
-        io::stdout().lock().write_all(text.as_bytes())
+    /// Shows bytes as they are, whatever the style.
+    pub(crate) fn show_raw(&self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+        io::stdout().lock().write_all(bytes.as_ref())
     }
 
     /// Shows the one document. Nothing without `--json`.

@@ -9,6 +9,7 @@ mod running;
 
 mod backup_restore;
 mod bad_input;
+mod browse;
 mod bucket;
 mod damage;
 mod expect;

@@ -3,13 +3,15 @@
 //! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`pack`], [`index`],
 //! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
 //! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
-//! publishes records; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
+//! publishes records; [`browse`] looks into a snapshot, [`compare`] at what two differ in; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
 //! elsewhere.
 
+pub mod browse;
 mod cbor;
 pub mod check;
 pub mod chunking;
 pub mod codec;
+pub mod compare;
 mod compressor;
 pub mod config;
 pub mod copy;

@@ -99,7 +99,7 @@ impl Repository {
         references.iter().map(|reference| assemble(reference, &chunks)).collect()
     }
 
-    async fn read_chunks(
+    pub(crate) async fn read_chunks(
         &self,
         index: &Index,
         references: &[DocumentRef],

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arbitrated;
+mod browse;
 mod check;
 mod copy;
 mod damage;
