@@ -328,6 +328,8 @@ pub enum TabletErrorKind {
     Invalid,
     /// The source or sink cannot do this.
     Unsupported,
+    /// The bytes of a segment are not those that were once written.
+    Damaged,
 }
 
 impl TabletErrorKind {
@@ -341,6 +343,7 @@ impl TabletErrorKind {
             Self::Busy => "CAIRN-T005",
             Self::Invalid => "CAIRN-T006",
             Self::Unsupported => "CAIRN-T007",
+            Self::Damaged => "CAIRN-T008",
         }
     }
 }
