@@ -12,13 +12,15 @@ use crate::{ChunkId, Error, Malformed, PackId, Result};
 /// At both ends of a pack.
 pub const MAGIC: [u8; 8] = *b"CAIRNPK1";
 /// Length of the trailer in bytes.
-pub const TRAILER_BYTES: usize = 16;
+pub const TRAILER_BYTES: usize = 32;
 /// Length of one entry of the directory in bytes.
 pub const DIRECTORY_ENTRY_BYTES: usize = 44;
 /// Longest pack in bytes.
 pub const MAX_PACK_BYTES: u32 = 1 << 30;
 
 const FORMAT_VERSION: u32 = 1;
+
+const SALT_BYTES: usize = 16;
 
 /// What a chunk is a slice of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +121,8 @@ pub struct PackBuilder {
     buffer: Vec<u8>,
     capacity: usize,
     placed: Vec<Placed>,
+    /// Makes the name of the pack one that no other ever had.
+    salt: [u8; SALT_BYTES],
 }
 
 impl PackBuilder {
@@ -131,7 +135,8 @@ impl PackBuilder {
     pub fn with_buffer(mut buffer: Vec<u8>, capacity_bytes: u32) -> Self {
         buffer.clear();
         buffer.extend_from_slice(&MAGIC);
-        Self { buffer, capacity: capacity_bytes.min(MAX_PACK_BYTES) as usize, placed: Vec::new() }
+        let capacity = capacity_bytes.min(MAX_PACK_BYTES) as usize;
+        Self { buffer, capacity, placed: Vec::new(), salt: rand::random() }
     }
 
     /// Whether a stored form of this length fits. An empty pack takes any chunk.
@@ -178,13 +183,14 @@ impl PackBuilder {
 
     /// Closes the pack; `None` when it is empty.
     pub fn finish(self) -> Option<FinishedPack> {
-        let Self { mut buffer, placed, .. } = self;
+        let Self { mut buffer, placed, salt, .. } = self;
         let num_chunks = u32::try_from(placed.len()).ok().filter(|&number| number > 0)?;
         let directory = buffer.len();
         buffer.reserve_exact(placed.len() * DIRECTORY_ENTRY_BYTES + TRAILER_BYTES);
         for chunk in &placed {
             chunk.write_directory_entry(&mut buffer);
         }
+        buffer.extend_from_slice(&salt);
         buffer.extend_from_slice(&num_chunks.to_le_bytes());
         buffer.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
         buffer.extend_from_slice(&MAGIC);
@@ -231,8 +237,9 @@ impl Trailer {
 
 /// Reads the trailer from the last bytes of a pack of `pack_bytes`; more than the trailer may be given.
 pub fn parse_trailer(last_bytes: &[u8], pack_bytes: u64) -> Result<Trailer, Malformed> {
+    let fields = last_bytes.last_chunk::<TRAILER_BYTES>();
     let Some(&[a, b, c, d, v0, v1, v2, v3, ref magic @ ..]) =
-        last_bytes.last_chunk::<TRAILER_BYTES>()
+        fields.and_then(|fields| fields.last_chunk::<{ TRAILER_BYTES - SALT_BYTES }>())
     else {
         return Err(Malformed::new("no room for a pack's trailer"));
     };
@@ -340,6 +347,7 @@ mod tests {
     #[test]
     fn the_bytes_are_those_of_the_design() {
         let mut builder = PackBuilder::new(1 << 20);
+        builder.salt = [7; SALT_BYTES];
         let (one, two) = (ChunkId::of(b"one"), ChunkId::of(b"two"));
         builder.push(one, ChunkKind::Segment, Codec::Raw, 3, b"one").unwrap();
         builder.push(two, ChunkKind::Document, Codec::Zstd, 300, b"zz").unwrap();
@@ -348,6 +356,7 @@ mod tests {
         let mut expected = b"CAIRNPK1onezz".to_vec();
         expected.extend([one.as_bytes(), &[3, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0][..]].concat());
         expected.extend([two.as_bytes(), &[44, 1, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0][..]].concat());
+        expected.extend([7; SALT_BYTES]);
         expected.extend(b"\x02\0\0\0\x01\0\0\0CAIRNPK1");
         assert_eq!(pack.bytes, expected);
         assert_eq!(pack.id.as_bytes(), blake3::hash(&expected[13..]).as_bytes());
@@ -380,8 +389,9 @@ mod tests {
 
     impl PackBuilder {
         fn placed_pack(&self) -> FinishedPack {
-            let Self { buffer, capacity, placed } = self;
-            let copy = Self { buffer: buffer.clone(), capacity: *capacity, placed: placed.clone() };
+            let Self { buffer, capacity, placed, salt } = self;
+            let (buffer, placed) = (buffer.clone(), placed.clone());
+            let copy = Self { buffer, capacity: *capacity, placed, salt: *salt };
             copy.finish().unwrap()
         }
     }

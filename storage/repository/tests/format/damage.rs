@@ -121,7 +121,7 @@ async fn a_flipped_bit_in_a_directory() {
     let memory = golden("v1");
     let pack = packs(&memory).new_segments;
     damage(&memory, &pack, |bytes| {
-        let last_entry = bytes.len() - 16 - 44;
+        let last_entry = bytes.len() - 32 - 44;
         bytes[last_entry] ^= 1;
     });
     let damage = format!("{pack}: directory and trailer are not those of the pack's name");
