@@ -27,7 +27,7 @@ pub use self::report::{Affected, CheckReport, Finding, ObjectName, TabletName};
 use self::walk::{Judge, Walk};
 use crate::error::DamagedObject;
 use crate::index::{DEFAULT_BUDGET_BYTES, Index};
-use crate::{ChunkId, Damage, Error, Label, Repository, Result};
+use crate::{ChunkId, Damage, Error, Fault, Label, PackId, Repository, Result};
 
 /// What a check does beyond the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +78,8 @@ pub async fn check_structure(
     on_progress: OnProgress<'_>,
 ) -> Result<CheckReport> {
     let labels = repository.labels().await?;
+    // Before the runs: what a prune is about to take may go while it is looked for.
+    let named = repository.marks().await?.named();
     let runs = repository.runs().await?;
     let storage = Arc::clone(repository.storage());
     let index = Index::load(storage, runs.clone(), options.index_budget_bytes, runtime).await?;
@@ -90,7 +92,9 @@ pub async fn check_structure(
     if options.directories {
         packs.read_directories(&needs, &mut faults).await?;
     }
-    for (pack, fault) in &faults {
+    let goes =
+        |pack: &PackId, fault: &Fault| *fault == Fault::Missing && named.packs.contains(pack);
+    for (pack, fault) in faults.iter().filter(|(pack, fault)| !goes(pack, fault)) {
         findings.add(Damage::new(DamagedObject::Pack(*pack), fault.clone()));
     }
 

@@ -9,6 +9,8 @@
 //!   gives a whole copy of the snapshots that it had at the beginning.
 //! - *Resumable*: a copy that was interrupted is run again.
 //! - *Memory*: 128 MiB of objects on their way, or one object that is larger; about 100 bytes for each pack.
+//! - *Prunes*: what a prune at the destination is about to take cannot be put there under its name: the copy is refused until it is
+//!   gone, and one that a prune came into is to be repeated.
 //! - *On failure*: a damaged object is left out and reported, a failing storage ends the copy. A place that holds another
 //!   repository, or another snapshot under one of the labels, is refused before anything is put.
 
@@ -129,6 +131,13 @@ pub async fn copy(
     let records = from.record_sizes().await?;
     let runs = from.runs().await?;
     let packs = from.packs().await?;
+    let marks = to.marks().await?;
+    let named = marks.named();
+    if runs.iter().any(|run| named.runs.contains(&run.id))
+        || packs.iter().any(|(pack, _)| named.packs.contains(pack))
+    {
+        return Err(is_pruned(&to));
+    }
     let copying = Copying {
         from,
         to: &to,
@@ -158,8 +167,18 @@ pub async fn copy(
     to.copy_holds(from).await?;
     // In any order: what each of them needs is there.
     damages.extend(copying.all(missing_records, CopyStage::Committing).await?);
+    if !to.marks_seen().await?.ids().is_subset(&marks.ids()) {
+        return Err(is_pruned(&to));
+    }
     let num_snapshots = to.labels().await?.len() as u64;
     Ok(CopyReport { progress: copying.progress(CopyStage::Committing), num_snapshots, damages })
+}
+
+fn is_pruned(to: &Repository) -> Error {
+    let location = to.storage();
+    Error::invalid(format!(
+        "{location} is being pruned: copy again when `cairn prune` there has deleted what it marked"
+    ))
 }
 
 /// The repository at the destination, made when there is none.

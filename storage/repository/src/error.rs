@@ -9,6 +9,7 @@ use std::fmt;
 use cairn_storage::ObjectPath;
 
 use crate::layout;
+use crate::prune::MarkId;
 use crate::{ChunkId, IndexId, Label, PackId, Timestamp};
 
 /// Shorthand for results of this crate.
@@ -63,6 +64,8 @@ pub enum DamagedObject {
     Index,
     /// A pack.
     Pack(PackId),
+    /// The mark of a prune.
+    Mark(MarkId),
     /// A document of a manifest, named by its first chunk: its chunks are intact, what they say is not.
     Document(ChunkId),
 }
@@ -75,6 +78,7 @@ impl DamagedObject {
             Self::Record(label) => Some(layout::snapshot_path(label)),
             Self::IndexRun(id) => Some(layout::index_path(id)),
             Self::Pack(id) => Some(layout::pack_path(id)),
+            Self::Mark(id) => Some(layout::mark_path(*id, crate::prune::MARK)),
             Self::Index | Self::Document(_) => None,
         }
     }
@@ -210,11 +214,13 @@ pub enum ErrorKind {
     NoSuchHold,
     /// The clocks of this host and of the storage are too far apart: set the wrong one.
     ClocksDiffer,
+    /// A prune took what a backup counted on: the backup has to begin again.
+    Pruned,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotARepository,
         Self::AlreadyARepository,
         Self::NewerFormat,
@@ -229,6 +235,7 @@ impl ErrorKind {
         Self::Held,
         Self::NoSuchHold,
         Self::ClocksDiffer,
+        Self::Pruned,
     ];
 
     /// Stable code for operators and logs.
@@ -248,6 +255,7 @@ impl ErrorKind {
             Self::Held => "CAIRN-R012",
             Self::NoSuchHold => "CAIRN-R013",
             Self::ClocksDiffer => "CAIRN-R014",
+            Self::Pruned => "CAIRN-R015",
         }
     }
 }
@@ -315,7 +323,9 @@ pub enum Error {
         label: Label,
     },
     /// See [`ErrorKind::AppendOnly`].
-    #[error("{location} lets this host delete nothing: forget snapshots with credentials that may")]
+    #[error(
+        "{location} lets this host delete nothing: forget snapshots and prune with credentials that may"
+    )]
     AppendOnly {
         /// The storage, for humans.
         location: String,
@@ -346,6 +356,12 @@ pub enum Error {
         /// The time there.
         storage: Timestamp,
     },
+    /// See [`ErrorKind::Pruned`].
+    #[error("a prune took what the snapshot {label} counted on: back up again")]
+    Pruned {
+        /// Its label.
+        label: Label,
+    },
 }
 
 fn taken_at(timestamp: &Option<Timestamp>) -> String {
@@ -370,6 +386,7 @@ impl Error {
             Self::Held { .. } => ErrorKind::Held,
             Self::NoSuchHold { .. } => ErrorKind::NoSuchHold,
             Self::ClocksDiffer { .. } => ErrorKind::ClocksDiffer,
+            Self::Pruned { .. } => ErrorKind::Pruned,
         }
     }
 
@@ -380,7 +397,11 @@ impl Error {
 
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Storage(source) if source.is_retryable())
+        match self {
+            Self::Storage(source) => source.is_retryable(),
+            Self::Pruned { .. } => true,
+            _ => false,
+        }
     }
 
     /// The damage, if that is what it is.
@@ -417,7 +438,7 @@ mod tests {
     fn codes_are_stable_and_unique() {
         let codes = ErrorKind::ALL.map(ErrorKind::code);
         assert_eq!(codes[0], "CAIRN-R001");
-        assert_eq!(codes[13], "CAIRN-R014");
+        assert_eq!(codes[14], "CAIRN-R015");
         assert!(codes.is_sorted_by(|a, b| a < b));
     }
 

@@ -15,20 +15,26 @@ mod paged;
 mod resident;
 mod run;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_storage::{ByteRange, Storage};
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
 
 use self::paged::{PagedRun, Pages};
-use self::resident::{BYTES_PER_ENTRY, ResidentTable, TableBuilder};
+pub(crate) use self::resident::TableBuilder;
+use self::resident::{BYTES_PER_ENTRY, ResidentTable};
+pub(crate) use self::run::encode_run_salted;
 use self::run::{ENTRY_BYTES, HEADER_BYTES, RunHeader};
 pub use self::run::{EncodedRun, MAGIC, Run, decode_run, encode_run};
 use crate::error::DamagedObject;
 use crate::pack::ChunkLocation;
-use crate::{ChunkId, Damage, Error, IndexId, Result, layout};
+use crate::prune::Marks;
+use crate::{ChunkId, Damage, Error, IndexId, PackId, Result, layout};
 
 /// Memory for resident runs when the host says nothing: two million chunks, 2 TiB of data.
 pub const DEFAULT_BUDGET_BYTES: u64 = 96 << 20;
@@ -45,6 +51,13 @@ pub struct ListedRun {
     pub size: u64,
 }
 
+impl ListedRun {
+    /// More entries than it can have.
+    pub(crate) fn max_entries(&self) -> usize {
+        usize::try_from(self.size / ENTRY_BYTES as u64).unwrap_or(usize::MAX)
+    }
+}
+
 /// Where chunks lie. Cheap to clone; clones share everything.
 #[derive(Debug, Clone)]
 pub struct Index {
@@ -59,6 +72,31 @@ struct Shared {
     paged: Vec<PagedRun>,
     pages: Pages,
     damages: Vec<Damage>,
+    num_gone: usize,
+    budget_bytes: u64,
+    trust: Trust,
+    /// The same index as it was found later.
+    renewal: OnceCell<Index>,
+}
+
+/// What of an index is to be counted on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Trust {
+    /// Whether somebody counts on it: what it lacks must not be found elsewhere then.
+    pub(crate) is_counted_on: bool,
+    /// Marks that were seen before the runs were listed.
+    pub(crate) marks: Marks,
+    /// Packs that the marks name, and so do not count.
+    pub(crate) condemned: HashSet<PackId>,
+    /// The packs that are there; `None` when all count.
+    pub(crate) present: Option<HashSet<PackId>>,
+}
+
+impl Trust {
+    fn covers(&self, pack: &PackId) -> bool {
+        !self.condemned.contains(pack)
+            && self.present.as_ref().is_none_or(|present| present.contains(pack))
+    }
 }
 
 /// What became of a run that was loaded.
@@ -75,7 +113,18 @@ impl Index {
     /// [`Index::locate`] has pages read.
     pub async fn load(
         storage: Arc<dyn Storage>,
+        runs: Vec<ListedRun>,
+        budget_bytes: u64,
+        runtime: Handle,
+    ) -> Result<Self> {
+        Self::load_trusting(storage, runs, Trust::default(), budget_bytes, runtime).await
+    }
+
+    /// The same of what is to be counted on.
+    pub(crate) async fn load_trusting(
+        storage: Arc<dyn Storage>,
         mut runs: Vec<ListedRun>,
+        trust: Trust,
         budget_bytes: u64,
         runtime: Handle,
     ) -> Result<Self> {
@@ -90,25 +139,53 @@ impl Index {
         let mut loaded = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
         let mut builder = TableBuilder::default();
         let (mut num_resident_runs, mut paged, mut damages) = (0, Vec::new(), Vec::new());
+        let mut num_gone = 0;
         while let Some(run) = loaded.try_next().await? {
             match run {
                 Loaded::Resident(bytes, id) => match decode_run(&id, &bytes) {
-                    Ok(run) if builder.add(&run) => num_resident_runs += 1,
+                    Ok(run) if builder.add(&run, |_, pack| trust.covers(pack)) => {
+                        num_resident_runs += 1
+                    }
                     Ok(_) => return Err(Error::invalid("a budget of more than 2^32 entries")),
                     Err(malformed) => damages.push(damaged_run(id, malformed)),
                 },
                 Loaded::Paged(run) => paged.push(run),
                 Loaded::Damaged(damage) => damages.push(damage),
-                Loaded::Gone => {}
+                Loaded::Gone => num_gone += 1,
             }
         }
         drop(loaded);
         for damage in &damages {
             tracing::warn!(%damage, "an index run is skipped");
         }
-        let (resident, pages) = (builder.build(), Pages::new(storage));
-        let shared = Shared { resident, num_resident_runs, paged, pages, damages };
+        let shared = Shared {
+            resident: builder.build(),
+            num_resident_runs,
+            paged,
+            pages: Pages::new(storage),
+            damages,
+            num_gone,
+            budget_bytes,
+            trust,
+            renewal: OnceCell::new(),
+        };
         Ok(Self { shared: Arc::new(shared), runtime })
+    }
+
+    /// An index of what was collected, all of it in memory.
+    pub(crate) fn of(storage: Arc<dyn Storage>, table: TableBuilder, runtime: Handle) -> Self {
+        let shared = Shared {
+            resident: table.build(),
+            num_resident_runs: 0,
+            paged: Vec::new(),
+            pages: Pages::new(storage),
+            damages: Vec::new(),
+            num_gone: 0,
+            budget_bytes: DEFAULT_BUDGET_BYTES,
+            trust: Trust::default(),
+            renewal: OnceCell::new(),
+        };
+        Self { shared: Arc::new(shared), runtime }
     }
 
     /// A place of a chunk, or `None` when no run lists it.
@@ -164,6 +241,29 @@ impl Index {
         self.shared.paged.len()
     }
 
+    /// Runs that went between being listed and being read: what they listed may be in others, which came later.
+    pub(crate) fn num_gone(&self) -> usize {
+        self.shared.num_gone
+    }
+
+    /// The marks that were seen before it was loaded.
+    pub(crate) fn marks(&self) -> &Marks {
+        &self.shared.trust.marks
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(crate) fn budget_bytes(&self) -> u64 {
+        self.shared.budget_bytes
+    }
+
+    /// Where it is kept as it was found later; `None` when what it lacks must not be found elsewhere.
+    pub(crate) fn renewal(&self) -> Option<&OnceCell<Self>> {
+        (!self.shared.trust.is_counted_on).then_some(&self.shared.renewal)
+    }
+
     /// Runs that were left out at load because they are damaged.
     pub fn damages(&self) -> &[Damage] {
         &self.shared.damages
@@ -181,12 +281,12 @@ impl Shared {
         Ok(None)
     }
 
-    fn paged_places(
-        &self,
-        id: &ChunkId,
-    ) -> impl stream::Stream<Item = Result<Option<ChunkLocation>>> + Unpin {
-        let lookups: Vec<_> = self.paged.iter().map(|run| self.pages.find(run, id)).collect();
-        stream::iter(lookups).buffer_unordered(MAX_READS)
+    fn paged_places<'a>(&'a self, id: &'a ChunkId) -> BoxStream<'a, Result<Option<ChunkLocation>>> {
+        let lookups = self.paged.iter().map(|run| async {
+            let place = self.pages.find(run, id).await?;
+            Ok(place.filter(|place| self.trust.covers(&place.pack)))
+        });
+        stream::iter(lookups.collect::<Vec<_>>()).buffer_unordered(MAX_READS).boxed()
     }
 }
 

@@ -3,6 +3,7 @@
 use cairn_storage::ObjectPath;
 
 use crate::hold::Hold;
+use crate::prune::MarkId;
 use crate::{IndexId, Label, PackId};
 
 const CONFIG: &str = "cairn.json";
@@ -15,6 +16,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const HOLDS: &str = "holds";
 /// One of the names that [`cairn_storage::is_trace_of_probe`] knows.
 const WITNESS: &str = "probe-clock-";
+const PRUNE: &str = "prune";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -40,6 +42,36 @@ pub fn snapshots_prefix() -> ObjectPath {
 pub fn is_trace(path: &ObjectPath) -> bool {
     [ARBITRATION, FORGETTING].iter().any(|prefix| path.starts_with(&self::path(prefix)))
         || cairn_storage::is_trace_of_probe(path)
+}
+
+/// The prefix of what prunes announce.
+pub fn prune_prefix() -> ObjectPath {
+    path(PRUNE)
+}
+
+/// An object of a mark.
+pub(crate) fn mark_path(id: MarkId, name: &str) -> ObjectPath {
+    path(&format!("{PRUNE}/{id}/{name}"))
+}
+
+/// The mark and the name of an object below [`prune_prefix`]; `None` when it is no mark's.
+pub(crate) fn parse_mark_path(path: &ObjectPath) -> Option<(MarkId, &str)> {
+    let (folder, name) = path.as_str().strip_prefix(PRUNE)?.strip_prefix('/')?.split_once('/')?;
+    let id: MarkId = folder.parse().ok()?;
+    (id.to_string() == folder).then_some((id, name))
+}
+
+/// The prefixes of what hosts leave on their way to a decision.
+pub(crate) fn traces_prefixes() -> [ObjectPath; 2] {
+    [path(ARBITRATION), path(FORGETTING)]
+}
+
+/// The label that a vote below the traces is about; `None` when it is no vote for a record.
+pub(crate) fn parse_vote_path(path: &ObjectPath) -> Option<Label> {
+    let place = path.as_str().strip_prefix(ARBITRATION)?.strip_prefix('/')?;
+    let (object, ballot) = place.rsplit_once('/')?;
+    let label = object.strip_prefix(SNAPSHOTS)?.strip_prefix('/')?.parse().ok()?;
+    ballot.ends_with("-vote").then_some(label)
 }
 
 /// The prefix of the traces of the arbitration about one object.

@@ -4,7 +4,7 @@
 //! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
 //! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
 //! publishes records; [`browse`] looks into a snapshot, [`compare`] at what two differ in; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
-//! elsewhere.
+//! elsewhere; [`prune`](mod@prune) frees what no snapshot needs.
 
 pub mod browse;
 mod cbor;
@@ -22,6 +22,7 @@ pub mod index;
 pub mod layout;
 pub mod manifest;
 pub mod pack;
+pub mod prune;
 pub mod read_plan;
 pub mod record;
 mod repository;

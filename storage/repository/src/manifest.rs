@@ -50,6 +50,14 @@ impl DocumentRef {
         let chunks = Self::chunks_of(document).map(ChunkId::of).collect();
         Self { len: document.len() as u64, chunks }
     }
+
+    /// Half a hash of it: two that collide by chance are not to be feared among any number of documents.
+    pub(crate) fn key(&self) -> u128 {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.len.to_le_bytes()).update(self.chunks.as_bytes());
+        let hash = hasher.finalize();
+        hash.as_bytes().first_chunk().copied().map(u128::from_le_bytes).unwrap_or_default()
+    }
 }
 
 /// What a snapshot holds: its databases, ascending by name.

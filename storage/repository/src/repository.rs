@@ -7,7 +7,8 @@
 //!
 //! # Concurrency
 //! Any number of hosts may do any of this at once. Objects named by content cannot conflict, labels are
-//! decided by put-if-absent or, where the storage has none, by arbitration.
+//! decided by put-if-absent or, where the storage has none, by arbitration. What a prune takes, no backup counts on
+//! ([`Repository::commit_counting_on`]).
 //!
 //! # Cancellation
 //! Dropping a future leaves at worst an object that nothing refers to.
@@ -19,14 +20,17 @@ mod hold;
 mod publish;
 mod read;
 mod record_cache;
+mod reliance;
 mod snapshots;
 mod sweep_time;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage, probe_atomic_create};
-use futures::TryStreamExt;
+use cairn_storage::{
+    ByteRange, ObjectMeta, ObjectPath, Payload, PutMode, Storage, probe_atomic_create,
+};
+use futures::{Stream, TryStreamExt};
 use tokio::runtime::Handle;
 
 pub use self::checkpoint::{CheckpointId, FoundCheckpoint};
@@ -35,9 +39,12 @@ use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
 use crate::config::{CommitMode, ConfigError, RepositoryConfig, RepositorySettings};
 use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, encode_run};
+use crate::index::{Index, ListedRun, encode_run, encode_run_salted};
 use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
 use crate::{Damage, Error, Fault, IndexId, PackId, RepositoryId, Result, Timestamp, layout};
+
+/// Loads of an index before one counts in which a run had gone meanwhile: prunes are not that frequent.
+const MAX_LOADS: usize = 5;
 
 /// An open repository. Cheap to clone; clones share the storage and the records that were read.
 #[derive(Debug, Clone)]
@@ -149,6 +156,13 @@ impl Repository {
         Ok(run.id)
     }
 
+    /// Stores a run of entries that other runs list too, under a name that no run had before.
+    pub(crate) async fn put_run_of_others(&self, entries: Vec<IndexEntry>) -> Result<IndexId> {
+        let run = encode_run_salted(entries, Some(PackId::from_bytes(rand::random())));
+        self.put_content_named(&layout::index_path(&run.id), run.bytes).await?;
+        Ok(run.id)
+    }
+
     /// An object whose name says what it holds is there already or is not. One that is there is read: it is rare (a
     /// repeated put, a healed damage), and a damaged one is replaced.
     pub(crate) async fn put_content_named(&self, path: &ObjectPath, bytes: Bytes) -> Result<()> {
@@ -167,21 +181,47 @@ impl Repository {
         }
     }
 
-    /// Loads the index: see [`Index`] for what `budget_bytes` bounds and what `runtime` is for.
+    /// Loads the index: see [`Index`] for what `budget_bytes` bounds and what `runtime` is for. A backup loads it by
+    /// [`Repository::load_index_to_count_on`].
     pub async fn load_index(&self, budget_bytes: u64, runtime: Handle) -> Result<Index> {
+        for _ in 1..MAX_LOADS {
+            let index = self.load_index_once(budget_bytes, runtime.clone()).await?;
+            if index.num_gone() == 0 {
+                return Ok(index);
+            }
+        }
+        self.load_index_once(budget_bytes, runtime).await
+    }
+
+    async fn load_index_once(&self, budget_bytes: u64, runtime: Handle) -> Result<Index> {
         let runs = self.runs().await?;
         Index::load(Arc::clone(&self.storage), runs, budget_bytes, runtime).await
+    }
+
+    /// The index as it is by now, loaded once for each index: where a chunk lies that a prune has moved since. `None` for one
+    /// that a backup counts on, which must store again what its index lacks.
+    pub async fn renewed<'a>(&self, index: &'a Index) -> Result<Option<&'a Index>> {
+        let Some(renewal) = index.renewal() else { return Ok(None) };
+        let load = || self.load_index(index.budget_bytes(), index.runtime().clone());
+        Ok(Some(renewal.get_or_try_init(load).await?))
     }
 
     /// The packs with their lengths in bytes, in any order. One longer than any pack can be is given the
     /// greatest length that a pack can have.
     pub async fn packs(&self) -> Result<Vec<(PackId, u32)>> {
-        let prefix = layout::packs_prefix();
-        let objects = self.storage.list(&prefix).try_filter_map(async |meta| {
+        let packs = self.listed_packs().map_ok(|(id, meta)| {
             let length = u32::try_from(meta.size).unwrap_or(MAX_PACK_BYTES);
-            Ok(layout::parse_pack_path(&meta.path).map(|id| (id, length)))
+            (id, length)
         });
-        Ok(objects.try_collect().await?)
+        packs.try_collect().await
+    }
+
+    /// The packs as the storage lists them.
+    pub(crate) fn listed_packs(&self) -> impl Stream<Item = Result<(PackId, ObjectMeta)>> {
+        let packs = self.storage.list(&layout::packs_prefix()).try_filter_map(async |meta| {
+            Ok(layout::parse_pack_path(&meta.path).map(|id| (id, meta)))
+        });
+        packs.map_err(Error::from)
     }
 
     /// The index runs, in any order.
@@ -206,7 +246,7 @@ fn is_already_there(error: &cairn_storage::Error) -> bool {
     error.kind() == cairn_storage::ErrorKind::AlreadyExists
 }
 
-fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {
+pub(crate) fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {
     if storage.capabilities().put {
         Ok(())
     } else {

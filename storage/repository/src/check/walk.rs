@@ -193,11 +193,11 @@ impl<'a> Walk<'a> {
     }
 
     fn is_intact(&self, reference: &DocumentRef) -> bool {
-        self.intact.contains(&key_of(reference))
+        self.intact.contains(&reference.key())
     }
 
     fn remember(&mut self, reference: &DocumentRef, is_intact: bool) {
-        if is_intact && self.intact.insert(key_of(reference)) {
+        if is_intact && self.intact.insert(reference.key()) {
             self.num_documents += 1;
         }
     }
@@ -311,12 +311,4 @@ fn affected(label: &Label) -> Affected {
 
 fn document_of(reference: &DocumentRef) -> DamagedObject {
     reference.chunks.first().map_or(DamagedObject::Index, DamagedObject::Document)
-}
-
-/// Half a hash of a reference: two that collide by chance are not to be feared among any number of documents.
-fn key_of(reference: &DocumentRef) -> u128 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&reference.len.to_le_bytes()).update(reference.chunks.as_bytes());
-    let hash = hasher.finalize();
-    hash.as_bytes().first_chunk().copied().map(u128::from_le_bytes).unwrap_or_default()
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::run::{PackedEntry, Run};
-use crate::pack::ChunkLocation;
+use crate::pack::{ChunkKind, ChunkLocation};
 use crate::{ChunkId, PackId};
 
 /// Entries per start, about: what one binary search of a few steps covers.
@@ -28,26 +28,33 @@ pub(super) struct ResidentTable {
 
 /// Collects runs for a [`ResidentTable`].
 #[derive(Debug, Default)]
-pub(super) struct TableBuilder {
+pub(crate) struct TableBuilder {
     packs: Vec<PackId>,
     positions: HashMap<PackId, u32>,
     entries: Vec<PackedEntry>,
 }
 
 impl TableBuilder {
-    /// Adds a run. `false`, and nothing added, when the table would outgrow its 32-bit positions.
-    pub(super) fn add(&mut self, run: &Run<'_>) -> bool {
+    /// Adds what is wanted of a run. `false`, and nothing added, when the table would outgrow its 32-bit positions.
+    pub(crate) fn add(
+        &mut self,
+        run: &Run<'_>,
+        is_wanted: impl Fn(Option<ChunkKind>, &PackId) -> bool,
+    ) -> bool {
         let entries = self.entries.len().saturating_add(run.num_entries());
         let packs = self.packs.len().saturating_add(run.packs().len());
         if u32::try_from(entries.max(packs)).is_err() {
             return false;
         }
-        let positions: Vec<u32> = run.packs().map(|pack| self.position_of(pack)).collect();
-        self.entries.reserve_exact(run.num_entries());
-        self.entries.extend(run.packed().filter_map(|entry| {
-            let pack = *positions.get(entry.pack as usize)?;
-            Some(entry.with_pack(pack))
-        }));
+        let packs: Vec<(PackId, u32)> =
+            run.packs().map(|pack| (pack, self.position_of(pack))).collect();
+        let wanted = run.packed().filter_map(|entry| {
+            let (pack, position) = packs.get(entry.pack as usize)?;
+            is_wanted(entry.kind(), pack).then(|| entry.with_pack(*position))
+        });
+        // Exactly: half of what a vector grows by on its own is never used.
+        self.entries.reserve_exact(wanted.clone().count());
+        self.entries.extend(wanted);
         true
     }
 

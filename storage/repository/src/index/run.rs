@@ -30,10 +30,16 @@ pub struct EncodedRun {
 
 /// The run that lists these chunks, given in any order. Of several places of one chunk it lists the
 /// first given.
-pub fn encode_run(mut entries: Vec<IndexEntry>) -> EncodedRun {
+pub fn encode_run(entries: Vec<IndexEntry>) -> EncodedRun {
+    encode_run_salted(entries, None)
+}
+
+/// The same under a name that no run had before: `salt` is random, an id of no pack in the table of packs.
+pub(crate) fn encode_run_salted(mut entries: Vec<IndexEntry>, salt: Option<PackId>) -> EncodedRun {
     entries.sort_by_key(|entry| entry.id);
     entries.dedup_by_key(|entry| entry.id);
-    let mut packs: Vec<PackId> = entries.iter().map(|entry| entry.location.pack).collect();
+    let named = entries.iter().map(|entry| entry.location.pack);
+    let mut packs: Vec<PackId> = named.chain(salt).collect();
     packs.sort_unstable();
     packs.dedup();
 
@@ -130,7 +136,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    pub(super) fn packed(&self) -> impl Iterator<Item = PackedEntry> + use<'a> {
+    pub(super) fn packed(&self) -> impl Iterator<Item = PackedEntry> + Clone + use<'a> {
         self.entries.iter().map(PackedEntry::from_bytes)
     }
 }
@@ -181,6 +187,12 @@ impl PackedEntry {
             *target = word.to_le_bytes();
         }
         bytes
+    }
+
+    /// What the chunk is a slice of; `None` when that is unknown.
+    pub(super) fn kind(self) -> Option<ChunkKind> {
+        let [_, _, _, numbers] = self.rest.to_le_bytes();
+        ChunkKind::from_number(numbers >> CODEC_BITS)
     }
 
     /// The entry with its pack; `None` when codec or kind are unknown.

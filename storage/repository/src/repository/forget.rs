@@ -111,7 +111,8 @@ impl Repository {
         }
     }
 
-    pub(super) async fn delete(&self, path: &ObjectPath) -> Result<()> {
+    /// Deletes an object. [`crate::ErrorKind::AppendOnly`] where this host may not.
+    pub(crate) async fn delete(&self, path: &ObjectPath) -> Result<()> {
         match self.storage.delete(path).await {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(self.append_only()),
             outcome => Ok(outcome?),
@@ -124,7 +125,7 @@ impl Repository {
         }
     }
 
-    fn append_only(&self) -> Error {
+    pub(crate) fn append_only(&self) -> Error {
         Error::AppendOnly { location: self.storage.to_string() }
     }
 }

@@ -24,13 +24,29 @@ const MAX_SPAN_BYTES: u32 = 8 << 20;
 /// Reads and lookups in flight at once.
 const MAX_READS: usize = 8;
 
+/// Times that an index is loaded again for a chunk that cannot be read: a restore may last several graces.
+const MAX_RENEWALS: usize = 2;
+
 /// Plaintext of documents that one batch of [`Repository::read_documents`] holds beside the decoded ones.
 const BATCH_BYTES: u64 = 32 << 20;
 
 impl Repository {
     /// The plaintext of a chunk, verified. When it is damaged in one place and lies in another too, the
-    /// other is used. [`crate::ErrorKind::Damaged`] names pack and chunk when no place is good.
+    /// other is used, also one where a prune has moved it meanwhile. [`crate::ErrorKind::Damaged`] names pack and chunk when no
+    /// place is good.
     pub async fn read_chunk(&self, index: &Index, id: &ChunkId) -> Result<Bytes> {
+        let mut index = index;
+        for _ in 0..MAX_RENEWALS {
+            let damage = match self.read_chunk_listed(index, id).await {
+                Err(crate::Error::Damaged(damage)) => damage,
+                result => return result,
+            };
+            index = self.renewed(index).await?.ok_or(damage)?;
+        }
+        self.read_chunk_listed(index, id).await
+    }
+
+    async fn read_chunk_listed(&self, index: &Index, id: &ChunkId) -> Result<Bytes> {
         let mut damage = not_listed(*id);
         for location in index.find_all(id).await? {
             match self.read_chunk_at(id, &location).await {
@@ -111,11 +127,12 @@ impl Repository {
                 ids.push(id);
             }
         }
-        let lookups =
-            ids.into_iter().enumerate().map(async |(number, id)| match index.find(&id).await? {
+        let lookups = ids.into_iter().enumerate().map(async |(number, id)| {
+            match self.place(index, &id).await? {
                 Some(location) => Ok((number, id, location)),
                 None => Err(crate::Error::from(not_listed(id))),
-            });
+            }
+        });
         let lookups = stream::iter(lookups.collect::<Vec<_>>()).buffered(MAX_READS);
         let wanted: Vec<_> = lookups.try_collect().await?;
         let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
@@ -125,6 +142,17 @@ impl Repository {
             chunks.extend(read);
         }
         Ok(chunks)
+    }
+
+    /// A place of a chunk, also one where a prune has moved it.
+    async fn place(&self, index: &Index, id: &ChunkId) -> Result<Option<ChunkLocation>> {
+        match index.find(id).await? {
+            Some(location) => Ok(Some(location)),
+            None => match self.renewed(index).await? {
+                Some(renewed) => renewed.find(id).await,
+                None => Ok(None),
+            },
+        }
     }
 
     /// The chunks of a span; those that it does not give intact, from wherever else they lie.

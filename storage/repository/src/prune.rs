@@ -1,0 +1,325 @@
+//! Prunes: frees what no snapshot reaches, while others back up, restore, forget and prune.
+//!
+//! `DESIGN.md`, section 9, holds the protocol and why nothing that is needed goes. [`prune`] finishes what older ones have
+//! begun, then puts a mark of its own if there is something to free.
+//!
+//! - *Memory*: 25 bytes for each place of a chunk, 70 for each pack, 20 for each distinct document, the chunks of documents at
+//!   50 bytes, and a few runs.
+//! - *On cancel*, as on a crash: whoever prunes next goes on.
+//! - *On failure*: damage ends it before anything is condemned or deleted: where it is not known what snapshots reach, everything is kept.
+
+mod carry;
+mod ledger;
+mod mark;
+mod plan;
+mod report;
+mod survey;
+mod sweep;
+
+use std::time::{Duration, SystemTime};
+
+use cairn_storage::{Payload, PutMode};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+
+use self::carry::{MAX_RUN_ENTRIES, carry};
+pub(crate) use self::mark::{MARK, Marks};
+pub use self::mark::{Mark, MarkId};
+use self::mark::{NOW, SETTLED};
+use self::plan::Choice;
+use self::report::Watch;
+pub use self::report::{OnProgress, PrunePhase, PruneProgress, PruneReport};
+use self::survey::{Roots, Survey, SurveyedRun};
+use crate::error::DamagedObject;
+use crate::index::decode_run;
+use crate::record::Record;
+use crate::repository::refuse_read_only;
+use crate::{Damage, PackId, Repository, Result, layout};
+
+/// How long a mark waits for backups and restores when the host says nothing.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Deletes at once.
+const MAX_DELETES: usize = 16;
+
+/// What a prune may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneOptions {
+    /// How old packs must be to be condemned, and marks to be swept: longer than restores take, better longer than
+    /// backups take. With none everything is done at once, which is for who has the repository to himself.
+    pub grace: Duration,
+    /// Whether packs of which little is used are copied to new ones.
+    pub repack: bool,
+    /// Only finds out what a prune would do.
+    pub dry_run: bool,
+}
+
+impl Default for PruneOptions {
+    fn default() -> Self {
+        Self { grace: DEFAULT_GRACE, repack: true, dry_run: false }
+    }
+}
+
+/// Prunes a repository. [`crate::ErrorKind::ReadOnly`] and [`crate::ErrorKind::AppendOnly`] where this host may not.
+pub async fn prune(
+    repository: &Repository,
+    runtime: Handle,
+    options: &PruneOptions,
+    on_progress: OnProgress<'_>,
+) -> Result<PruneReport> {
+    let watch = Watch::new(on_progress);
+    let mut pruning = Pruning {
+        repository,
+        runtime,
+        options: *options,
+        watch,
+        now: SystemTime::UNIX_EPOCH,
+        report: PruneReport::default(),
+    };
+    if options.dry_run {
+        return pruning.look().await;
+    }
+    refuse_read_only(repository.storage())?;
+    if !repository.storage().capabilities().delete {
+        return Err(repository.append_only());
+    }
+    pruning.run().await?;
+    Ok(pruning.report)
+}
+
+/// Whether everything that a record reaches is firm; the marks in whose eyes it is, if it is.
+pub(crate) async fn is_whole(
+    repository: &Repository,
+    record: &Record,
+    runtime: Handle,
+) -> Result<Option<std::collections::BTreeSet<MarkId>>> {
+    let survey = Survey::of(repository, &runtime, Watch::new(&|_| {})).await?;
+    let is_firm = survey.is_firm(repository, &record.root).await?;
+    Ok(is_firm.then(|| survey.marks.ids()))
+}
+
+/// A prune under way.
+struct Pruning<'a> {
+    repository: &'a Repository,
+    runtime: Handle,
+    options: PruneOptions,
+    watch: Watch<'a>,
+    /// The time of the storage when the prune began.
+    now: SystemTime,
+    report: PruneReport,
+}
+
+/// What a mark would name.
+struct Plan<'s> {
+    /// Positions, ascending.
+    packs: Vec<u32>,
+    runs: Vec<&'s SurveyedRun>,
+}
+
+impl Plan<'_> {
+    fn takes(&self, pack: u32) -> bool {
+        self.packs.binary_search(&pack).is_ok()
+    }
+}
+
+impl Pruning<'_> {
+    async fn run(&mut self) -> Result<()> {
+        self.now = self.storage_time().await?;
+        self.sweep().await?;
+        let survey = self.settle_older().await?;
+        if let Some(id) = self.mark(&survey).await? {
+            self.settle_own(id, survey).await?;
+            if self.options.grace.is_zero() {
+                self.sweep().await?;
+            }
+        }
+        self.clean_up().await?;
+        self.tell_of_waiting().await
+    }
+
+    /// What a prune would do now.
+    async fn look(mut self) -> Result<PruneReport> {
+        self.now = host_time();
+        let survey = self.survey().await?;
+        let plan = self.plan(&survey);
+        self.count(&survey, &plan);
+        let settlement = survey.ledger.settle(|pack| survey.goes(pack) || plan.takes(pack));
+        self.report.copied_chunks = settlement.num_to_copy();
+        self.tell_of_waiting().await?;
+        Ok(self.report)
+    }
+
+    /// Settles marks of prunes that did not come so far.
+    async fn settle_older(&mut self) -> Result<Survey> {
+        let marks = self.repository.marks_seen().await?;
+        let survey = self.survey().await?;
+        let is_settled = self.carry(&survey, |pack| survey.goes(pack)).await?;
+        for (id, seen) in marks.seen() {
+            if seen.put.is_some() && seen.settled.is_none() {
+                self.put(*id, SETTLED).await?;
+            }
+        }
+        // What was carried over lies elsewhere now.
+        if is_settled { Ok(survey) } else { self.survey().await }
+    }
+
+    /// Settles a mark that was put after this survey: anew, unless nothing can have come to need what it names.
+    async fn settle_own(&mut self, id: MarkId, survey: Survey) -> Result<()> {
+        let mut known = survey.marks.ids();
+        known.insert(id);
+        let seen = self.repository.marks_seen().await?.ids();
+        if !seen.is_subset(&known) || !survey.roots.are_all(self.repository).await? {
+            drop(survey);
+            let survey = self.survey().await?;
+            self.carry(&survey, |pack| survey.goes(pack)).await?;
+        }
+        self.put(id, SETTLED).await
+    }
+
+    /// Makes firm what is not, or would not be if more packs went; whether there was nothing to do.
+    async fn carry(&mut self, survey: &Survey, goes: impl Fn(u32) -> bool) -> Result<bool> {
+        let settlement = survey.ledger.settle(goes);
+        let carried = carry(self.repository, &survey.ledger, &settlement, self.watch).await?;
+        self.report.copied_chunks += carried.chunks;
+        self.report.copied_bytes += carried.bytes;
+        Ok(settlement.is_settled())
+    }
+
+    /// What the storage says that the time is. Who may not delete learns it here and has written nothing.
+    async fn storage_time(&self) -> Result<SystemTime> {
+        let path = layout::mark_path(MarkId::random(), NOW);
+        self.repository.delete(&path).await?;
+        let storage = self.repository.storage();
+        storage.put(&path, Payload::default(), PutMode::Overwrite).await?;
+        let meta = storage.head(&path).await;
+        self.repository.delete(&path).await?;
+        Ok(meta?.modified)
+    }
+
+    /// Looks at everything, and at what is reached of it.
+    async fn survey(&mut self) -> Result<Survey> {
+        // Before the index: what a record reaches was listed before the record was.
+        let roots = Roots::read(self.repository).await?;
+        let mut survey = Survey::of(self.repository, &self.runtime, self.watch).await?;
+        self.report.num_snapshots = roots.roots.len() as u64;
+        self.report.num_documents = survey.reach(self.repository, roots, self.watch).await?;
+        Ok(survey)
+    }
+
+    fn plan<'s>(&self, survey: &'s Survey) -> Plan<'s> {
+        let settlement = survey.ledger.settle(|position| survey.goes(position));
+        let choice = Choice {
+            now: self.now,
+            grace: self.options.grace,
+            repack: self.options.repack,
+            pack_bytes: self.repository.config().pack_bytes,
+        };
+        let packs = choice.packs(&survey.ledger, &settlement);
+        let runs = Vec::new();
+        let plan = Plan { packs, runs };
+        let runs = plan::runs(&survey.runs, |pack| plan.takes(pack));
+        Plan { runs, ..plan }
+    }
+
+    fn count(&mut self, survey: &Survey, plan: &Plan<'_>) {
+        let ledger = &survey.ledger;
+        let sizes = plan.packs.iter().filter_map(|pack| ledger.packs().get(*pack as usize));
+        self.report.num_packs = ledger.packs().len() as u64;
+        self.report.pack_bytes = ledger.packs().iter().map(|pack| u64::from(pack.size)).sum();
+        self.report.condemned_packs = plan.packs.len() as u64;
+        self.report.condemned_bytes = sizes.map(|pack| u64::from(pack.size)).sum();
+        self.report.superseded_runs = plan.runs.len() as u64;
+    }
+
+    /// Puts a mark, if there is something to free.
+    async fn mark(&mut self, survey: &Survey) -> Result<Option<MarkId>> {
+        let plan = self.plan(survey);
+        self.count(survey, &plan);
+        if plan.packs.is_empty() && plan.runs.is_empty() {
+            return Ok(None);
+        }
+        let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
+        let stays = |pack: &PackId| survey.ledger.position(pack).is_some_and(|pack| !goes(pack));
+        self.list_again(&plan.runs, stays).await?;
+        self.carry(survey, goes).await?;
+        let ledger = survey.ledger.packs();
+        let packs = plan.packs.iter().filter_map(|pack| ledger.get(*pack as usize));
+        let mark = Mark {
+            packs: packs.map(|pack| pack.id).collect(),
+            runs: plan.runs.iter().map(|run| run.id).collect(),
+            bytes: self.report.condemned_bytes,
+        };
+        let (id, payload) = (MarkId::random(), Payload::from(mark.encode()));
+        let path = layout::mark_path(id, MARK);
+        self.repository.storage().put(&path, payload, PutMode::Overwrite).await?;
+        Ok(Some(id))
+    }
+
+    /// Puts runs with what others list in packs that stay.
+    async fn list_again(
+        &mut self,
+        runs: &[&SurveyedRun],
+        stays: impl Fn(&PackId) -> bool,
+    ) -> Result<()> {
+        let mut entries = Vec::new();
+        for (done, run) in (0..).zip(runs) {
+            self.watch.tell(PrunePhase::Merging, done, runs.len() as u64);
+            let path = layout::index_path(&run.id);
+            let bytes = self.repository.storage().get(&path, cairn_storage::ByteRange::Full).await;
+            let bytes = match bytes {
+                Ok(bytes) => bytes,
+                // Superseded by another prune, whose runs list it too.
+                Err(error) if error.is_not_found() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            let run = decode_run(&run.id, &bytes)
+                .map_err(|malformed| Damage::new(DamagedObject::IndexRun(run.id), malformed))?;
+            for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
+                entries.push(entry);
+                if entries.len() == MAX_RUN_ENTRIES {
+                    self.put_run(std::mem::take(&mut entries)).await?;
+                }
+            }
+        }
+        if entries.is_empty() { Ok(()) } else { self.put_run(entries).await }
+    }
+
+    async fn put_run(&mut self, entries: Vec<crate::pack::IndexEntry>) -> Result<()> {
+        self.repository.put_run_of_others(entries).await?;
+        self.report.written_runs += 1;
+        Ok(())
+    }
+
+    /// How much older marks and this one's still keep waiting.
+    async fn tell_of_waiting(&mut self) -> Result<()> {
+        let marks = self.repository.marks().await?;
+        for (_, seen) in marks.seen().filter(|(_, seen)| seen.swept.is_none()) {
+            self.report.waiting_packs += seen.mark.packs.len() as u64;
+            self.report.waiting_runs += seen.mark.runs.len() as u64;
+            let waited = seen.settled.map(|since| plan::age(self.now, since)).unwrap_or_default();
+            let left = self.options.grace.saturating_sub(waited);
+            self.report.next_sweep = Some(self.report.next_sweep.map_or(left, |it| it.min(left)));
+        }
+        Ok(())
+    }
+
+    async fn delete_all(&self, paths: Vec<cairn_storage::ObjectPath>) -> Result<()> {
+        let total = paths.len() as u64;
+        let deletes = paths.iter().map(|path| self.repository.delete(path));
+        let mut deletes = stream::iter(deletes.collect::<Vec<_>>()).buffer_unordered(MAX_DELETES);
+        let mut done = 0;
+        while deletes.try_next().await?.is_some() {
+            done += 1;
+            self.watch.tell(PrunePhase::Deleting, done, total);
+        }
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a dry run writes nothing, so it cannot ask the storage for the time"
+)]
+fn host_time() -> SystemTime {
+    SystemTime::now()
+}

@@ -1,0 +1,218 @@
+//! Marks: what a prune announces, and how far it is. The bytes, and what a host has seen of all marks.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use crate::cbor::{Reader, Writer};
+use crate::{IndexId, Malformed, PackId, ParseIdError};
+
+/// Name of the object that holds what a mark names.
+pub(crate) const MARK: &str = "mark";
+/// Name of the object that says that nothing that is needed lies in what it names alone.
+pub(super) const SETTLED: &str = "settled";
+/// Name of the object that says that nothing is left of what it names.
+pub(super) const SWEPT: &str = "swept";
+/// Name of the object that is put to learn what time the storage has.
+pub(super) const NOW: &str = "now";
+
+const MAGIC: [u8; 8] = *b"CAIRNMK1";
+const HASH_BYTES: usize = 32;
+const FORMAT_VERSION: u64 = 1;
+
+/// Tells marks apart; random. Shown as 32 lowercase hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MarkId(u128);
+
+impl MarkId {
+    /// A new one.
+    pub(super) fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for MarkId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for MarkId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let id = u128::from_str_radix(text, 16).map(Self).map_err(|_| ParseIdError)?;
+        if id.to_string() == text { Ok(id) } else { Err(ParseIdError) }
+    }
+}
+
+/// What a mark names: all of it goes, a grace later.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// Condemned packs.
+    pub packs: Vec<PackId>,
+    /// Superseded runs.
+    pub runs: Vec<IndexId>,
+    /// Bytes of the packs.
+    pub bytes: u64,
+}
+
+impl Mark {
+    /// The bytes of the object.
+    pub fn encode(&self) -> Vec<u8> {
+        let packs: Vec<u8> = self.packs.iter().flat_map(|id| *id.as_bytes()).collect();
+        let runs: Vec<u8> = self.runs.iter().flat_map(|id| *id.as_bytes()).collect();
+        let mut writer = Writer::new();
+        writer.array(4).uint(FORMAT_VERSION).bytes(&packs).bytes(&runs).uint(self.bytes);
+        let mut bytes = [&MAGIC[..], &writer.finish()].concat();
+        let hash = blake3::hash(&bytes);
+        bytes.extend_from_slice(hash.as_bytes());
+        bytes
+    }
+
+    /// The mark of these bytes, which its own hash proves to be whole.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let Some((signed, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
+            return Err(Malformed::new("no room for a mark's hash"));
+        };
+        let Some(body) = signed.strip_prefix(&MAGIC) else {
+            return Err(Malformed::new("no mark's magic at the start"));
+        };
+        if blake3::hash(signed) != *hash {
+            return Err(Malformed::new("its content does not match its hash"));
+        }
+        let mut reader = Reader::new(body);
+        let mark = reader.tuple(4, |reader| {
+            if reader.uint()? != FORMAT_VERSION {
+                return Err(reader.malformed("unknown version of marks"));
+            }
+            let packs = ids(reader)?.iter().map(|id| PackId::from_bytes(*id)).collect();
+            let runs = ids(reader)?.iter().map(|id| IndexId::from_bytes(*id)).collect();
+            Ok(Self { packs, runs, bytes: reader.uint()? })
+        })?;
+        reader.finish()?;
+        Ok(mark)
+    }
+}
+
+fn ids<'a>(reader: &mut Reader<'a>) -> Result<&'a [[u8; 32]], Malformed> {
+    let (ids, rest) = reader.bytes()?.as_chunks();
+    if rest.is_empty() { Ok(ids) } else { Err(reader.malformed("half an id")) }
+}
+
+/// What was seen of one mark.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SeenMark {
+    /// What it names; nothing once that is gone.
+    pub(crate) mark: Mark,
+    /// When it was put; `None` when it was not listed.
+    pub(crate) put: Option<SystemTime>,
+    /// When it was settled.
+    pub(crate) settled: Option<SystemTime>,
+    /// When its sweep had ended.
+    pub(crate) swept: Option<SystemTime>,
+}
+
+/// The marks that somebody has seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Marks {
+    seen: BTreeMap<MarkId, SeenMark>,
+}
+
+impl Marks {
+    /// Notes an object of a mark.
+    pub(crate) fn note(&mut self, id: MarkId, name: &str, modified: SystemTime) {
+        let time: fn(&mut SeenMark) -> &mut Option<SystemTime> = match name {
+            MARK => |seen| &mut seen.put,
+            SETTLED => |seen| &mut seen.settled,
+            SWEPT => |seen| &mut seen.swept,
+            _ => return,
+        };
+        *time(self.seen.entry(id).or_default()) = Some(modified);
+    }
+
+    /// What was seen of each.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (&MarkId, &SeenMark)> {
+        self.seen.iter()
+    }
+
+    /// What was seen of each.
+    pub(crate) fn seen_mut(&mut self) -> impl Iterator<Item = (&MarkId, &mut SeenMark)> {
+        self.seen.iter_mut()
+    }
+
+    /// The marks.
+    pub(crate) fn ids(&self) -> BTreeSet<MarkId> {
+        self.seen.keys().copied().collect()
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Everything that they name.
+    pub(crate) fn named(&self) -> Named {
+        let marks = || self.seen.values().map(|seen| &seen.mark);
+        Named {
+            packs: marks().flat_map(|mark| &mark.packs).copied().collect(),
+            runs: marks().flat_map(|mark| &mark.runs).copied().collect(),
+        }
+    }
+}
+
+/// What goes, by the marks that were seen.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Named {
+    pub(crate) packs: HashSet<PackId>,
+    pub(crate) runs: HashSet<IndexId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_lead_back_and_foreign_ones_are_nobodys() {
+        let id = MarkId(0xab);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for foreign in
+            ["", "ab", "+00000000000000000000000000000ab", &id.to_string().to_uppercase()]
+        {
+            assert_eq!(foreign.parse::<MarkId>(), Err(ParseIdError), "{foreign}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mark_reads_as_it_was_written(
+            packs: Vec<[u8; 32]>,
+            runs: Vec<[u8; 32]>,
+            size: u64,
+            at: prop::sample::Index,
+            flip in 1_u8..,
+        ) {
+            let mark = Mark {
+                packs: packs.into_iter().map(PackId::from_bytes).collect(),
+                runs: runs.into_iter().map(IndexId::from_bytes).collect(),
+                bytes: size,
+            };
+            let mut bytes = mark.encode();
+            prop_assert_eq!(Mark::decode(&bytes), Ok(mark));
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            prop_assert!(Mark::decode(&bytes).is_err());
+        }
+
+        #[test]
+        fn reading_is_total(bytes: Vec<u8>) {
+            let _ = Mark::decode(&bytes);
+            let mut signed = [&MAGIC[..], &bytes].concat();
+            signed.extend_from_slice(blake3::hash(&signed).as_bytes());
+            let _ = Mark::decode(&signed);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! [`Survey`]: what is there and what is reached, read once and kept small.
+//!
+//! *Order*: votes, records, marks, runs, packs. What a record reaches was listed before it was put, and is in the lists that
+//! follow; a vote becomes a record before it goes; a mark that is swept names nothing that the lists after it show.
+//!
+//! *On failure*: something damaged or missing is an error: nobody may conclude from half a survey.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use cairn_storage::{ByteRange, ObjectMeta, ObjectPath};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+
+use super::ledger::{Ledger, LedgerBuilder, LedgerPack};
+use super::mark::Marks;
+use super::{PrunePhase, Watch};
+use crate::error::DamagedObject;
+use crate::index::{Index, ListedRun, TableBuilder, decode_run};
+use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
+use crate::pack::{ChunkKind, MAX_PACK_BYTES};
+use crate::record::Record;
+use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Repository, Result, layout};
+
+/// Runs in memory at once.
+const MAX_RUNS: usize = 4;
+
+/// Records, or documents, read at once.
+const MAX_READS: usize = 16;
+
+/// Surveys before one gives up in which runs went meanwhile: other prunes are that busy.
+const MAX_SURVEYS: usize = 5;
+
+/// A run that no mark names.
+#[derive(Debug)]
+pub(super) struct SurveyedRun {
+    pub(super) id: IndexId,
+    pub(super) size: u64,
+    /// Positions of the packs that it lists chunks of.
+    pub(super) packs: Vec<u32>,
+    /// Entries whose packs are not there.
+    pub(super) num_gone: u32,
+}
+
+/// What is there.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) marks: Marks,
+    pub(super) ledger: Ledger,
+    pub(super) runs: Vec<SurveyedRun>,
+    /// What was walked from.
+    pub(super) roots: Roots,
+    /// Where documents lie.
+    documents: Index,
+}
+
+impl Survey {
+    /// Looks at everything but records.
+    pub(super) async fn of(
+        repository: &Repository,
+        runtime: &Handle,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        for _ in 0..MAX_SURVEYS {
+            if let Some(survey) = Self::try_of(repository, runtime, watch).await? {
+                return Ok(survey);
+            }
+        }
+        Err(Error::invalid("other prunes are too busy with the index: prune again"))
+    }
+
+    /// `None` when a run went meanwhile: what it listed may be in one that came since.
+    async fn try_of(
+        repository: &Repository,
+        runtime: &Handle,
+        watch: Watch<'_>,
+    ) -> Result<Option<Self>> {
+        let marks = repository.marks().await?;
+        let named = marks.named();
+        let listed = repository.runs().await?;
+        let packs = repository.listed_packs().map_ok(|(id, meta)| LedgerPack {
+            id,
+            size: u32::try_from(meta.size).unwrap_or(MAX_PACK_BYTES),
+            modified: meta.modified,
+            is_condemned: named.packs.contains(&id),
+        });
+        let packs = packs.try_collect().await?;
+        let num_entries = listed.iter().map(ListedRun::max_entries).sum();
+        let mut builder = LedgerBuilder::new(packs, num_entries);
+        let mut documents = TableBuilder::default();
+        let (mut runs, total) = (Vec::with_capacity(listed.len()), listed.len() as u64);
+        let reads: Vec<_> = listed.iter().map(|run| read_run(repository, run)).collect();
+        let mut reads = stream::iter(reads).buffer_unordered(MAX_RUNS);
+        while let Some((ListedRun { id, size }, bytes)) = reads.try_next().await? {
+            watch.tell(PrunePhase::Index, runs.len() as u64, total);
+            let Some(bytes) = bytes else { return Ok(None) };
+            let run = decode_run(&id, &bytes)
+                .map_err(|malformed| Damage::new(DamagedObject::IndexRun(id), malformed))?;
+            let is_superseded = named.runs.contains(&id);
+            let (packs, num_gone) = builder.add(&run, is_superseded);
+            if !documents.add(&run, |kind, _| kind == Some(ChunkKind::Document)) {
+                return Err(Error::invalid("documents of more than 2^32 chunks"));
+            }
+            if !is_superseded {
+                runs.push(SurveyedRun { id, size, packs, num_gone });
+            }
+        }
+        let storage = std::sync::Arc::clone(repository.storage());
+        let documents = Index::of(storage, documents, runtime.clone());
+        let roots = Roots::default();
+        Ok(Some(Self { marks, ledger: builder.build(), runs, roots, documents }))
+    }
+
+    /// Notes everything that these roots reach, and says how many documents that are.
+    pub(super) async fn reach(
+        &mut self,
+        repository: &Repository,
+        roots: Roots,
+        watch: Watch<'_>,
+    ) -> Result<u64> {
+        self.roots = roots;
+        let roots = &self.roots.roots;
+        let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
+        let ledger = &mut self.ledger;
+        for (done, root) in (0..).zip(roots) {
+            watch.tell(PrunePhase::Snapshots, done, roots.len() as u64);
+            if let Some(missing) = walk.walk(root, &mut |id| ledger.reach(id)).await? {
+                let damage = Damage::of_chunk(DamagedObject::Index, missing, Fault::NotListed);
+                return Err(damage.into());
+            }
+        }
+        watch.tell(PrunePhase::Snapshots, roots.len() as u64, roots.len() as u64);
+        Ok(walk.walked.len() as u64)
+    }
+
+    /// Whether a mark names a pack.
+    pub(super) fn goes(&self, pack: u32) -> bool {
+        self.ledger.packs().get(pack as usize).is_none_or(|pack| pack.is_condemned)
+    }
+
+    /// Whether everything that a root reaches is firm.
+    pub(super) async fn is_firm(
+        &self,
+        repository: &Repository,
+        root: &DocumentRef,
+    ) -> Result<bool> {
+        let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
+        Ok(walk.walk(root, &mut |id| self.ledger.is_firm(id)).await?.is_none())
+    }
+}
+
+async fn read_run(repository: &Repository, run: &ListedRun) -> Result<(ListedRun, Option<Bytes>)> {
+    match repository.storage().get(&layout::index_path(&run.id), ByteRange::Full).await {
+        Ok(bytes) => Ok((*run, Some(bytes))),
+        Err(error) if error.is_not_found() => Ok((*run, None)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The roots of all snapshots, and of those that may yet come to be.
+#[derive(Debug, Default)]
+pub(super) struct Roots {
+    listed: HashSet<Listed>,
+    pub(super) roots: Vec<DocumentRef>,
+}
+
+/// A record or a vote as a listing shows it: one that is shown alike is the same.
+type Listed = (ObjectPath, u64, SystemTime, Option<String>);
+
+impl Roots {
+    pub(super) async fn read(repository: &Repository) -> Result<Self> {
+        let listed = list(repository).await?;
+        let paths: Vec<ObjectPath> = listed.iter().map(|(path, ..)| path.clone()).collect();
+        let reads = paths.iter().map(|path| read_root(repository, path));
+        let reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+        let roots = reads.try_filter_map(async |root| Ok(root)).try_collect().await?;
+        Ok(Self { listed, roots })
+    }
+
+    /// Whether nothing has come since: what is less does no harm.
+    pub(super) async fn are_all(&self, repository: &Repository) -> Result<bool> {
+        Ok(list(repository).await?.is_subset(&self.listed))
+    }
+}
+
+/// Votes, then records: a vote becomes a record before it goes.
+async fn list(repository: &Repository) -> Result<HashSet<Listed>> {
+    let [arbitration, _] = layout::traces_prefixes();
+    let mut listed = HashSet::new();
+    for prefix in [arbitration, layout::snapshots_prefix()] {
+        let mut objects = repository.storage().list(&prefix);
+        while let Some(ObjectMeta { path, size, modified, version, .. }) =
+            objects.try_next().await?
+        {
+            if label_at(&path).is_some() {
+                listed.insert((path, size, modified, version));
+            }
+        }
+    }
+    Ok(listed)
+}
+
+/// The label that a record or a vote is about.
+fn label_at(path: &ObjectPath) -> Option<Label> {
+    layout::parse_snapshot_path(path).or_else(|| layout::parse_vote_path(path))
+}
+
+/// The root of a record or of a vote; `None` when it has gone since.
+async fn read_root(repository: &Repository, path: &ObjectPath) -> Result<Option<DocumentRef>> {
+    let Some(label) = label_at(path) else { return Ok(None) };
+    let bytes = match repository.storage().get(path, ByteRange::Full).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    Repository::judge_record(&label, &bytes)?;
+    let record = Record::decode(&bytes)
+        .map_err(|malformed| Damage::new(DamagedObject::Record(label), malformed))?;
+    Ok(Some(record.root))
+}
+
+/// Goes down from roots; a document is read once.
+struct Walk<'a> {
+    repository: &'a Repository,
+    documents: &'a Index,
+    walked: HashSet<u128>,
+}
+
+/// Told of each chunk before anything in it is read; whether the walk may go on.
+type Visit<'a> = &'a mut (dyn FnMut(&ChunkId) -> bool + Send);
+
+impl Walk<'_> {
+    /// Visits every chunk below a root: the first at which the walk had to end, if it had to.
+    async fn walk(&mut self, root: &DocumentRef, visit: Visit<'_>) -> Result<Option<ChunkId>> {
+        let Some(root) = self.enter(root, visit) else { return Ok(None) };
+        let root: Root = match root {
+            Ok(reference) => self.read(reference).await?,
+            Err(stop) => return Ok(Some(stop)),
+        };
+        for database in root.databases() {
+            let objects: ObjectList = match self.enter(&database.objects, visit) {
+                None => continue,
+                Some(Ok(reference)) => self.read(reference).await?,
+                Some(Err(stop)) => return Ok(Some(stop)),
+            };
+            let partitions = objects.objects().iter().flat_map(|object| &object.partitions);
+            let mut unknown = Vec::new();
+            for partition in partitions {
+                match self.enter(&partition.tablets, visit) {
+                    None => {}
+                    Some(Ok(reference)) => unknown.push(reference),
+                    Some(Err(stop)) => return Ok(Some(stop)),
+                }
+            }
+            if let Some(stop) = self.segments(&unknown, visit).await? {
+                return Ok(Some(stop));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The reference if it is new, once its chunks were visited, or the chunk at which to end.
+    fn enter<'r>(
+        &mut self,
+        reference: &'r DocumentRef,
+        visit: Visit<'_>,
+    ) -> Option<Result<&'r DocumentRef, ChunkId>> {
+        if !self.walked.insert(reference.key()) {
+            return None;
+        }
+        match reference.chunks.iter().find(|id| !visit(id)) {
+            Some(stop) => Some(Err(stop)),
+            None => Some(Ok(reference)),
+        }
+    }
+
+    async fn segments(
+        &self,
+        references: &[&DocumentRef],
+        visit: Visit<'_>,
+    ) -> Result<Option<ChunkId>> {
+        let reads = references.iter().map(|reference| self.read::<TabletList>(reference));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
+        while let Some(tablets) = reads.try_next().await? {
+            let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
+            let stop = segments.flat_map(|segment| segment.chunks.iter()).find(|id| !visit(id));
+            if stop.is_some() {
+                return Ok(stop);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read<D: Document>(&self, reference: &DocumentRef) -> Result<D> {
+        self.repository.read_document(self.documents, reference).await
+    }
+}

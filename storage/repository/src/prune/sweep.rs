@@ -1,0 +1,85 @@
+//! Sweeps: lets go what was settled a grace ago, and takes away what is left of marks and of decisions.
+
+use std::time::SystemTime;
+
+use cairn_storage::{ObjectPath, Payload, PutMode};
+use futures::TryStreamExt;
+
+use super::Pruning;
+use super::mark::{MARK, Mark, MarkId, NOW, SETTLED, SWEPT};
+use super::plan::age;
+use crate::{Result, layout};
+
+impl Pruning<'_> {
+    /// Lets go what was settled a grace ago.
+    pub(super) async fn sweep(&mut self) -> Result<()> {
+        let marks = self.repository.marks().await?;
+        for (id, seen) in marks.seen() {
+            let is_due = seen.settled.is_some_and(|settled| self.is_over(settled));
+            if seen.swept.is_none() && is_due {
+                self.let_go(&seen.mark).await?;
+                self.put(*id, SWEPT).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what a mark names.
+    async fn let_go(&mut self, mark: &Mark) -> Result<()> {
+        // Runs first: who lists them finds no packs that have gone.
+        self.delete_all(mark.runs.iter().map(layout::index_path).collect()).await?;
+        self.delete_all(mark.packs.iter().map(layout::pack_path).collect()).await?;
+        self.report.freed_runs += mark.runs.len() as u64;
+        self.report.freed_packs += mark.packs.len() as u64;
+        self.report.freed_bytes += mark.bytes;
+        Ok(())
+    }
+
+    /// Takes away what is left of older marks, and traces of hosts that died in the middle of a decision.
+    pub(super) async fn clean_up(&mut self) -> Result<()> {
+        let marks = self.repository.marks_seen().await?;
+        // Put after another was swept: who has not seen that other one has not seen this one either.
+        let heirs = || marks.seen().filter_map(|(_, seen)| seen.put);
+        for (id, seen) in marks.seen() {
+            let is_over = match (seen.swept, seen.put, seen.settled) {
+                (Some(swept), _, _) => self.is_over(swept) && heirs().any(|put| put > swept),
+                // It was removed, and somebody who had stalled said afterwards that it was settled.
+                (None, None, Some(settled)) => self.is_over(settled),
+                _ => false,
+            };
+            if is_over {
+                for name in [MARK, SETTLED, SWEPT] {
+                    self.repository.delete(&layout::mark_path(*id, name)).await?;
+                }
+            }
+        }
+        let mut stale = self.stale(&layout::prune_prefix(), |path| path.name() == NOW).await?;
+        for prefix in layout::traces_prefixes() {
+            stale.extend(self.stale(&prefix, |_| true).await?);
+        }
+        self.delete_all(stale).await
+    }
+
+    /// Objects that are older than the grace.
+    async fn stale(
+        &self,
+        prefix: &ObjectPath,
+        is_trace: impl Fn(&ObjectPath) -> bool,
+    ) -> Result<Vec<ObjectPath>> {
+        let traces = self.repository.storage().list(prefix).try_filter_map(async |meta| {
+            let is_stale = is_trace(&meta.path) && self.is_over(meta.modified);
+            Ok(is_stale.then_some(meta.path))
+        });
+        Ok(traces.try_collect().await?)
+    }
+
+    /// Whether a grace is over since.
+    fn is_over(&self, modified: SystemTime) -> bool {
+        age(self.now, modified) >= self.options.grace
+    }
+
+    pub(super) async fn put(&self, id: MarkId, name: &str) -> Result<()> {
+        let path = layout::mark_path(id, name);
+        Ok(self.repository.storage().put(&path, Payload::default(), PutMode::Overwrite).await?)
+    }
+}

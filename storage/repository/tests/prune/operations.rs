@@ -1,0 +1,289 @@
+//! What one prune after another does to a repository that nobody else uses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use cairn_repository::check::{CheckOptions, check_structure};
+use cairn_repository::manifest::Root;
+use cairn_repository::prune::{PruneOptions, PruneReport, prune};
+use cairn_repository::{ErrorKind, Repository, layout};
+use cairn_storage::layer::ReadOnly;
+use cairn_storage::{MemoryStorage, ObjectPath, Operation};
+use cairn_testkit::{Fault, FaultStorage};
+use tokio::runtime::Handle;
+
+use crate::place::{self, Care, Tables};
+
+const GRACE: Duration = Duration::from_secs(100);
+
+/// A repository whose store has a clock of its own.
+struct Place {
+    memory: MemoryStorage,
+    clock: Arc<AtomicU64>,
+    repository: Repository,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let clock = Arc::new(AtomicU64::new(1_000_000));
+        let shown = Arc::clone(&clock);
+        let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(shown.load(Relaxed));
+        let memory = MemoryStorage::with_clock(now);
+        let repository = place::create(Arc::new(memory.clone())).await;
+        Self { memory, clock, repository }
+    }
+
+    async fn back_up(&self, label: &str, tables: &[u8]) {
+        let tables = Tables::from(tables);
+        place::back_up(&self.repository, label, &tables, Care::Looks).await.unwrap();
+    }
+
+    async fn forget(&self, label: &str) {
+        self.repository.forget(&label.parse().unwrap(), None).await.unwrap();
+    }
+
+    async fn prune(&self) -> PruneReport {
+        let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
+        self.prune_by(&options).await
+    }
+
+    async fn prune_by(&self, options: &PruneOptions) -> PruneReport {
+        prune(&self.repository, Handle::current(), options, &|_| {}).await.unwrap()
+    }
+
+    fn wait(&self) {
+        self.clock.fetch_add(GRACE.as_secs() + 1, Relaxed);
+    }
+
+    async fn restores(&self, label: &str, tables: &[u8]) {
+        let mut restored = place::restore(&self.repository, label).await.unwrap();
+        restored.sort_unstable();
+        assert_eq!(restored, tables);
+    }
+
+    async fn is_sound(&self) {
+        let (options, runtime) = (CheckOptions::default(), Handle::current());
+        let report = check_structure(&self.repository, runtime, &options, &|_| {}).await.unwrap();
+        assert_eq!(report.findings, []);
+    }
+
+    fn count(&self, is_counted: impl Fn(&ObjectPath) -> bool) -> usize {
+        self.memory.objects().keys().filter(|path| is_counted(path)).count()
+    }
+
+    fn num_packs(&self) -> usize {
+        self.count(|path| layout::parse_pack_path(path).is_some())
+    }
+
+    fn num_runs(&self) -> usize {
+        self.count(|path| layout::parse_index_path(path).is_some())
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_forgotten_snapshot_had_goes_after_a_grace_and_not_before() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    place.back_up("new", &[3]).await;
+    place.forget("old").await;
+    assert_eq!(place.prune().await.condemned_packs, 0, "its packs are young");
+    place.wait();
+    let marked = place.prune().await;
+    assert_eq!((marked.condemned_packs, marked.freed_packs), (2, 0));
+    assert_eq!((marked.waiting_packs, marked.next_sweep), (2, Some(GRACE)));
+    let again = place.prune().await;
+    assert_eq!((again.condemned_packs, again.freed_packs, again.waiting_packs), (0, 0, 2));
+    place.wait();
+    let swept = place.prune().await;
+    assert_eq!((swept.freed_packs, swept.waiting_packs, swept.next_sweep), (2, 0, None));
+    assert_eq!(swept.freed_bytes, marked.condemned_bytes);
+    assert_eq!(place.num_packs(), 2);
+    place.restores("new", &[3]).await;
+    place.is_sound().await;
+    let nothing = place.prune().await;
+    assert_eq!((nothing.condemned_packs, nothing.superseded_runs), (0, 0));
+}
+
+#[tokio::test]
+async fn who_has_a_repository_to_himself_frees_it_at_once() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    place.forget("old").await;
+    let options = PruneOptions { grace: Duration::ZERO, ..PruneOptions::default() };
+    let report = place.prune_by(&options).await;
+    assert_eq!((report.freed_packs, report.waiting_packs), (2, 0));
+    assert_eq!((place.num_packs(), place.num_runs()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_go_and_writes_nothing() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    place.forget("old").await;
+    let before = place.memory.objects();
+    let options = PruneOptions { grace: GRACE, dry_run: true, ..PruneOptions::default() };
+    let report = place.prune_by(&options).await;
+    assert_eq!((report.condemned_packs, report.freed_packs), (2, 0));
+    assert_eq!(place.memory.objects(), before);
+}
+
+#[tokio::test]
+async fn a_pack_of_which_little_is_used_is_made_anew() {
+    let place = Place::new().await;
+    place.back_up("all", &[1, 2, 3, 4]).await;
+    place.back_up("one", &[3]).await;
+    place.forget("all").await;
+    place.wait();
+    let kept = PruneOptions { grace: GRACE, repack: false, dry_run: true };
+    assert_eq!(place.prune_by(&kept).await.condemned_packs, 1, "its documents");
+    let marked = place.prune().await;
+    assert_eq!((marked.condemned_packs, marked.copied_chunks), (2, 2), "{marked:?}");
+    place.restores("one", &[3]).await;
+    place.wait();
+    assert_eq!(place.prune().await.freed_packs, 2);
+    place.restores("one", &[3]).await;
+    place.is_sound().await;
+    place.wait();
+    assert_eq!(place.prune().await.condemned_packs, 0);
+}
+
+#[tokio::test]
+async fn many_small_packs_and_runs_become_few() {
+    let place = Place::new().await;
+    for number in 0..20 {
+        place.back_up(&format!("s{number}"), &[number]).await;
+    }
+    place.wait();
+    let marked = place.prune().await;
+    assert_eq!((marked.condemned_packs, marked.superseded_runs), (40, 40), "{marked:?}");
+    place.wait();
+    place.prune().await;
+    assert_eq!((place.num_packs(), place.num_runs()), (1, 1));
+    for number in 0..20 {
+        place.restores(&format!("s{number}"), &[number]).await;
+    }
+    place.is_sound().await;
+}
+
+#[tokio::test]
+async fn a_backup_does_not_count_on_what_is_about_to_go() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    place.forget("old").await;
+    place.wait();
+    place.prune().await;
+    place.back_up("again", &[1, 2]).await;
+    place.wait();
+    assert_eq!(place.prune().await.freed_packs, 2);
+    place.restores("again", &[1, 2]).await;
+    place.is_sound().await;
+}
+
+#[tokio::test]
+async fn an_index_to_count_on_finds_nothing_elsewhere() {
+    let place = Place::new().await;
+    place.back_up("old", &[1]).await;
+    let old = place.repository.record(&"old".parse().unwrap()).await.unwrap();
+    place.forget("old").await;
+    place.wait();
+    place.prune().await;
+    let (repository, runtime) = (&place.repository, Handle::current());
+    let any = repository.load_index(place::BUDGET, runtime.clone()).await.unwrap();
+    repository.read_document::<Root>(&any, &old.root).await.unwrap();
+    let sure = repository.load_index_to_count_on(place::BUDGET, runtime).await.unwrap();
+    let lost = repository.read_document::<Root>(&sure, &old.root).await.unwrap_err();
+    assert_eq!(lost.kind(), ErrorKind::Damaged);
+}
+
+#[tokio::test]
+async fn what_a_restore_misses_it_finds_where_it_lies_now() {
+    let place = Place::new().await;
+    place.back_up("all", &[1, 2, 3, 4]).await;
+    place.back_up("one", &[3]).await;
+    place.forget("all").await;
+    let index = place.repository.load_index(place::BUDGET, Handle::current()).await.unwrap();
+    place.wait();
+    place.prune().await;
+    place.wait();
+    assert_eq!(place.prune().await.freed_packs, 2);
+    let chunk = cairn_repository::ChunkId::of(&place::segment(3));
+    assert_eq!(place.repository.read_chunk(&index, &chunk).await.unwrap(), place::segment(3));
+}
+
+#[tokio::test]
+async fn traces_of_the_dead_go_after_a_grace() {
+    let place = Place::new().await;
+    let trace = |path: &str| ObjectPath::parse(path).unwrap();
+    let intent = format!("arbitration/snapshots/x/00000001-{:032x}-intent", 7);
+    place.memory.insert(trace(&intent), Vec::new().into());
+    place.memory.insert(trace("forgetting/x/00"), Vec::new().into());
+    let before = place.count(layout::is_trace);
+    place.prune().await;
+    assert_eq!((before, place.count(layout::is_trace)), (2, 2));
+    place.wait();
+    place.prune().await;
+    assert_eq!(place.count(layout::is_trace), 0);
+}
+
+#[tokio::test]
+async fn the_youngest_mark_stays_and_older_ones_go() {
+    let place = Place::new().await;
+    for number in 0..4 {
+        place.back_up(&format!("s{number}"), &[number]).await;
+        place.forget(&format!("s{number}")).await;
+        place.wait();
+        place.prune().await;
+        place.wait();
+        place.prune().await;
+    }
+    place.wait();
+    place.prune().await;
+    let marks = place.count(|path| path.as_str().starts_with("prune/") && path.name() == "mark");
+    assert_eq!(marks, 1);
+    assert_eq!(place.num_packs(), 0);
+}
+
+#[tokio::test]
+async fn damage_ends_a_prune_before_anything_goes() {
+    for damaged in 0..3 {
+        let place = Place::new().await;
+        place.back_up("old", &[1]).await;
+        place.back_up("new", &[2]).await;
+        place.forget("old").await;
+        place.wait();
+        let is_damaged = |path: &ObjectPath| match damaged {
+            0 => layout::parse_snapshot_path(path).is_some(),
+            1 => layout::parse_index_path(path).is_some(),
+            _ => layout::parse_pack_path(path).is_some(),
+        };
+        for path in place.memory.objects().into_keys().filter(is_damaged) {
+            place.memory.insert(path, "rotten".into());
+        }
+        let before = place.memory.objects();
+        let options = PruneOptions { grace: Duration::ZERO, ..PruneOptions::default() };
+        let error =
+            prune(&place.repository, Handle::current(), &options, &|_| {}).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+        assert_eq!(place.memory.objects(), before);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
+    let place = Place::new().await;
+    place.back_up("old", &[1]).await;
+    let before = place.memory.objects();
+    let options = PruneOptions::default();
+    let inner = || Arc::new(place.memory.clone());
+    let read_only = Repository::open(Arc::new(ReadOnly::new(inner()))).await.unwrap();
+    let refused = prune(&read_only, Handle::current(), &options, &|_| {}).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+    let credentials = Arc::new(FaultStorage::new(inner()));
+    let denied = Fault::fail(cairn_storage::ErrorKind::PermissionDenied);
+    credentials.plan(denied.on(Operation::Delete).always());
+    let append_only = Repository::open(credentials).await.unwrap();
+    let refused = prune(&append_only, Handle::current(), &options, &|_| {}).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AppendOnly);
+    assert_eq!(place.memory.objects(), before);
+}
