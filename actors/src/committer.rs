@@ -7,7 +7,8 @@
 //! # Consistency
 //! R3: an index run lists only packs that the uploader reported durable. R4: the record is put when every chunk that it
 //! reaches is listed. R5: the record is the last write, put-if-absent on its label. R8: without the end of both
-//! inlets, and without the planner's word that it told everything, no record is written.
+//! inlets, and without the planner's word that it told everything, no record is written. What a prune is about to take is not counted on
+//! when the commit is reported (`DESIGN.md` of the repository, section 9).
 //!
 //! # Order
 //! News in any order, but a plan before the chunks of its segments: the planner sends it first, and this stage
@@ -317,7 +318,8 @@ impl CommitterWorker {
     /// Puts the record. A cancel that comes now leaves it a moment to end; after that nobody knows whether the
     /// snapshot exists, and the error says so.
     fn put_record(&self, record: &Record) -> Result<(), Fault> {
-        let put = self.io.block_on_with_grace(self.repository.commit(record), COMMIT_GRACE);
+        let commit = self.repository.commit_counting_on(record, self.holdings.index());
+        let put = self.io.block_on_with_grace(commit, COMMIT_GRACE);
         match put {
             Some(outcome) => Ok(outcome?),
             None => Err(Fault::UnknownCommit { label: record.label.to_string() }),

@@ -20,8 +20,8 @@
 //! Reads in flight are dropped. The sink's reservation ends with the job.
 //!
 //! # Consistency
-//! Read order is the reverse of the write order: record, index, manifest, chunks. A chunk that no index lists fails
-//! the job with the name of its segment before anything is switched.
+//! Read order is the reverse of the write order: record, index, manifest, chunks. A chunk that no index lists, not even one that is
+//! loaded anew because a prune may have moved it, fails the job with the name of its segment before anything is switched.
 
 use std::sync::Arc;
 
@@ -168,7 +168,7 @@ impl FetcherWorker {
                 report.tablets += tablets.len() as u64;
                 report.segments += partition.segments;
                 report.bytes += partition.bytes;
-                let locate = |id: &ChunkId| self.io.locate(&self.index, id);
+                let locate = |id: &ChunkId| self.locate(id);
                 let (at, within) = ((number, position), place_of(object, partition));
                 let request = |full: &mut Lookahead| self.request(full, flight);
                 let mut adopted = Adopted::default();
@@ -199,7 +199,7 @@ impl FetcherWorker {
         let Some(mut leftover) = staged.leftover(out.target())? else { return Ok(false) };
         let mut buffer = Vec::new();
         for id in ids.iter() {
-            let Some(location) = self.io.locate(&self.index, &id)? else { return Ok(false) };
+            let Some(location) = self.locate(&id)? else { return Ok(false) };
             buffer.resize(location.raw_len as usize, 0);
             if leftover.read(&mut buffer)? < buffer.len() || ChunkId::of(&buffer) != id {
                 return Ok(false);
@@ -212,6 +212,16 @@ impl FetcherWorker {
         self.progress.segments_done(1);
         self.progress.bytes_done(out.len);
         Ok(true)
+    }
+
+    fn locate(&self, id: &ChunkId) -> Result<Option<ChunkLocation>, Stop> {
+        if let Some(location) = self.io.locate(&self.index, id)? {
+            return Ok(Some(location));
+        }
+        match self.io.block_on(self.repository.renewed(&self.index))?? {
+            Some(renewed) => self.io.locate(renewed, id),
+            None => Ok(None),
+        }
     }
 
     /// Launches the reads of everything planned.

@@ -9,8 +9,8 @@ use cairn_repository::{ChunkId, PackId};
 use crate::error::Stop;
 use crate::io::IoTasks;
 
-/// The index as of the start of the job, less what is known to be lost: a backup stores lost chunks
-/// again and thereby heals the snapshots that need them.
+/// The index as of the start of the job, without what a prune is about to take and less what is known to be lost: a backup stores
+/// lost chunks again and thereby heals the snapshots that need them.
 #[derive(Debug)]
 pub struct Holdings {
     index: Arc<Index>,

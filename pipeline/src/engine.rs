@@ -18,12 +18,12 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{EngineConfig, ValidConfig, WorkerCounts};
 use crate::error::Error;
 use crate::job::{
-    BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, RestoreReport,
-    Surroundings, run_backup, run_check, run_copy, run_restore,
+    BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, PruneReport, RestoreReport,
+    Surroundings, run_backup, run_check, run_copy, run_prune, run_restore,
 };
 use crate::observer::{NoObserver, Observer};
 use crate::repository::Repository;
-use crate::request::{BackupRequest, CheckRequest, RestoreRequest};
+use crate::request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
 use crate::runtime::{IoRuntime, STOP_TIMEOUT};
 
 /// Builds an [`Engine`].
@@ -266,6 +266,14 @@ impl Engine {
         let from = from.inner().clone();
         self.run(JobKind::Copy, String::new(), move |core, around| async move {
             run_copy(&core, &around, from, to).await
+        })
+    }
+
+    /// Starts a prune: what no snapshot needs goes, in two steps a grace apart, while anybody uses the repository.
+    pub fn prune(&self, repository: &Repository, request: PruneRequest) -> JobHandle<PruneReport> {
+        let repository = repository.inner().clone();
+        self.run(JobKind::Prune, String::new(), move |core, around| async move {
+            run_prune(&core, &around, repository, request).await
         })
     }
 

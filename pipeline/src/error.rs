@@ -90,6 +90,11 @@ impl Error {
         self.code
     }
 
+    /// Whether a prune took what a backup counted on: the same backup, begun again, succeeds.
+    pub(crate) fn is_pruned(&self) -> bool {
+        self.code == cairn_repository::ErrorKind::Pruned.code()
+    }
+
     /// Whether the job was cancelled: an outcome rather than a fault.
     pub fn is_cancelled(&self) -> bool {
         self.kind == ErrorKind::Cancelled

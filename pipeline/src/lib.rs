@@ -73,10 +73,10 @@ pub use config::{EngineConfig, ValidConfig, WorkerCounts};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use job::{
-    BackupReport, Canceller, CheckReport, CopyReport, JobHandle, JobKind, JobState, RestoreReport,
-    SkippedItem,
+    BackupReport, Canceller, CheckReport, CopyReport, JobHandle, JobKind, JobState, PruneReport,
+    RestoreReport, SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};
-pub use request::{BackupRequest, CheckRequest, RestoreRequest};
+pub use request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
 pub use retention::{Permit, SweepReport, SweepRequest, this_host};

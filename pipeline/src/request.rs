@@ -1,7 +1,10 @@
 //! What an embedder asks for, typed.
 
+use std::time::Duration;
+
 use cairn_actors::tablet::Selection;
 use cairn_actors::{RestoreItem, RestoreScope};
+use cairn_repository::prune::DEFAULT_GRACE;
 use cairn_repository::retention::Period;
 use cairn_repository::{Label, Timestamp};
 
@@ -93,5 +96,46 @@ impl CheckRequest {
     /// Structure, and every byte of every chunk.
     pub fn read_data() -> Self {
         Self { read_data: true }
+    }
+}
+
+/// A prune of a repository.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a request does nothing until an engine runs it"]
+pub struct PruneRequest {
+    pub(crate) grace: Duration,
+    pub(crate) repack: bool,
+    pub(crate) dry_run: bool,
+}
+
+impl PruneRequest {
+    /// One that lets everything that a snapshot may need be for a day.
+    pub fn new() -> Self {
+        Self { grace: DEFAULT_GRACE, repack: true, dry_run: false }
+    }
+
+    /// How long what is not needed waits before it goes: longer than restores take, better longer than backups take. With none it goes at once,
+    /// which is for who has the repository to himself.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Leaves packs alone of which something is used.
+    pub fn keep_packs(mut self) -> Self {
+        self.repack = false;
+        self
+    }
+
+    /// Only finds out what would go, and writes nothing.
+    pub fn dry_run(mut self) -> Self {
+        self.dry_run = true;
+        self
+    }
+}
+
+impl Default for PruneRequest {
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -28,8 +28,29 @@ const MAX_PARENTS: usize = 16;
 /// Records that are looked through for those.
 const MAX_RECORDS: usize = 64;
 
+/// Times that a backup is begun in all when prunes take what it counted on.
+const MAX_BEGINS: usize = 3;
+
 /// Runs a backup.
 pub(crate) async fn run(
+    core: &JobCore,
+    around: &Surroundings,
+    repository: Repository,
+    source: Arc<dyn TabletSource>,
+    request: BackupRequest,
+) -> Result<BackupReport, Error> {
+    for _ in 1..MAX_BEGINS {
+        let (repository, source) = (repository.clone(), Arc::clone(&source));
+        match run_once(core, around, repository, source, request.clone()).await {
+            Err(error) if error.is_pruned() => tracing::info!(%error, "the backup begins again"),
+            outcome => return outcome,
+        }
+        core.begin_again()?;
+    }
+    run_once(core, around, repository, source, request).await
+}
+
+async fn run_once(
     core: &JobCore,
     around: &Surroundings,
     repository: Repository,
@@ -39,7 +60,7 @@ pub(crate) async fn run(
     // Early and cheap; the commit decides again, atomically.
     core.cancellable(refuse_taken_label(&repository, &request)).await?;
     let budget = around.config.index_memory_bytes;
-    let index = repository.load_index(budget, around.runtime.clone());
+    let index = repository.load_index_to_count_on(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);
     let (source, origin) = origin_of(around, source).await?;
     let (holdings, before) = match request.rescan {

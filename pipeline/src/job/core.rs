@@ -42,7 +42,10 @@ pub(crate) struct JobCore {
     pub(crate) id: String,
     pub(crate) kind: JobKind,
     pub(crate) label: String,
-    pub(crate) cancel: CancelToken,
+    /// The switch of what runs now: a pipeline that fails uses it too. Guards the exchange only.
+    switch: Mutex<CancelToken>,
+    /// Whether the job was told to end, whatever its switches say.
+    is_cancelled: AtomicBool,
     pub(crate) progress: Arc<Progress>,
     pub(crate) started: Stopwatch,
     state: watch::Sender<JobState>,
@@ -66,7 +69,8 @@ impl JobCore {
             id,
             kind,
             label,
-            cancel: CancelToken::new(),
+            switch: Mutex::default(),
+            is_cancelled: AtomicBool::new(false),
             progress: Arc::default(),
             started: Stopwatch::start(),
             state: watch::Sender::new(JobState::Pending),
@@ -86,8 +90,23 @@ impl JobCore {
 
     /// Cancels the job through its supervisor or, before and after there is one, by its switch.
     pub(crate) fn cancel(&self) {
+        // SeqCst: before the switch is looked for, so that who exchanges it sees the one or is seen.
+        self.is_cancelled.store(true, Ordering::SeqCst);
         if !self.control().is_some_and(|control| control.cancel()) {
-            self.cancel.cancel();
+            self.switch().cancel();
+        }
+    }
+
+    fn switch(&self) -> CancelToken {
+        self.switch.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the job begin again after its pipeline failed; not one that was told to end.
+    pub(crate) fn begin_again(&self) -> Result<(), Error> {
+        *self.switch.lock().unwrap_or_else(PoisonError::into_inner) = CancelToken::new();
+        match self.is_cancelled.load(Ordering::SeqCst) {
+            true => Err(Error::cancelled()),
+            false => Ok(()),
         }
     }
 
@@ -139,12 +158,13 @@ impl JobCore {
         index: &Arc<Index>,
     ) -> JobParts {
         self.metrics.index_entries.set(index.num_entries() as f64);
+        let cancel = self.switch();
         JobParts {
             repository: repository.clone(),
             index: Arc::clone(index),
             pool: around.pool.clone(),
-            io: IoTasks::new(around.runtime.clone(), self.cancel.clone()),
-            cancel: self.cancel.clone(),
+            io: IoTasks::new(around.runtime.clone(), cancel.clone()),
+            cancel,
             progress: Arc::clone(&self.progress),
             width: Width {
                 lanes: around.config.readers,
@@ -201,9 +221,10 @@ impl JobCore {
         &self,
         step: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
+        let cancel = self.switch();
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::cancelled()),
+            () = cancel.cancelled() => Err(Error::cancelled()),
             outcome = step => outcome.map_err(Into::into),
         }
     }

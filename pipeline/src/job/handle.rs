@@ -43,7 +43,7 @@ impl<R> JobHandle<R> {
         self.core.kind
     }
 
-    /// Label of its snapshot; empty for a check or a copy.
+    /// Label of its snapshot; empty for a check, a copy or a prune.
     pub fn label(&self) -> &str {
         &self.core.label
     }

@@ -5,6 +5,7 @@ mod check;
 mod copy;
 mod core;
 mod handle;
+mod prune;
 mod report;
 mod restore;
 mod state;
@@ -14,6 +15,9 @@ pub(crate) use self::check::run as run_check;
 pub(crate) use self::copy::run as run_copy;
 pub(crate) use self::core::{JobCore, Surroundings};
 pub use self::handle::{Canceller, JobHandle};
-pub use self::report::{BackupReport, CheckReport, CopyReport, RestoreReport, SkippedItem};
+pub(crate) use self::prune::run as run_prune;
+pub use self::report::{
+    BackupReport, CheckReport, CopyReport, PruneReport, RestoreReport, SkippedItem,
+};
 pub(crate) use self::restore::run as run_restore;
 pub use self::state::{JobKind, JobState};

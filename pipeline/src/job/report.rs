@@ -6,6 +6,7 @@ use cairn_actors::{ObjectReport, ProgressSnapshot};
 use cairn_repository::Damage;
 use cairn_repository::check::{CheckReport as StructureReport, Finding};
 use cairn_repository::copy::CopyProgress;
+use cairn_repository::prune::PruneReport as Pruned;
 use cairn_repository::record::Record;
 
 /// What a backup did.
@@ -112,4 +113,16 @@ impl CopyReport {
     pub fn is_whole(&self) -> bool {
         self.damages.is_empty()
     }
+}
+
+/// What a prune of a repository did, or on a dry run would do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PruneReport {
+    /// What went, what will go, and what was copied for it.
+    pub pruned: Pruned,
+    /// The job's counters.
+    pub progress: ProgressSnapshot,
+    /// How long it took.
+    pub duration: Duration,
 }

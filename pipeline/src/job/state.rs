@@ -9,9 +9,9 @@ use cairn_actors::Phase;
 pub enum JobState {
     /// Accepted; the repository is being looked at. A check of the structure stays here until it ends.
     Pending,
-    /// Listing and pinning (backup), reading manifests (restore, check), or listing (copy).
+    /// Listing and pinning (backup), reading manifests (restore, check, prune), or listing (copy).
     Snapshotting,
-    /// Segments (backup) or objects (copy) are on their way to the repository.
+    /// Segments (backup), objects (copy) or what is kept of packs that go (prune) are on their way to the repository.
     Uploading,
     /// Chunks are on their way from the repository.
     Downloading,
@@ -38,11 +38,13 @@ pub enum JobKind {
     Check,
     /// A copy of a repository.
     Copy,
+    /// A prune of a repository.
+    Prune,
 }
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Backup, Self::Restore, Self::Check, Self::Copy];
+    pub const ALL: [Self; 5] = [Self::Backup, Self::Restore, Self::Check, Self::Copy, Self::Prune];
 
     /// Label value and word in messages.
     pub fn as_str(self) -> &'static str {
@@ -51,6 +53,7 @@ impl JobKind {
             Self::Restore => "restore",
             Self::Check => "check",
             Self::Copy => "copy",
+            Self::Prune => "prune",
         }
     }
 }

@@ -12,6 +12,7 @@ mod healing;
 mod identity;
 mod panic;
 mod parallel;
+mod prune;
 mod restore_damage;
 mod resume;
 mod round_trip;
