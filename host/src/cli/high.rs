@@ -5,6 +5,7 @@ mod retention;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::tablet::SelectedItem;
@@ -38,6 +39,7 @@ pub(super) enum Action {
     Diff(DiffPlan),
     Forget(ForgetPlan),
     Hold(HoldPlan),
+    Prune(PrunePlan),
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
     RepoCopy(RepoCopyPlan),
@@ -71,6 +73,14 @@ pub(super) struct RestorePlan {
     pub(super) label: Option<String>,
     pub(super) items: Vec<RestoreItem>,
     pub(super) target: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) struct PrunePlan {
+    pub(super) repository: Location,
+    pub(super) grace: Duration,
+    pub(super) keep_packs: bool,
+    pub(super) dry_run: bool,
 }
 
 #[derive(Debug)]
@@ -193,6 +203,15 @@ impl Invocation {
             Verb::Hold(mut typed) => {
                 let at = repository(std::mem::take(typed.repository_mut()))?;
                 Action::Hold(HoldPlan::of(at, typed))
+            }
+            Verb::Prune(typed) => {
+                listen = typed.watching.listen;
+                Action::Prune(PrunePlan {
+                    repository: repository(typed.repository)?,
+                    grace: typed.grace.into(),
+                    keep_packs: typed.keep_packs,
+                    dry_run: typed.dry_run,
+                })
             }
             Verb::Check(typed) => {
                 listen = typed.watching.listen;

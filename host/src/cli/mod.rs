@@ -8,6 +8,7 @@ mod cmd_diff;
 mod cmd_forget;
 mod cmd_hold;
 mod cmd_ls;
+mod cmd_prune;
 #[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
@@ -69,6 +70,7 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
         Action::Diff(plan) => cmd_diff::run(&start()?, &plan),
         Action::Forget(plan) => cmd_forget::run(&start()?, &plan),
         Action::Hold(plan) => cmd_hold::run(&start()?, &plan),
+        Action::Prune(plan) => cmd_prune::run(&start()?, &plan),
         Action::Check(plan) => cmd_check::run(&start()?, &plan),
         Action::RepoCreate(plan) => cmd_repo::create(&start()?, &plan),
         Action::RepoCopy(plan) => cmd_repo::copy(&start()?, &plan),

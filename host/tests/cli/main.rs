@@ -17,6 +17,7 @@ mod forget;
 mod http;
 mod metrics_table;
 mod other_verbs;
+mod prune;
 #[cfg(feature = "sql")]
 mod quickstart;
 mod repo_copy;
