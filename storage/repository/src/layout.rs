@@ -61,9 +61,9 @@ pub(crate) fn parse_mark_path(path: &ObjectPath) -> Option<(MarkId, &str)> {
     (id.to_string() == folder).then_some((id, name))
 }
 
-/// The prefixes of what hosts leave on their way to a decision.
-pub(crate) fn traces_prefixes() -> [ObjectPath; 2] {
-    [path(ARBITRATION), path(FORGETTING)]
+/// The prefixes of what passes: what hosts leave on their way to a decision, and checkpoints.
+pub(crate) fn passing_prefixes() -> [ObjectPath; 3] {
+    [path(ARBITRATION), path(FORGETTING), path(CHECKPOINTS)]
 }
 
 /// The label that a vote below the traces is about; `None` when it is no vote for a record.

@@ -186,7 +186,7 @@ impl Roots {
 
 /// Votes, then records: a vote becomes a record before it goes.
 async fn list(repository: &Repository) -> Result<HashSet<Listed>> {
-    let [arbitration, _] = layout::traces_prefixes();
+    let [arbitration, ..] = layout::passing_prefixes();
     let mut listed = HashSet::new();
     for prefix in [arbitration, layout::snapshots_prefix()] {
         let mut objects = repository.storage().list(&prefix);

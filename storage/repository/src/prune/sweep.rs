@@ -35,7 +35,8 @@ impl Pruning<'_> {
         Ok(())
     }
 
-    /// Takes away what is left of older marks, and traces of hosts that died in the middle of a decision.
+    /// Takes away what is left of older marks, traces of hosts that died in the middle of a decision, and checkpoints that nobody came back
+    /// for: what they list may go as well.
     pub(super) async fn clean_up(&mut self) -> Result<()> {
         let marks = self.repository.marks_seen().await?;
         // Put after another was swept: who has not seen that other one has not seen this one either.
@@ -54,7 +55,7 @@ impl Pruning<'_> {
             }
         }
         let mut stale = self.stale(&layout::prune_prefix(), |path| path.name() == NOW).await?;
-        for prefix in layout::traces_prefixes() {
+        for prefix in layout::passing_prefixes() {
             stale.extend(self.stale(&prefix, |_| true).await?);
         }
         self.delete_all(stale).await

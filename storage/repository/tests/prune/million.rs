@@ -83,6 +83,8 @@ async fn take(repository: &Repository, number: u32) {
         host: String::new(),
         root,
         stats: RecordStats::default(),
+        ttl: None,
+        databases: Vec::new(),
     };
     repository.commit(&record).await.unwrap();
 }

@@ -153,6 +153,8 @@ async fn try_back_up(
         host: "host".to_owned(),
         root,
         stats: RecordStats::default(),
+        ttl: None,
+        databases: Vec::new(),
     };
     match care {
         Care::Looks => repository.commit_counting_on(&record, &index).await?,
