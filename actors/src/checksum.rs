@@ -1,7 +1,7 @@
 //! Checksum stage: names chunks, drops known ones, encodes new ones.
 //!
-//! *Does*: BLAKE3 of each chunk, lookup in the index and among the chunks of this job, compression of what is new; all three
-//! in one task, while the chunk is in the core's cache.
+//! *Does*: BLAKE3 of each chunk, lookup in the index and among the chunks of this job, compression and, in an encrypted
+//! repository, sealing of what is new; all in one task, while the chunk is in the core's cache.
 //!
 //! *In / Out*: [`ChunkBatch`] -> [`SealedBatch`], by [`crate::compute`] on the compute pool.
 //!
@@ -16,9 +16,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cairn_repository::ChunkId;
 use cairn_repository::codec::{Codec, Compressor};
 use cairn_repository::config::Compression;
+use cairn_repository::{ChunkId, Sealer};
 
 use crate::compute::Compute;
 use crate::error::{Fault, Stop};
@@ -57,6 +57,7 @@ impl Dedupe {
 /// The work of the stage.
 pub(crate) struct Seal {
     dedupe: Arc<Dedupe>,
+    sealer: Sealer,
     compression: Compression,
     /// Idle compressors: as many as ever ran at once. Guards the list only, never held while compressing.
     compressors: Mutex<Vec<Compressor>>,
@@ -73,16 +74,17 @@ pub(crate) struct SealTask {
 impl Seal {
     pub(crate) fn new(
         dedupe: Arc<Dedupe>,
+        sealer: Sealer,
         compression: Compression,
         progress: Arc<Progress>,
     ) -> Self {
-        let metrics = ChunkMetrics::new();
-        Self { dedupe, compression, compressors: Mutex::default(), progress, metrics }
+        let (compressors, metrics) = (Mutex::default(), ChunkMetrics::new());
+        Self { dedupe, sealer, compression, compressors, progress, metrics }
     }
 
     fn seal(&self, compressor: &mut Compressor, chunk: RawChunk) -> Result<SealedChunk, Stop> {
         let RawChunk { slot, position, bytes } = chunk;
-        let id = ChunkId::of(&bytes);
+        let id = self.sealer.chunk_id(&bytes);
         let raw_len = u32::try_from(bytes.len())
             .map_err(|_| Fault::defect(StageId::Checksum, "a chunk over 4 GiB"))?;
         if !self.dedupe.claim(&id)? {
@@ -91,9 +93,10 @@ impl Seal {
             return Ok(SealedChunk { slot, position, id, raw_len, stored: None });
         }
         let (codec, encoded) = compressor.encode(&bytes)?;
-        let stored = match codec {
-            Codec::Raw => bytes.clone(),
-            _ => Bytes::copy_from_slice(encoded),
+        let (codec, stored) = match self.sealer.seal_chunk(&id, codec, raw_len, encoded) {
+            Some((codec, sealed)) => (codec, Bytes::from(sealed)),
+            None if codec == Codec::Raw => (codec, bytes.clone()),
+            None => (codec, Bytes::copy_from_slice(encoded)),
         };
         self.metrics.new.increment(1);
         self.metrics.new_raw_bytes.increment(raw_len.into());

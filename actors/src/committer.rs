@@ -309,7 +309,7 @@ impl CommitterWorker {
             // The snapshot is there: a cancel that comes now only leaves what nobody needs.
             let _ = self.io.block_on(self.repository.remove_checkpoint(superseded));
         }
-        self.progress.stored_bytes(record.encode().len() as u64);
+        self.progress.stored_bytes(self.repository.stored_record(&record).len() as u64);
         self.progress.stored_objects(1);
         let record = Box::new(record);
         Ok(BackupOutcome::Committed { record, objects, skipped: commit.skipped })

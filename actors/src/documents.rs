@@ -38,7 +38,7 @@ impl DocumentWriter {
         let config = repository.config();
         Ok(Self {
             compressor: Compressor::new(config.compression),
-            pack: PackBuilder::new(config.pack_bytes),
+            pack: PackBuilder::new(repository.sealer(), config.pack_bytes),
             written: HashSet::new(),
             durable: Vec::new(),
             repository,
@@ -51,7 +51,7 @@ impl DocumentWriter {
     /// Stores a document, as far as the repository lacks it.
     pub(crate) fn write(&mut self, document: &impl Document) -> Result<DocumentRef, Stop> {
         let bytes = document.encode();
-        let reference = DocumentRef::of(&bytes);
+        let reference = self.repository.sealer().document_ref(&bytes);
         for (id, chunk) in reference.chunks.iter().zip(DocumentRef::chunks_of(&bytes)) {
             if !self.holdings.has(&id, &self.io)? && self.written.insert(id) {
                 self.store(id, chunk)?;
@@ -68,19 +68,19 @@ impl DocumentWriter {
 
     fn store(&mut self, id: ChunkId, chunk: &[u8]) -> Result<(), Stop> {
         let raw_len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let (codec, stored) = self.compressor.encode(chunk)?;
-        if self.pack.has_room_for(stored.len()) {
-            self.pack.push(id, ChunkKind::Document, codec, raw_len, stored)?;
-            return Ok(());
+        let (codec, encoded) = self.compressor.encode(chunk)?;
+        let sealed = self.repository.sealer().seal_chunk(&id, codec, raw_len, encoded);
+        let (codec, stored) = sealed.unwrap_or_else(|| (codec, encoded.to_vec()));
+        if !self.pack.has_room_for(stored.len()) {
+            self.put_pack()?;
         }
-        let stored = stored.to_vec();
-        self.put_pack()?;
         Ok(self.pack.push(id, ChunkKind::Document, codec, raw_len, &stored)?)
     }
 
     fn put_pack(&mut self) -> Result<(), Stop> {
         let capacity = self.repository.config().pack_bytes;
-        let full = std::mem::replace(&mut self.pack, PackBuilder::new(capacity));
+        let full =
+            std::mem::replace(&mut self.pack, PackBuilder::new(self.repository.sealer(), capacity));
         let Some(pack) = full.finish() else {
             return Ok(());
         };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_repository::pack::entries_of_pack;
-use cairn_repository::{Damage, DamagedObject, PackId, Repository};
+use cairn_repository::{Damage, DamagedObject, PackId, Repository, Sealer};
 use tokio::sync::oneshot;
 
 use crate::edge::{Inlet, Outlet};
@@ -52,7 +52,7 @@ impl Worker for PackFetcherWorker {
             let (landing, repository) = (flight.launch(), self.repository.clone());
             self.io.spawn(landing.land_from(async move {
                 let read = repository.read_pack(&pack, 0, length).await;
-                fetched(&pack, read)
+                fetched(repository.sealer(), &pack, read)
             }));
         }
         while !flight.is_idle() {
@@ -73,7 +73,11 @@ impl PackFetcherWorker {
 }
 
 /// A pack as read, taken apart by its directory; or what is wrong with it.
-fn fetched(pack: &PackId, read: cairn_repository::Result<Bytes>) -> Result<Fetched, Fault> {
+fn fetched(
+    sealer: &Sealer,
+    pack: &PackId,
+    read: cairn_repository::Result<Bytes>,
+) -> Result<Fetched, Fault> {
     let broken = |damage| Fetched {
         offset: 0,
         bytes: Bytes::new(),
@@ -88,7 +92,7 @@ fn fetched(pack: &PackId, read: cairn_repository::Result<Bytes>) -> Result<Fetch
             return damage.map(broken).ok_or_else(|| error.into());
         }
     };
-    match entries_of_pack(pack, &bytes) {
+    match entries_of_pack(sealer, pack, &bytes) {
         Err(malformed) => Ok(broken(Damage::new(DamagedObject::Pack(*pack), malformed))),
         Ok(entries) => {
             let placements = entries

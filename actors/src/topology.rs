@@ -186,9 +186,10 @@ pub fn backup(job: JobParts, parts: BackupParts) -> Topology {
     }
     cut.end();
     let dedupe = Arc::new(Dedupe::new(Arc::clone(&parts.holdings), job.io.clone()));
-    let compression = job.repository.config().compression;
+    let (sealer, compression) =
+        (job.repository.sealer().clone(), job.repository.config().compression);
     let checksum = ComputeWorker {
-        compute: Arc::new(Seal::new(dedupe, compression, Arc::clone(&job.progress))),
+        compute: Arc::new(Seal::new(dedupe, sealer, compression, Arc::clone(&job.progress))),
         pool: job.pool.clone(),
         inlet: to_seal,
         outlet: sealed,
@@ -242,7 +243,7 @@ pub fn restore(job: JobParts, parts: RestoreParts) -> Topology {
         outcome: parts.outcome,
     };
     let verifier = ComputeWorker {
-        compute: Arc::new(Verify::default()),
+        compute: Arc::new(Verify::new(job.repository.sealer())),
         pool: job.pool.clone(),
         inlet: to_verify,
         outlet: verified,
@@ -283,7 +284,7 @@ pub fn check(job: JobParts, parts: CheckParts) -> Topology {
         outlet: fetched,
     };
     let verifier = ComputeWorker {
-        compute: Arc::new(Verify::default()),
+        compute: Arc::new(Verify::new(job.repository.sealer())),
         pool: job.pool.clone(),
         inlet: to_verify,
         outlet: verified,

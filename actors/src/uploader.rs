@@ -96,7 +96,8 @@ impl Worker for UploaderWorker {
 impl UploaderWorker {
     fn new_pack(&self, uploads: &mut Uploads) -> PackBuilder {
         let capacity = self.repository.config().pack_bytes;
-        PackBuilder::with_buffer(uploads.spare.pop().unwrap_or_default(), capacity)
+        let buffer = uploads.spare.pop().unwrap_or_default();
+        PackBuilder::with_buffer(self.repository.sealer(), buffer, capacity)
     }
 
     /// Puts the new chunks of a batch into packs, and tells the places of all.

@@ -1,6 +1,6 @@
 //! Verifier stage: decodes chunks and proves that they are what their names say.
 //!
-//! *Does*: cuts spans into chunks, decompresses, checks the BLAKE3 of each against its id (R7).
+//! *Does*: cuts spans into chunks, opens what is sealed, decompresses, checks the BLAKE3 of each against its id (R7).
 //!
 //! *In / Out*: [`Fetched`] -> [`Verified`], by [`crate::compute`] on the compute pool.
 //!
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use cairn_repository::codec::{Decompressor, open_chunk};
-use cairn_repository::{Damage, DamagedObject, Fault as ChunkFault};
+use cairn_repository::{Damage, DamagedObject, Fault as ChunkFault, Sealer};
 
 use crate::compute::Compute;
 use crate::error::Stop;
@@ -26,8 +26,8 @@ use crate::staged::SegmentOut;
 const TASK_BYTES: usize = 512 << 10;
 
 /// The work of the stage.
-#[derive(Default)]
 pub(crate) struct Verify {
+    sealer: Sealer,
     /// Idle decompressors: as many as ever ran at once. Guards the list only.
     decompressors: Mutex<Vec<Decompressor>>,
 }
@@ -42,6 +42,10 @@ pub(crate) struct VerifyTask {
 }
 
 impl Verify {
+    pub(crate) fn new(sealer: &Sealer) -> Self {
+        Self { sealer: sealer.clone(), decompressors: Mutex::default() }
+    }
+
     fn verify(decompressor: &mut Decompressor, span: (u64, &Bytes), placement: Placement) -> Piece {
         let Placement { id, location, target } = placement;
         let (offset, bytes) = span;
@@ -98,7 +102,7 @@ impl Compute for Verify {
 
     fn run(&self, task: VerifyTask) -> Result<Verified, Stop> {
         let idle = self.decompressors.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut decompressor = idle.unwrap_or_default();
+        let mut decompressor = idle.unwrap_or_else(|| Decompressor::new(&self.sealer));
         let span = (task.offset, &task.bytes);
         let pieces = task
             .placements

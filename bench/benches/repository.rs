@@ -1,4 +1,4 @@
-//! The pure cores of the repository, each alone on one thread: chunking, hashing, codec, pack, index.
+//! The pure cores of the repository, each alone on one thread: chunking, hashing, codec, sealing, pack, index.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up must stop")]
 
 use std::hint::black_box;
@@ -9,11 +9,11 @@ use bytes::Bytes;
 use cairn_bench::content::{Content, Random};
 use cairn_repository::chunking::{Chunker, ChunkingParams};
 use cairn_repository::codec::{Codec, Compressor, Decompressor};
-use cairn_repository::config::Compression;
+use cairn_repository::config::{Compression, RepositorySettings};
 use cairn_repository::index::{DEFAULT_BUDGET_BYTES, Index, ListedRun, encode_run};
 use cairn_repository::layout::index_path;
 use cairn_repository::pack::{ChunkKind, ChunkLocation, IndexEntry, PackBuilder, entries_of_pack};
-use cairn_repository::{ChunkId, PackId};
+use cairn_repository::{ChunkId, PackId, Repository, RepositorySecret, Sealer};
 use cairn_storage::MemoryStorage;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -73,13 +73,37 @@ fn compressing(criterion: &mut Criterion) {
 fn decompressing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decompressing");
     group.throughput(Throughput::Bytes(CHUNK_BYTES as u64));
-    let mut decompressor = Decompressor::new();
+    let mut decompressor = Decompressor::new(&Sealer::plain());
     for (name, content) in CLASSES {
         let (location, stored) = stored(&content.bytes(3, CHUNK_BYTES));
+        // What is not sealed is decoded whatever it is called.
+        let id = ChunkId::from_bytes([0; 32]);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| decompressor.decode(&location, black_box(&stored)).expect("a chunk"));
+            bencher
+                .iter(|| decompressor.decode(&id, &location, black_box(&stored)).expect("a chunk"));
         });
     }
+}
+
+/// What encryption adds to each chunk on its way in and out.
+fn sealing(criterion: &mut Criterion) {
+    let secret = RepositorySecret::key(vec![7; 32]).expect("a key");
+    let (storage, settings) = (Arc::new(MemoryStorage::new()), RepositorySettings::default());
+    let made = Repository::create_encrypted(storage, &settings, &secret, "");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let sealer = runtime.block_on(made).expect("a repository").sealer().clone();
+    let chunk = Content::Noise.bytes(4, CHUNK_BYTES);
+    let (id, length) = (sealer.chunk_id(&chunk), length_of(&chunk));
+    let seal = || sealer.seal_chunk(&id, Codec::Raw, length, black_box(&chunk)).expect("a sealer");
+    let mut group = criterion.benchmark_group("sealing");
+    group.throughput(Throughput::Bytes(CHUNK_BYTES as u64));
+    group.bench_function("seal", |bencher| bencher.iter(seal));
+    let (codec, sealed) = seal();
+    let (sealed, mut decompressor) = (Bytes::from(sealed), Decompressor::new(&sealer));
+    let location = ChunkLocation { codec, stored_len: length_of(&sealed), ..stored(&chunk).0 };
+    group.bench_function("open", |bencher| {
+        bencher.iter(|| decompressor.decode(&id, &location, black_box(&sealed)).expect("a chunk"));
+    });
 }
 
 /// The stored form of a chunk, and a place that fits it.
@@ -109,7 +133,7 @@ fn packs(criterion: &mut Criterion) {
         let chunk = Content::Noise.bytes(4, length);
         let ids = random_ids(5, 32 * MIB / length);
         let build = |buffer: Vec<u8>| {
-            let mut builder = PackBuilder::with_buffer(buffer, PACK_BYTES);
+            let mut builder = PackBuilder::with_buffer(&Sealer::plain(), buffer, PACK_BYTES);
             for id in &ids {
                 let pushed =
                     builder.push(*id, ChunkKind::Segment, Codec::Raw, length_of(&chunk), &chunk);
@@ -128,7 +152,9 @@ fn packs(criterion: &mut Criterion) {
         let pack = build(Vec::new());
         group.throughput(Throughput::Elements(ids.len() as u64));
         group.bench_function(format!("parse, {name}"), |bencher| {
-            bencher.iter(|| entries_of_pack(&pack.id, black_box(&pack.bytes)).expect("a pack"));
+            bencher.iter(|| {
+                entries_of_pack(&Sealer::plain(), &pack.id, black_box(&pack.bytes)).expect("a pack")
+            });
         });
     }
 }
@@ -146,15 +172,23 @@ fn index(criterion: &mut Criterion) {
     let ids = random_ids(6, ENTRIES);
     let storage = MemoryStorage::new();
     let runs = ids.chunks(ENTRIES / RUNS).map(|ids| {
-        let run = encode_run(ids.iter().enumerate().map(|(at, id)| entry(at, *id)).collect());
+        let run = encode_run(
+            &Sealer::plain(),
+            ids.iter().enumerate().map(|(at, id)| entry(at, *id)).collect(),
+        );
         let listed = ListedRun { id: run.id, size: run.bytes.len() as u64 };
         storage.insert(index_path(&run.id), run.bytes);
         listed
     });
     let runs: Vec<ListedRun> = runs.collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let loading =
-        Index::load(Arc::new(storage), runs, DEFAULT_BUDGET_BYTES, runtime.handle().clone());
+    let loading = Index::load(
+        Arc::new(storage),
+        &Sealer::plain(),
+        runs,
+        DEFAULT_BUDGET_BYTES,
+        runtime.handle().clone(),
+    );
     let index = runtime.block_on(loading).expect("an index");
     assert_eq!((index.num_resident_runs(), index.num_paged_runs()), (RUNS, 0));
 
@@ -199,6 +233,6 @@ fn short() -> Criterion {
 criterion_group! {
     name = cores;
     config = short();
-    targets = chunking, hashing, compressing, decompressing, packs, index
+    targets = chunking, hashing, compressing, decompressing, sealing, packs, index
 }
 criterion_main!(cores);

@@ -17,7 +17,7 @@ use cairn_repository::chunking::{Chunker, ChunkingParams};
 use cairn_repository::codec::{Codec, Compressor, Decompressor, open_chunk};
 use cairn_repository::config::Compression;
 use cairn_repository::pack::{ChunkKind, ChunkLocation};
-use cairn_repository::{ChunkId, PackId};
+use cairn_repository::{ChunkId, PackId, Sealer};
 
 use crate::cli::FloorOptions;
 use crate::tree::walk;
@@ -137,7 +137,7 @@ struct Opener {
 
 impl Opener {
     fn new() -> Self {
-        Self { decompressor: Decompressor::new(), buffer: Vec::new() }
+        Self { decompressor: Decompressor::new(&Sealer::plain()), buffer: Vec::new() }
     }
 }
 

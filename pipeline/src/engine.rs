@@ -9,6 +9,7 @@ use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
 use cairn_actors::compute::ComputePool;
 use cairn_actors::tablet::{TabletSink, TabletSource};
 use cairn_repository::config::RepositorySettings;
+use cairn_repository::{ListedSlot, RepositorySecret};
 use cairn_storage::layer::SpeedLimits;
 use cairn_storage::{Location, OpenMode, Storage};
 use futures::FutureExt;
@@ -201,6 +202,48 @@ impl Engine {
             cairn_repository::Repository::create(storage, &settings).await
         })?;
         Ok(Repository::new(self.clone(), made?))
+    }
+
+    /// Makes a repository on a storage of the embedder's of which everything is encrypted, for ever. `secret` opens it; what
+    /// `note` says is readable by who can list the storage.
+    pub fn create_encrypted_repository_on(
+        &self,
+        storage: Arc<dyn Storage>,
+        settings: RepositorySettings,
+        secret: &RepositorySecret,
+        note: &str,
+    ) -> Result<Repository, Error> {
+        let (secret, note) = (secret.clone(), note.to_owned());
+        let made = self.block_on(async move {
+            let made =
+                cairn_repository::Repository::create_encrypted(storage, &settings, &secret, &note);
+            made.await
+        })?;
+        Ok(Repository::new(self.clone(), made?))
+    }
+
+    /// Opens an encrypted repository on a storage. One that is not encrypted is refused, so that nothing which was to be
+    /// encrypted is ever stored in clear.
+    pub fn unlock_repository_on(
+        &self,
+        storage: Arc<dyn Storage>,
+        secret: &RepositorySecret,
+    ) -> Result<Repository, Error> {
+        let secret = secret.clone();
+        let opened =
+            self.block_on(
+                async move { cairn_repository::Repository::unlock(storage, &secret).await },
+            )?;
+        Ok(Repository::new(self.clone(), opened?))
+    }
+
+    /// The key slots of the encrypted repository on a storage; needs no secret.
+    pub fn key_slots(&self, storage: &Arc<dyn Storage>) -> Result<Vec<ListedSlot>, Error> {
+        let storage = Arc::clone(storage);
+        let listed = self.block_on(async move {
+            cairn_repository::Repository::key_slots(storage.as_ref()).await
+        })?;
+        Ok(listed?)
     }
 
     /// Opens a repository.

@@ -157,7 +157,7 @@ impl From<cairn_repository::Error> for Error {
             | Kind::Invalid
             | Kind::Held
             | Kind::NoSuchHold => ErrorKind::Request,
-            Kind::ClocksDiffer => ErrorKind::Config,
+            Kind::ClocksDiffer | Kind::Key => ErrorKind::Config,
             Kind::Storage | Kind::ReadOnly | Kind::AppendOnly => ErrorKind::Storage,
             _ => ErrorKind::Repository,
         };

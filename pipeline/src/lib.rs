@@ -65,7 +65,10 @@ pub use cairn_repository::retention::{
     Candidate, Grouping, MAX_CLOCK_DIFFERENCE, Owner, ParseGroupingError, ParsePeriodError, Period,
     Policy, Reason, Rule, Scope, Verdict, series_of,
 };
-pub use cairn_repository::{Label, ListedSnapshot, Timestamp};
+pub use cairn_repository::{
+    KeyError, Label, ListedSlot, ListedSnapshot, RepositorySecret, SecretKind, SlotId, SlotLabel,
+    Timestamp,
+};
 pub use cairn_storage as storage;
 pub use cairn_storage::layer::SpeedLimits;
 pub use clock::{Clock, SystemClock};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use cairn_repository::manifest::{DocumentRef, Object, ObjectList, Root};
-use cairn_repository::{Label, ListedSnapshot, Timestamp, record::Record};
+use cairn_repository::{
+    Label, ListedSnapshot, RepositorySecret, SlotId, Timestamp, record::Record,
+};
 use cairn_storage::Storage;
 
 use crate::engine::Engine;
@@ -68,13 +70,15 @@ impl Repository {
     /// every time; records that were read before are not read again.
     pub fn snapshots(&self) -> Result<Vec<ListedSnapshot>, Error> {
         let inner = self.inner.clone();
-        Ok(self.engine.block_on(async move { inner.snapshots().await })??)
+        Ok(self.engine.block_on(async move { inner.refreshed().await?.snapshots().await })??)
     }
 
     /// Those of these labels that there are: as many requests as labels, however many snapshots there are.
     pub fn snapshots_named(&self, labels: &[Label]) -> Result<Vec<ListedSnapshot>, Error> {
         let (inner, labels) = (self.inner.clone(), labels.to_vec());
-        Ok(self.engine.block_on(async move { inner.snapshots_named(&labels).await })??)
+        Ok(self
+            .engine
+            .block_on(async move { inner.refreshed().await?.snapshots_named(&labels).await })??)
     }
 
     /// Removes a snapshot, with `taken` only if it is the one of that instant: it is not listed and cannot be restored any
@@ -88,7 +92,7 @@ impl Repository {
     /// The record of one snapshot.
     pub fn snapshot(&self, label: &str) -> Result<Record, Error> {
         let (inner, label) = (self.inner.clone(), Label::parse(label)?);
-        Ok(self.engine.block_on(async move { inner.record(&label).await })??)
+        Ok(self.engine.block_on(async move { inner.refreshed().await?.record(&label).await })??)
     }
 
     /// The objects of a snapshot, by database, kind and name. Reads index and manifests, no segment.
@@ -97,6 +101,7 @@ impl Repository {
         let budget = self.engine.config().index_memory_bytes;
         let runtime = self.engine.runtime().clone();
         self.engine.block_on(async move {
+            let inner = inner.refreshed().await?;
             let index = inner.load_index(budget, runtime).await?;
             let root: Root = inner.read_document(&index, &root).await?;
             let databases = root.into_databases();
@@ -113,9 +118,33 @@ impl Repository {
 
     /// Whether the repository can be reached and still is one.
     pub fn ping(&self) -> Result<(), Error> {
-        let storage = Arc::clone(self.inner.storage());
-        let opened = self.engine.block_on(cairn_repository::Repository::open(storage))?;
-        Ok(opened.map(drop)?)
+        let inner = self.inner.clone();
+        Ok(self.engine.block_on(async move { inner.ping().await })??)
+    }
+
+    /// Whether everything in it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.inner.config().is_encrypted()
+    }
+
+    /// Lets another secret open this encrypted repository too; what `note` says is readable by who can list the storage.
+    pub fn add_key_slot(&self, secret: &RepositorySecret, note: &str) -> Result<SlotId, Error> {
+        let (inner, secret, note) = (self.inner.clone(), secret.clone(), note.to_owned());
+        Ok(self.engine.block_on(async move { inner.add_key_slot(&secret, &note).await })??)
+    }
+
+    /// Ends the use of a key slot, unless it is the last. Who kept a copy of it can still open what is stored.
+    pub fn remove_key_slot(&self, slot: SlotId) -> Result<(), Error> {
+        let inner = self.inner.clone();
+        Ok(self.engine.block_on(async move { inner.remove_key_slot(slot).await })??)
+    }
+
+    /// A new data key, with which everything is sealed from now on; jobs that run keep the one that they began with. Nothing
+    /// that is stored changes. Returns the number of the key.
+    pub fn rotate_keys(&self) -> Result<u32, Error> {
+        let inner = self.inner.clone();
+        let rotated = self.engine.block_on(async move { inner.rotate_keys().await })?;
+        Ok(rotated?.sealer().generation())
     }
 }
 

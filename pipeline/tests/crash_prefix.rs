@@ -16,7 +16,7 @@ use cairn_repository::index::decode_run;
 use cairn_repository::manifest::{ObjectList, Root, TabletList};
 use cairn_repository::pack::entries_of_pack;
 use cairn_repository::record::Record;
-use cairn_repository::{ChunkId, PackId, layout};
+use cairn_repository::{ChunkId, PackId, Sealer, layout};
 use cairn_testkit::{Mutation, RecordingStorage};
 use tokio::runtime::Runtime;
 
@@ -98,9 +98,9 @@ fn listed(memory: &MemoryStorage) -> BTreeSet<ChunkId> {
     let objects = memory.objects();
     let runs = objects.iter().filter_map(|(path, bytes)| {
         let id = layout::parse_index_path(path)?;
-        Some(decode_run(&id, bytes).unwrap().entries().map(|entry| entry.id))
+        Some(decode_run(&Sealer::plain(), &id, bytes).unwrap())
     });
-    runs.flatten().collect()
+    runs.flat_map(|run| run.entries().map(|entry| entry.id).collect::<Vec<_>>()).collect()
 }
 
 /// The pack that a change puts, and the chunks in it.
@@ -109,7 +109,7 @@ fn pack_of(mutation: &Mutation) -> Option<(PackId, Vec<ChunkId>)> {
         return None;
     };
     let pack = layout::parse_pack_path(path)?;
-    let entries = entries_of_pack(&pack, bytes).unwrap();
+    let entries = entries_of_pack(&Sealer::plain(), &pack, bytes).unwrap();
     Some((pack, entries.into_iter().map(|entry| entry.id).collect()))
 }
 
@@ -199,7 +199,7 @@ fn runs_follow_their_packs_and_the_record_is_last() {
             }
             let Some(id) = layout::parse_index_path(path) else { continue };
             num_runs += 1;
-            for pack in decode_run(&id, bytes).unwrap().packs() {
+            for pack in decode_run(&Sealer::plain(), &id, bytes).unwrap().packs() {
                 let Some(put_at) = packs.get(&pack) else {
                     assert!(before.contains(&pack), "R3: {pack} is not there yet");
                     continue;

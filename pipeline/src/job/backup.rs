@@ -57,6 +57,7 @@ async fn run_once(
     source: Arc<dyn TabletSource>,
     request: BackupRequest,
 ) -> Result<BackupReport, Error> {
+    let repository = core.cancellable(repository.refreshed()).await?;
     // Early and cheap; the commit decides again, atomically.
     core.cancellable(refuse_taken_label(&repository, &request)).await?;
     let budget = around.config.index_memory_bytes;

@@ -20,6 +20,7 @@ pub(crate) async fn run(
     repository: Repository,
     request: CheckRequest,
 ) -> Result<CheckReport, Error> {
+    let repository = core.cancellable(repository.refreshed()).await?;
     let budget = around.config.index_memory_bytes;
     let options = CheckOptions { index_budget_bytes: budget, directories: request.read_data };
     let structure = check_structure(&repository, around.runtime.clone(), &options, &|_| {});

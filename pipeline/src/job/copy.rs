@@ -17,6 +17,7 @@ pub(crate) async fn run(
     from: Repository,
     to: Arc<dyn Storage>,
 ) -> Result<CopyReport, Error> {
+    let from = core.cancellable(from.refreshed()).await?;
     let in_flight = around.config.uploads.max(around.config.downloads);
     let told = Told::default();
     let watch = |progress: CopyProgress| told.tell(core, &progress);

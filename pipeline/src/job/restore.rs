@@ -19,6 +19,7 @@ pub(crate) async fn run(
     sink: Arc<dyn TabletSink>,
     request: RestoreRequest,
 ) -> Result<RestoreReport, Error> {
+    let repository = core.cancellable(repository.refreshed()).await?;
     let record = core.cancellable(repository.record(&request.label)).await?;
     if let Some(wanted) = request.timestamp.filter(|wanted| *wanted != record.timestamp) {
         return Err(Error::other_snapshot(&record, wanted));

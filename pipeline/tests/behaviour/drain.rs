@@ -7,7 +7,7 @@ use cairn_pipeline::storage::Operation;
 use cairn_pipeline::{ErrorKind, JobState};
 use cairn_repository::index::decode_run;
 use cairn_repository::pack::ChunkKind;
-use cairn_repository::{ChunkId, layout};
+use cairn_repository::{ChunkId, Sealer, layout};
 use tokio::sync::watch;
 
 use crate::place::content::Content;
@@ -32,7 +32,7 @@ fn listed_chunks(rig: &Rig) -> BTreeSet<ChunkId> {
     let mut chunks = BTreeSet::new();
     for (path, bytes) in rig.memory.objects() {
         let Some(id) = layout::parse_index_path(&path) else { continue };
-        let run = decode_run(&id, &bytes).unwrap();
+        let run = decode_run(&Sealer::plain(), &id, &bytes).unwrap();
         let segments = run.entries().filter(|entry| entry.location.kind == ChunkKind::Segment);
         chunks.extend(segments.map(|entry| entry.id));
     }

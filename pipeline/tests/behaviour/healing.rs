@@ -4,7 +4,7 @@ use cairn_pipeline::BackupRequest;
 use cairn_pipeline::storage::ObjectPath;
 use cairn_repository::index::encode_run;
 use cairn_repository::pack::{ChunkKind, PackBuilder, entries_of_pack};
-use cairn_repository::{PackId, layout};
+use cairn_repository::{PackId, Sealer, layout};
 
 use crate::place::rig::Rig;
 
@@ -13,7 +13,7 @@ fn packs(rig: &Rig, kind: ChunkKind) -> Vec<ObjectPath> {
     let objects = rig.memory.objects();
     let is_of_kind = |path: &ObjectPath| {
         let id: PackId = path.name().parse().unwrap();
-        let entries = entries_of_pack(&id, &objects[path]).unwrap();
+        let entries = entries_of_pack(&Sealer::plain(), &id, &objects[path]).unwrap();
         entries.iter().all(|entry| entry.location.kind == kind)
     };
     rig.paths_below("packs").into_iter().filter(is_of_kind).collect()
@@ -69,14 +69,14 @@ fn a_rescan_stores_again_what_lay_in_a_lost_pack() {
 fn store_twice(rig: &Rig, path: &ObjectPath) -> ObjectPath {
     let bytes = rig.memory.objects()[path].clone();
     let id: PackId = path.name().parse().unwrap();
-    let mut copy = PackBuilder::new(1 << 20);
-    for entry in entries_of_pack(&id, &bytes).unwrap().iter().rev() {
+    let mut copy = PackBuilder::new(&Sealer::plain(), 1 << 20);
+    for entry in entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap().iter().rev() {
         let at = entry.location;
         let stored = &bytes[at.offset as usize..][..at.stored_len as usize];
         copy.push(entry.id, at.kind, at.codec, at.raw_len, stored).unwrap();
     }
     let copy = copy.finish().unwrap();
-    let (copied, run) = (layout::pack_path(&copy.id), encode_run(copy.entries));
+    let (copied, run) = (layout::pack_path(&copy.id), encode_run(&Sealer::plain(), copy.entries));
     rig.memory.insert(copied.clone(), copy.bytes);
     rig.memory.insert(layout::index_path(&run.id), run.bytes);
     copied
@@ -91,7 +91,7 @@ fn a_restore_takes_the_good_one_of_two_copies_and_a_check_knows_when_there_is_no
     let damage = |path: &ObjectPath| {
         let mut bytes = rig.memory.remove(path).unwrap().to_vec();
         let id: PackId = path.name().parse().unwrap();
-        for entry in entries_of_pack(&id, &bytes).unwrap() {
+        for entry in entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap() {
             bytes[entry.location.offset as usize] ^= 0xff;
         }
         rig.memory.insert(path.clone(), bytes.into());

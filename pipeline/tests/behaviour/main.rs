@@ -6,6 +6,7 @@ mod cancel;
 mod consistency;
 mod copy;
 mod drain;
+mod encryption;
 mod faults;
 mod forget;
 mod healing;

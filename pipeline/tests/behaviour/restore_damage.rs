@@ -2,8 +2,8 @@
 
 use cairn_pipeline::storage::ObjectPath;
 use cairn_pipeline::{BackupReport, Error, ErrorKind};
-use cairn_repository::PackId;
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
+use cairn_repository::{PackId, Sealer};
 
 use crate::place::rig::{Rig, chain};
 use crate::place::source::{Ends, ToySink};
@@ -33,7 +33,7 @@ impl Damaged {
         let added = added.into_iter().filter(|path| !self.packs_before.contains(path));
         let is_of_kind = |path: &ObjectPath| {
             let id: PackId = path.name().parse().unwrap();
-            let entries = entries_of_pack(&id, &objects[path]).unwrap();
+            let entries = entries_of_pack(&Sealer::plain(), &id, &objects[path]).unwrap();
             entries.iter().all(|entry| entry.location.kind == kind)
         };
         let found: Vec<_> = added.filter(is_of_kind).collect();

@@ -82,8 +82,12 @@ pub async fn check_structure(
     let named = repository.marks().await?.named();
     let runs = repository.runs().await?;
     let storage = Arc::clone(repository.storage());
-    let index = Index::load(storage, runs.clone(), options.index_budget_bytes, runtime).await?;
+    let (sealer, budget) = (repository.sealer(), options.index_budget_bytes);
+    let index = Index::load(storage, sealer, runs.clone(), budget, runtime).await?;
     let mut findings = Findings::default();
+    for damage in repository.damaged_keys().await? {
+        findings.add(damage);
+    }
     let mut report = CheckReport { num_runs: runs.len() as u64, ..CheckReport::default() };
 
     let packs = PackCheck { repository, index: &index, on_progress };

@@ -1,4 +1,4 @@
-//! The stored form of a chunk: plaintext, or one zstd frame.
+//! The stored form of a chunk: plaintext, or one zstd frame; sealed in an encrypted repository.
 //!
 //! Decoding trusts nothing: it allocates `raw_len` bytes, which the directory or index has bounded,
 //! and no more, whatever the frame claims.
@@ -9,6 +9,7 @@ use zstd::zstd_safe;
 use crate::chunking::MAX_CHUNK_BYTES;
 use crate::error::DamagedObject;
 use crate::pack::ChunkLocation;
+use crate::seal::{self, Sealer};
 use crate::{ChunkId, Damage, Malformed};
 
 pub use crate::compressor::Compressor;
@@ -21,6 +22,10 @@ pub enum Codec {
     Raw = 0,
     /// One zstd frame, shorter than the plaintext.
     Zstd = 1,
+    /// [`Codec::Raw`], sealed.
+    SealedRaw = 2,
+    /// [`Codec::Zstd`], sealed.
+    SealedZstd = 3,
 }
 
 impl Codec {
@@ -29,34 +34,81 @@ impl Codec {
         match number {
             0 => Some(Self::Raw),
             1 => Some(Self::Zstd),
+            2 => Some(Self::SealedRaw),
+            3 => Some(Self::SealedZstd),
             _ => None,
         }
     }
+
+    /// The codec of the sealed form.
+    pub(crate) fn sealed(self) -> Self {
+        match self {
+            Self::Raw | Self::SealedRaw => Self::SealedRaw,
+            Self::Zstd | Self::SealedZstd => Self::SealedZstd,
+        }
+    }
+
+    /// The codec of what was sealed; `None` when nothing is.
+    pub(crate) fn unsealed(self) -> Option<Self> {
+        match self {
+            Self::Raw | Self::Zstd => None,
+            Self::SealedRaw => Some(Self::Raw),
+            Self::SealedZstd => Some(Self::Zstd),
+        }
+    }
 }
 
-/// Makes plaintext of stored forms. One per worker thread: it owns a zstd context.
+/// Makes plaintext of stored forms. One per worker thread: it owns a zstd context, and a buffer that grows to the longest
+/// sealed frame seen.
 pub struct Decompressor {
     context: zstd_safe::DCtx<'static>,
+    sealer: Sealer,
+    opened: Vec<u8>,
 }
 
 impl Decompressor {
-    /// A decompressor for every codec.
-    pub fn new() -> Self {
-        Self { context: zstd_safe::DCtx::create() }
+    /// A decompressor for every codec of a repository with this sealer.
+    pub fn new(sealer: &Sealer) -> Self {
+        let (context, sealer) = (zstd_safe::DCtx::create(), sealer.clone());
+        Self { context, sealer, opened: Vec::new() }
     }
 
-    /// The plaintext of a stored form, of exactly `location.raw_len` bytes. It is `stored` itself,
+    /// The plaintext of the stored form of a chunk, of exactly `location.raw_len` bytes. It is `stored` itself,
     /// not copied, when the codec is raw. Whether it is the right plaintext is not known yet: see
     /// [`open_chunk`].
-    pub fn decode(&mut self, location: &ChunkLocation, stored: &Bytes) -> Result<Bytes, Malformed> {
-        let raw_len = location.raw_len as usize;
+    pub fn decode(
+        &mut self,
+        id: &ChunkId,
+        location: &ChunkLocation,
+        stored: &Bytes,
+    ) -> Result<Bytes, Malformed> {
         if stored.len() != location.stored_len as usize || location.raw_len > MAX_CHUNK_BYTES {
             return Err(Malformed::new("not the stored length of the chunk"));
         }
-        match location.codec {
-            Codec::Raw if stored.len() == raw_len => Ok(stored.clone()),
-            Codec::Raw => Err(Malformed::new("not the length of the chunk")),
-            Codec::Zstd => self.decompress(stored, raw_len),
+        let raw_len = location.raw_len;
+        match (self.sealer.keys(), location.codec.unsealed()) {
+            (None, None) if location.codec == Codec::Zstd => {
+                self.decompress(stored, raw_len as usize)
+            }
+            (None, None) if stored.len() == raw_len as usize => Ok(stored.clone()),
+            (None, None) => Err(Malformed::new("not the length of the chunk")),
+            (Some(keys), Some(Codec::Raw)) => {
+                let mut plain = Vec::new();
+                seal::open_chunk(keys, id, Codec::Raw, raw_len, stored, &mut plain)?;
+                match plain.len() == raw_len as usize {
+                    true => Ok(plain.into()),
+                    false => Err(Malformed::new("not the length of the chunk")),
+                }
+            }
+            (Some(keys), Some(codec)) => {
+                let mut frame = std::mem::take(&mut self.opened);
+                let opened = seal::open_chunk(keys, id, codec, raw_len, stored, &mut frame);
+                let plain = opened.and_then(|()| self.decompress(&frame, raw_len as usize));
+                self.opened = frame;
+                plain
+            }
+            (None, Some(_)) => Err(Malformed::new("sealed, in a repository that is not encrypted")),
+            (Some(_), None) => Err(Malformed::new("not sealed, in an encrypted repository")),
         }
     }
 
@@ -75,12 +127,6 @@ impl Decompressor {
     }
 }
 
-impl Default for Decompressor {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl std::fmt::Debug for Decompressor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Decompressor").finish_non_exhaustive()
@@ -95,8 +141,8 @@ pub fn open_chunk(
     stored: &Bytes,
 ) -> Result<Bytes, Damage> {
     let object = DamagedObject::Pack(location.pack);
-    match decompressor.decode(location, stored) {
-        Ok(plain) if ChunkId::of(&plain) == *id => Ok(plain),
+    match decompressor.decode(id, location, stored) {
+        Ok(plain) if decompressor.sealer.chunk_id(&plain) == *id => Ok(plain),
         Ok(_) => Err(Damage::of_chunk(object, *id, crate::Fault::Hash)),
         Err(malformed) => Err(Damage::of_chunk(object, *id, malformed)),
     }
@@ -110,6 +156,9 @@ pub(crate) mod tests {
     use crate::config::Compression;
     use crate::pack::ChunkKind;
     use crate::{Fault, PackId};
+
+    /// Nothing that is not sealed asks for it.
+    const ANY: ChunkId = ChunkId::from_bytes([0; 32]);
 
     fn location(codec: Codec, raw_len: usize, stored_len: usize) -> ChunkLocation {
         ChunkLocation {
@@ -146,7 +195,9 @@ pub(crate) mod tests {
     #[test]
     fn raw_is_not_copied() {
         let stored = Bytes::from(noise(100));
-        let plain = Decompressor::new().decode(&location(Codec::Raw, 100, 100), &stored).unwrap();
+        let plain = Decompressor::new(&Sealer::plain())
+            .decode(&ANY, &location(Codec::Raw, 100, 100), &stored)
+            .unwrap();
         assert_eq!(plain.as_ptr(), stored.as_ptr());
     }
 
@@ -155,12 +206,16 @@ pub(crate) mod tests {
         let plain = text(50_000);
         let (codec, stored) = encode(&plain, Compression::Auto);
         assert_eq!(codec, Codec::Zstd);
-        let mut decompressor = Decompressor::new();
+        let mut decompressor = Decompressor::new(&Sealer::plain());
         for raw_len in [1, 49_999, 50_001, MAX_CHUNK_BYTES as usize] {
-            assert!(decompressor.decode(&location(codec, raw_len, stored.len()), &stored).is_err());
+            assert!(
+                decompressor
+                    .decode(&ANY, &location(codec, raw_len, stored.len()), &stored)
+                    .is_err()
+            );
         }
         let twice = Bytes::from([&stored[..], &stored[..]].concat());
-        let two_frames = decompressor.decode(&location(codec, 100_000, twice.len()), &twice);
+        let two_frames = decompressor.decode(&ANY, &location(codec, 100_000, twice.len()), &twice);
         assert_eq!(two_frames.unwrap_err().what(), "not one zstd frame");
     }
 
@@ -169,10 +224,11 @@ pub(crate) mod tests {
         let stored = Bytes::from_static(b"one");
         let at = location(Codec::Raw, 3, 3);
         let id = ChunkId::of(b"two");
-        let damage = open_chunk(&mut Decompressor::new(), &id, &at, &stored).unwrap_err();
+        let damage =
+            open_chunk(&mut Decompressor::new(&Sealer::plain()), &id, &at, &stored).unwrap_err();
         assert_eq!((damage.chunk, damage.fault), (Some(id), Fault::Hash));
         let id = ChunkId::of(b"one");
-        assert!(open_chunk(&mut Decompressor::new(), &id, &at, &stored).is_ok());
+        assert!(open_chunk(&mut Decompressor::new(&Sealer::plain()), &id, &at, &stored).is_ok());
     }
 
     proptest! {
@@ -182,7 +238,7 @@ pub(crate) mod tests {
             let compression = Compression::level(level).unwrap_or_default();
             let (codec, stored) = encode(&plain, compression);
             let at = location(codec, length, stored.len());
-            let opened = open_chunk(&mut Decompressor::new(), &ChunkId::of(&plain), &at, &stored);
+            let opened = open_chunk(&mut Decompressor::new(&Sealer::plain()), &ChunkId::of(&plain), &at, &stored);
             prop_assert_eq!(opened, Ok(Bytes::from(plain)));
         }
 
@@ -193,14 +249,14 @@ pub(crate) mod tests {
             at: prop::sample::Index,
             with: u8,
         ) {
-            let mut decompressor = Decompressor::new();
+            let mut decompressor = Decompressor::new(&Sealer::plain());
             let _ = decompressor
-                .decode(&location(Codec::Zstd, raw_len, bytes.len()), &bytes.clone().into());
+                .decode(&ANY, &location(Codec::Zstd, raw_len, bytes.len()), &bytes.clone().into());
             let (codec, stored) = encode(&text(10_000), Compression::Auto);
             let mut mutated = stored.to_vec();
             let at = at.index(mutated.len());
             mutated[at] = with;
-            let _ = decompressor.decode(&location(codec, 10_000, mutated.len()), &mutated.into());
+            let _ = decompressor.decode(&ANY, &location(codec, 10_000, mutated.len()), &mutated.into());
         }
     }
 }

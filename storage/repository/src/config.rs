@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cbor::Writer;
 use crate::chunking::ChunkingParams;
+use crate::seal::Sealer;
 use crate::{Error, Malformed, RepositoryId, Result, Timestamp};
 
 /// The format version that this crate writes, and the newest that it reads.
@@ -14,8 +16,11 @@ pub const FORMAT_VERSION: u32 = 1;
 /// The feature of repositories whose commits are arbitrated.
 const ARBITRATED_COMMIT: &str = "arbitrated-commit";
 
+/// The feature of repositories in which everything is sealed.
+const ENCRYPTED: &str = "encrypted";
+
 /// Names in `features` that this crate knows.
-const KNOWN_FEATURES: [&str; 1] = [ARBITRATED_COMMIT];
+const KNOWN_FEATURES: [&str; 2] = [ARBITRATED_COMMIT, ENCRYPTED];
 
 /// Smallest size a segment chunk may be configured to, in bytes.
 const MIN_CHUNK_BYTES: u32 = 64 << 10;
@@ -137,6 +142,8 @@ pub struct RepositoryConfig {
     pub pack_bytes: u32,
     /// What a reader must know beyond the format version.
     pub features: Vec<String>,
+    /// What proves it to be the config of its keys; in an encrypted repository only.
+    pub mac: Option<blake3::Hash>,
 }
 
 impl RepositoryConfig {
@@ -148,9 +155,50 @@ impl RepositoryConfig {
         settings: &RepositorySettings,
     ) -> Result<Self> {
         let RepositorySettings { chunking, compression, pack_bytes } = *settings;
-        let config = Self { id, created, chunking, compression, pack_bytes, features: Vec::new() };
+        let features = Vec::new();
+        let config = Self { id, created, chunking, compression, pack_bytes, features, mac: None };
         config.validate().map_err(Error::invalid)?;
         Ok(config)
+    }
+
+    /// The same repository, of which everything is sealed by `sealer`. To be called last: the code covers all of it.
+    #[must_use]
+    pub fn sealed_by(mut self, sealer: &Sealer) -> Self {
+        if let Some(keys) = sealer.keys() {
+            self.features.retain(|name| name != ENCRYPTED);
+            self.features.push(ENCRYPTED.to_owned());
+            self.mac = Some(keys.config_mac(&self.authenticated()));
+        }
+        self
+    }
+
+    /// Whether everything in the repository is sealed.
+    pub fn is_encrypted(&self) -> bool {
+        self.mac.is_some()
+    }
+
+    /// Whether it is the config of these keys.
+    pub(crate) fn is_of(&self, sealer: &Sealer) -> bool {
+        let mac = sealer.keys().map(|keys| keys.config_mac(&self.authenticated()));
+        // Hashes compare in constant time.
+        self.mac == mac
+    }
+
+    /// What the code covers: all values, in one form only.
+    fn authenticated(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.array(11).uint(FORMAT_VERSION.into()).bytes(self.id.as_bytes());
+        writer.text(&self.created.to_string()).text(CHUNKING_ALGORITHM);
+        for size in [self.chunking.min(), self.chunking.avg(), self.chunking.max()] {
+            writer.uint(size.into());
+        }
+        writer.text(&self.compression.to_string()).uint(self.pack_bytes.into());
+        writer.array(self.features.len());
+        for feature in &self.features {
+            writer.text(feature);
+        }
+        writer.text(ENCRYPTION_ALGORITHM);
+        writer.finish()
     }
 
     /// The same repository in a place where commits are made like this.
@@ -187,6 +235,10 @@ impl RepositoryConfig {
             compression: self.compression.to_string(),
             pack_bytes: self.pack_bytes,
             features: self.features.clone(),
+            encryption: self.mac.map(|mac| StoredEncryption {
+                algorithm: ENCRYPTION_ALGORITHM.to_owned(),
+                mac: mac.to_hex().to_string(),
+            }),
         };
         // Serialising strings and numbers into memory has no way to fail.
         let mut bytes = serde_json::to_vec_pretty(&stored).unwrap_or_default();
@@ -245,6 +297,7 @@ pub enum ConfigError {
 
 const FORMAT_NAME: &str = "cairn";
 const CHUNKING_ALGORITHM: &str = "fastcdc-v2020";
+const ENCRYPTION_ALGORITHM: &str = "aes-256-gcm";
 
 /// What is read first and keeps its meaning in all versions.
 #[derive(Deserialize)]
@@ -265,6 +318,24 @@ struct StoredConfig {
     compression: String,
     pack_bytes: u32,
     features: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encryption: Option<StoredEncryption>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEncryption {
+    algorithm: String,
+    mac: String,
+}
+
+impl StoredEncryption {
+    fn check(&self) -> Result<blake3::Hash, &'static str> {
+        if self.algorithm != ENCRYPTION_ALGORITHM {
+            return Err("unknown encryption algorithm");
+        }
+        let mac = blake3::Hash::from_hex(&self.mac);
+        mac.map_err(|_| "the authentication code is not 64 hexadecimal digits")
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -280,6 +351,10 @@ impl StoredConfig {
         if self.chunking.algorithm != CHUNKING_ALGORITHM {
             return Err("unknown chunking algorithm");
         }
+        let mac = self.encryption.as_ref().map(StoredEncryption::check).transpose()?;
+        if mac.is_some() != self.features.iter().any(|name| name == ENCRYPTED) {
+            return Err("encrypted by its features or by its members, but not by both");
+        }
         let StoredChunking { min_bytes, avg_bytes, max_bytes, .. } = self.chunking;
         let config = RepositoryConfig {
             id: self.id.parse().map_err(|_| "the id is not 32 hexadecimal digits")?,
@@ -289,6 +364,7 @@ impl StoredConfig {
             compression: self.compression.parse().map_err(|_| "unknown compression")?,
             pack_bytes: self.pack_bytes,
             features: self.features,
+            mac,
         };
         config.validate()?;
         Ok(config)
@@ -338,9 +414,9 @@ mod tests {
 
     #[test]
     fn an_unknown_feature_is_named() {
-        let needs = "the feature \"encryption\"".to_owned();
+        let needs = "the feature \"telepathy\"".to_owned();
         assert_eq!(
-            RepositoryConfig::decode(&with("features", serde_json::json!(["encryption"]))),
+            RepositoryConfig::decode(&with("features", serde_json::json!(["telepathy"]))),
             Err(ConfigError::Newer { needs })
         );
     }

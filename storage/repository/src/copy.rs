@@ -4,7 +4,7 @@
 //!   length is not read: names are content. The one object that may differ is `cairn.json`, in how commits are made
 //!   there (`DESIGN.md`, section 8). Index runs and records are verified whole, packs by their directories, which
 //!   name them; the chunks themselves are what `check --read-data` is for.
-//! - *Order*: `cairn.json` first, so that the place is taken by this repository before a terabyte is on its way; then packs,
+//! - *Order*: keys, where there are any, then `cairn.json`, so that the place is taken by this repository before a terabyte is on its way; then packs,
 //!   runs, holds, records (R3, R4, R5). What is copied is listed in reverse, so a repository that is written to meanwhile
 //!   gives a whole copy of the snapshots that it had at the beginning.
 //! - *Resumable*: a copy that was interrupted is run again.
@@ -19,14 +19,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectPath, Storage};
+use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode, Storage};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
 use crate::error::DamagedObject;
 use crate::index::decode_run;
 use crate::pack::entries_of_pack;
-use crate::repository::fault_of;
+use crate::repository::{fault_of, judge_keys, list_keys};
 use crate::{Damage, Error, IndexId, Label, PackId, Repository, Result, layout};
 
 /// Bytes that a permit for memory stands for.
@@ -107,13 +107,13 @@ impl Item {
     }
 
     /// Whether bytes are what the name says.
-    fn verify(&self, bytes: &[u8]) -> Result<(), Damage> {
+    fn verify(&self, from: &Repository, bytes: &Bytes) -> Result<()> {
         let verified = match self {
-            Self::Pack(id) => entries_of_pack(id, bytes).map(drop),
-            Self::Run(id) => decode_run(id, bytes).map(drop),
-            Self::Record(label) => return Repository::judge_record(label, bytes),
+            Self::Pack(id) => entries_of_pack(from.sealer(), id, bytes).map(drop),
+            Self::Run(id) => decode_run(from.sealer(), id, bytes).map(drop),
+            Self::Record(label) => return from.judge_record(label, bytes),
         };
-        verified.map_err(|malformed| Damage::new(self.object(), malformed))
+        Ok(verified.map_err(|malformed| Damage::new(self.object(), malformed))?)
     }
 }
 
@@ -126,7 +126,7 @@ pub async fn copy(
     watch: &(dyn Fn(CopyProgress) + Send + Sync),
 ) -> Result<CopyReport> {
     watch(CopyProgress::default());
-    let to = destination(from, to).await?;
+    let (to, mut damages) = destination(from, to).await?;
     // In this order: whatever a record needs was there before it, and is in the lists that follow.
     let records = from.record_sizes().await?;
     let runs = from.runs().await?;
@@ -162,7 +162,7 @@ pub async fn copy(
     );
     drop(there);
     copying.tell(CopyStage::Moving);
-    let mut damages = copying.all(missing_packs, CopyStage::Moving).await?;
+    damages.extend(copying.all(missing_packs, CopyStage::Moving).await?);
     damages.extend(copying.all(missing_runs, CopyStage::Moving).await?);
     to.copy_holds(from).await?;
     // In any order: what each of them needs is there.
@@ -181,23 +181,54 @@ fn is_pruned(to: &Repository) -> Error {
     ))
 }
 
-/// The repository at the destination, made when there is none.
-async fn destination(from: &Repository, to: Arc<dyn Storage>) -> Result<Repository> {
-    let opened = match Repository::open(Arc::clone(&to)).await {
-        Err(Error::NotARepository { .. }) => {
-            match Repository::create_as(Arc::clone(&to), from.config().clone()).await {
+/// The repository at the destination, made when there is none, and the keys that are damaged.
+async fn destination(from: &Repository, to: Arc<dyn Storage>) -> Result<(Repository, Vec<Damage>)> {
+    let id = from.config().id;
+    let foreign = |id| Error::invalid(format!("{to} holds another repository, {id}"));
+    let found = match Repository::id_at(&to).await {
+        Err(Error::NotARepository { .. }) => None,
+        found => Some(found?),
+    };
+    if let Some(found) = found.filter(|found| *found != id) {
+        return Err(foreign(found));
+    }
+    // Before the config: whoever finds that finds keys.
+    let damages = copy_keys(from, &to).await?;
+    let sealer = from.sealer().clone();
+    let opened = match found {
+        Some(_) => Repository::open_as(Arc::clone(&to), sealer).await,
+        None => {
+            let config = from.config().clone();
+            match Repository::create_as(Arc::clone(&to), config, sealer.clone()).await {
                 // Another copy made it in between.
-                Err(Error::AlreadyARepository { .. }) => Repository::open(to).await,
+                Err(Error::AlreadyARepository { .. }) => {
+                    Repository::open_as(Arc::clone(&to), sealer).await
+                }
                 made => made,
             }
         }
-        opened => opened,
     }?;
-    if opened.config().id != from.config().id {
-        let (location, id) = (opened.storage(), opened.config().id);
-        return Err(Error::invalid(format!("{location} holds another repository, {id}")));
+    match opened.config().id {
+        found if found == id => Ok((opened, damages)),
+        found => Err(foreign(found)),
     }
-    Ok(opened)
+}
+
+/// Copies key slots and key rings, which are few and small. What is there stays.
+async fn copy_keys(from: &Repository, to: &Arc<dyn Storage>) -> Result<Vec<Damage>> {
+    let mut damages = Vec::new();
+    for path in list_keys(from).await? {
+        let bytes = from.storage().get(&path, ByteRange::Full).await?;
+        if let Err(damage) = judge_keys(from, &path, &bytes) {
+            damages.push(damage);
+            continue;
+        }
+        match to.put(&path, Payload::from(bytes), PutMode::Create).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            put => put?,
+        }
+    }
+    Ok(damages)
 }
 
 /// A copy under way.
@@ -286,7 +317,7 @@ impl Copying<'_> {
         if self.from.storage().get(&path, ByteRange::Full).await? == theirs {
             return Ok(true);
         }
-        Err(Repository::label_exists(label, &theirs))
+        Err(self.to.label_exists(label, &theirs))
     }
 
     /// Copies objects, several at once, and returns those that are damaged.
@@ -318,8 +349,9 @@ impl Copying<'_> {
                 return Ok(Some(Damage::new(item.object(), fault)));
             }
         };
-        if let Err(damage) = item.verify(&bytes) {
-            return Ok(Some(damage));
+        match item.verify(self.from, &bytes) {
+            Err(Error::Damaged(damage)) => return Ok(Some(damage)),
+            verified => verified?,
         }
         self.put(item, bytes).await?;
         Ok(None)

@@ -10,7 +10,7 @@ use cairn_storage::ObjectPath;
 
 use crate::layout;
 use crate::prune::MarkId;
-use crate::{ChunkId, IndexId, Label, PackId, Timestamp};
+use crate::{ChunkId, IndexId, KeyError, Label, PackId, Timestamp};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,6 +32,9 @@ impl Malformed {
     pub(crate) fn at(what: &'static str, offset: usize) -> Self {
         Self { what, at: Some(offset as u64) }
     }
+
+    /// A finding about something that a newer key ring may open.
+    pub(crate) const UNKNOWN_KEY: Self = Self::new("sealed with a key that the key ring lacks");
 
     /// The finding in words.
     pub fn what(&self) -> &'static str {
@@ -66,6 +69,8 @@ pub enum DamagedObject {
     Pack(PackId),
     /// The mark of a prune.
     Mark(MarkId),
+    /// A key slot or a key ring.
+    Keys(ObjectPath),
     /// A document of a manifest, named by its first chunk: its chunks are intact, what they say is not.
     Document(ChunkId),
 }
@@ -79,6 +84,7 @@ impl DamagedObject {
             Self::IndexRun(id) => Some(layout::index_path(id)),
             Self::Pack(id) => Some(layout::pack_path(id)),
             Self::Mark(id) => Some(layout::mark_path(*id, crate::prune::MARK)),
+            Self::Keys(path) => Some(path.clone()),
             Self::Index | Self::Document(_) => None,
         }
     }
@@ -216,11 +222,13 @@ pub enum ErrorKind {
     ClocksDiffer,
     /// A prune took what a backup counted on: the backup has to begin again.
     Pruned,
+    /// The keys do not serve: give others, or none.
+    Key,
 }
 
 impl ErrorKind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::NotARepository,
         Self::AlreadyARepository,
         Self::NewerFormat,
@@ -236,6 +244,7 @@ impl ErrorKind {
         Self::NoSuchHold,
         Self::ClocksDiffer,
         Self::Pruned,
+        Self::Key,
     ];
 
     /// Stable code for operators and logs.
@@ -256,6 +265,8 @@ impl ErrorKind {
             Self::NoSuchHold => "CAIRN-R013",
             Self::ClocksDiffer => "CAIRN-R014",
             Self::Pruned => "CAIRN-R015",
+            // Apart from the others, so that they may grow.
+            Self::Key => "CAIRN-R020",
         }
     }
 }
@@ -322,6 +333,9 @@ pub enum Error {
         /// The label.
         label: Label,
     },
+    /// See [`ErrorKind::Key`].
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// See [`ErrorKind::AppendOnly`].
     #[error(
         "{location} lets this host delete nothing: forget snapshots and prune with credentials that may"
@@ -387,6 +401,7 @@ impl Error {
             Self::NoSuchHold { .. } => ErrorKind::NoSuchHold,
             Self::ClocksDiffer { .. } => ErrorKind::ClocksDiffer,
             Self::Pruned { .. } => ErrorKind::Pruned,
+            Self::Key(_) => ErrorKind::Key,
         }
     }
 
@@ -438,7 +453,7 @@ mod tests {
     fn codes_are_stable_and_unique() {
         let codes = ErrorKind::ALL.map(ErrorKind::code);
         assert_eq!(codes[0], "CAIRN-R001");
-        assert_eq!(codes[14], "CAIRN-R015");
+        assert_eq!(codes[15], "CAIRN-R020");
         assert!(codes.is_sorted_by(|a, b| a < b));
     }
 

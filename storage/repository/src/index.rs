@@ -28,13 +28,14 @@ use tokio::sync::OnceCell;
 use self::paged::{PagedRun, Pages};
 pub(crate) use self::resident::TableBuilder;
 use self::resident::{BYTES_PER_ENTRY, ResidentTable};
+use self::run::ENTRY_BYTES;
 pub(crate) use self::run::encode_run_salted;
-use self::run::{ENTRY_BYTES, HEADER_BYTES, RunHeader};
 pub use self::run::{EncodedRun, MAGIC, Run, decode_run, encode_run};
 use crate::error::DamagedObject;
 use crate::pack::ChunkLocation;
 use crate::prune::Marks;
-use crate::{ChunkId, Damage, Error, IndexId, PackId, Result, layout};
+use crate::seal::{KeyError, Sealer};
+use crate::{ChunkId, Damage, Error, IndexId, Malformed, PackId, Result, layout};
 
 /// Memory for resident runs when the host says nothing: two million chunks, 2 TiB of data.
 pub const DEFAULT_BUDGET_BYTES: u64 = 96 << 20;
@@ -110,19 +111,22 @@ enum Loaded {
 
 impl Index {
     /// An index of these runs. `budget_bytes` bounds the memory of the resident ones; `runtime` is where
-    /// [`Index::locate`] has pages read.
+    /// [`Index::locate`] has pages read. A run that only a newer key ring opens is no damage but
+    /// [`crate::ErrorKind::Key`]: to pass over it would hide what it lists.
     pub async fn load(
         storage: Arc<dyn Storage>,
+        sealer: &Sealer,
         runs: Vec<ListedRun>,
         budget_bytes: u64,
         runtime: Handle,
     ) -> Result<Self> {
-        Self::load_trusting(storage, runs, Trust::default(), budget_bytes, runtime).await
+        Self::load_trusting(storage, sealer, runs, Trust::default(), budget_bytes, runtime).await
     }
 
     /// The same of what is to be counted on.
     pub(crate) async fn load_trusting(
         storage: Arc<dyn Storage>,
+        sealer: &Sealer,
         mut runs: Vec<ListedRun>,
         trust: Trust,
         budget_bytes: u64,
@@ -134,7 +138,7 @@ impl Index {
             let cost = resident_cost(run.size);
             let is_resident = cost <= left;
             left = if is_resident { left - cost } else { 0 };
-            load_run(Arc::clone(&storage), run, is_resident)
+            load_run(Arc::clone(&storage), sealer.clone(), run, is_resident)
         });
         let mut loaded = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
         let mut builder = TableBuilder::default();
@@ -142,11 +146,15 @@ impl Index {
         let mut num_gone = 0;
         while let Some(run) = loaded.try_next().await? {
             match run {
-                Loaded::Resident(bytes, id) => match decode_run(&id, &bytes) {
+                Loaded::Resident(bytes, id) => match decode_run(sealer, &id, &bytes) {
                     Ok(run) if builder.add(&run, |_, pack| trust.covers(pack)) => {
                         num_resident_runs += 1
                     }
                     Ok(_) => return Err(Error::invalid("a budget of more than 2^32 entries")),
+                    Err(Malformed::UNKNOWN_KEY) => {
+                        let object = layout::index_path(&id).to_string();
+                        return Err(KeyError::Outdated { object }.into());
+                    }
                     Err(malformed) => damages.push(damaged_run(id, malformed)),
                 },
                 Loaded::Paged(run) => paged.push(run),
@@ -295,26 +303,27 @@ fn resident_cost(run_bytes: u64) -> u64 {
     run_bytes.saturating_mul(BYTES_PER_ENTRY).div_ceil(ENTRY_BYTES as u64)
 }
 
-async fn load_run(storage: Arc<dyn Storage>, run: ListedRun, is_resident: bool) -> Result<Loaded> {
-    let path = layout::index_path(&run.id);
-    let header = ByteRange::Span { offset: 0, length: HEADER_BYTES as u64 };
-    let range = if is_resident { ByteRange::Full } else { header };
-    let bytes = match storage.get(&path, range).await {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_not_found() => return Ok(Loaded::Gone),
-        Err(error) if error.kind() == cairn_storage::ErrorKind::InvalidRange => Bytes::new(),
-        Err(error) => return Err(error.into()),
+async fn load_run(
+    storage: Arc<dyn Storage>,
+    sealer: Sealer,
+    run: ListedRun,
+    is_resident: bool,
+) -> Result<Loaded> {
+    let loaded = if is_resident {
+        let read = storage.get(&layout::index_path(&run.id), ByteRange::Full).await;
+        read.map(|bytes| Loaded::Resident(bytes, run.id)).map_err(Error::from)
+    } else {
+        let opened = PagedRun::open(storage.as_ref(), &sealer, run.id, run.size).await;
+        opened.map(Loaded::Paged)
     };
-    if is_resident {
-        return Ok(Loaded::Resident(bytes, run.id));
-    }
-    match RunHeader::parse(&bytes, run.size) {
-        Ok(header) => Ok(Loaded::Paged(PagedRun { id: run.id, header })),
-        Err(malformed) => Ok(Loaded::Damaged(damaged_run(run.id, malformed))),
+    match loaded {
+        Err(Error::Storage(error)) if error.is_not_found() => Ok(Loaded::Gone),
+        Err(Error::Damaged(damage)) => Ok(Loaded::Damaged(damage)),
+        loaded => loaded,
     }
 }
 
-fn damaged_run(id: IndexId, malformed: crate::Malformed) -> Damage {
+fn damaged_run(id: IndexId, malformed: Malformed) -> Damage {
     Damage::new(DamagedObject::IndexRun(id), malformed)
 }
 

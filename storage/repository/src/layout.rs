@@ -4,7 +4,7 @@ use cairn_storage::ObjectPath;
 
 use crate::hold::Hold;
 use crate::prune::MarkId;
-use crate::{IndexId, Label, PackId};
+use crate::{IndexId, Label, PackId, RepositoryId, SlotId};
 
 const CONFIG: &str = "cairn.json";
 const PACKS: &str = "packs";
@@ -17,6 +17,8 @@ const HOLDS: &str = "holds";
 /// One of the names that [`cairn_storage::is_trace_of_probe`] knows.
 const WITNESS: &str = "probe-clock-";
 const PRUNE: &str = "prune";
+const KEYS: &str = "keys";
+const KEYRING: &str = "keyring";
 
 /// The config.
 pub fn config_path() -> ObjectPath {
@@ -107,6 +109,43 @@ pub fn hold_path(hold: &Hold) -> ObjectPath {
 /// An object that is put only to learn when that was.
 pub(crate) fn witness_path(name: u128) -> ObjectPath {
     path(&format!("{WITNESS}{name:032x}"))
+}
+
+/// The prefix of all key slots.
+pub fn key_slots_prefix() -> ObjectPath {
+    path(KEYS)
+}
+
+/// A key slot.
+pub fn key_slot_path(slot: &SlotId) -> ObjectPath {
+    path(&format!("{KEYS}/{slot}"))
+}
+
+/// The prefix of the key rings of a repository.
+pub fn key_rings_prefix(repository: &RepositoryId) -> ObjectPath {
+    path(&format!("{KEYRING}/{repository}"))
+}
+
+/// The key ring of which this generation is the newest.
+pub fn key_ring_path(repository: &RepositoryId, generation: u32) -> ObjectPath {
+    path(&format!("{KEYRING}/{repository}/{generation:08x}"))
+}
+
+/// The key slot at a path; `None` when no slot has this path.
+pub fn parse_key_slot_path(path: &ObjectPath) -> Option<SlotId> {
+    let slot = path.name().parse().ok()?;
+    (key_slot_path(&slot) == *path).then_some(slot)
+}
+
+/// The generation of the key ring at a path; `None` when no ring of this repository has it.
+pub fn parse_key_ring_path(repository: &RepositoryId, path: &ObjectPath) -> Option<u32> {
+    let generation = u32::from_str_radix(path.name(), 16).ok()?;
+    (key_ring_path(repository, generation) == *path).then_some(generation)
+}
+
+/// Whether what lies at a path is a key slot or a key ring of whatever repository.
+pub(crate) fn is_of_keys(path: &ObjectPath) -> bool {
+    [KEYS, KEYRING].iter().any(|prefix| path.starts_with(&self::path(prefix)))
 }
 
 /// A pack.

@@ -2,7 +2,7 @@
 //!
 //! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`pack`], [`index`],
 //! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
-//! does no input or output; [`Repository`] opens a storage, finds and reads chunks and documents,
+//! does no input or output; [`Sealer`] is how all of it is encrypted or not; [`Repository`] opens a storage, finds and reads chunks and documents,
 //! publishes records; [`browse`] looks into a snapshot, [`compare`] at what two differ in; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
 //! elsewhere; [`prune`](mod@prune) frees what no snapshot needs.
 
@@ -27,9 +27,11 @@ pub mod read_plan;
 pub mod record;
 mod repository;
 pub mod retention;
+mod seal;
 mod timestamp;
 
 pub use error::{Damage, DamagedObject, Error, ErrorKind, Fault, Malformed, Result};
 pub use id::{ChunkId, IndexId, Label, LabelError, PackId, ParseIdError, RepositoryId};
-pub use repository::{CheckpointId, FoundCheckpoint, ListedSnapshot, Repository};
+pub use repository::{CheckpointId, FoundCheckpoint, ListedSlot, ListedSnapshot, Repository};
+pub use seal::{KeyError, RepositorySecret, Sealer, SecretKind, SlotId, SlotLabel};
 pub use timestamp::{ParseTimestampError, Timestamp};

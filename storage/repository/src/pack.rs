@@ -4,9 +4,11 @@
 //! and check every length, the tiling and the name. Nothing here does input or output.
 
 use bytes::Bytes;
+use cairn_storage::ObjectPath;
 
 use crate::chunking::MAX_CHUNK_BYTES;
 use crate::codec::Codec;
+use crate::seal::{CHUNK_OVERHEAD_BYTES, ObjectKind, Sealer, sealed_len};
 use crate::{ChunkId, Error, Malformed, PackId, Result};
 
 /// At both ends of a pack.
@@ -68,9 +70,13 @@ impl ChunkLocation {
 
     /// Whether lengths and position are ones that the format allows.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let encoded_len = match self.codec.unsealed() {
+            Some(_) => self.stored_len.saturating_sub(CHUNK_OVERHEAD_BYTES),
+            None => self.stored_len,
+        };
         let is_stored_len_right = match self.codec {
-            Codec::Raw => self.stored_len == self.raw_len,
-            Codec::Zstd => (1..self.raw_len).contains(&self.stored_len),
+            Codec::Raw | Codec::SealedRaw => encoded_len == self.raw_len,
+            Codec::Zstd | Codec::SealedZstd => (1..self.raw_len).contains(&encoded_len),
         };
         if !(1..=MAX_CHUNK_BYTES).contains(&self.raw_len) {
             Err("a chunk has 1 byte to 16 MiB - 1")
@@ -118,6 +124,7 @@ struct Placed {
 /// Fills one pack. Holds the whole object in memory: at most its capacity, or one chunk when that is longer.
 #[derive(Debug)]
 pub struct PackBuilder {
+    sealer: Sealer,
     buffer: Vec<u8>,
     capacity: usize,
     placed: Vec<Placed>,
@@ -126,24 +133,25 @@ pub struct PackBuilder {
 }
 
 impl PackBuilder {
-    /// An empty pack that grows to `capacity_bytes` (at most [`MAX_PACK_BYTES`]).
-    pub fn new(capacity_bytes: u32) -> Self {
-        Self::with_buffer(Vec::new(), capacity_bytes)
+    /// An empty pack that grows to `capacity_bytes` (at most [`MAX_PACK_BYTES`]); the directory is sealed as the repository
+    /// wants it.
+    pub fn new(sealer: &Sealer, capacity_bytes: u32) -> Self {
+        Self::with_buffer(sealer, Vec::new(), capacity_bytes)
     }
 
     /// The same, built in a buffer that was used before; its content is discarded.
-    pub fn with_buffer(mut buffer: Vec<u8>, capacity_bytes: u32) -> Self {
+    pub fn with_buffer(sealer: &Sealer, mut buffer: Vec<u8>, capacity_bytes: u32) -> Self {
         buffer.clear();
         buffer.extend_from_slice(&MAGIC);
         let capacity = capacity_bytes.min(MAX_PACK_BYTES) as usize;
-        Self { buffer, capacity, placed: Vec::new(), salt: rand::random() }
+        Self { sealer: sealer.clone(), buffer, capacity, placed: Vec::new(), salt: rand::random() }
     }
 
     /// Whether a stored form of this length fits. An empty pack takes any chunk.
     pub fn has_room_for(&self, stored_len: usize) -> bool {
-        let directory = (self.placed.len() + 1) * DIRECTORY_ENTRY_BYTES;
+        let tail = tail_bytes(&self.sealer, self.placed.len() as u64 + 1);
         self.placed.is_empty()
-            || self.buffer.len() + stored_len + directory + TRAILER_BYTES <= self.capacity
+            || (self.buffer.len() + stored_len) as u64 + tail <= self.capacity as u64
     }
 
     /// Appends the stored form of a chunk.
@@ -183,12 +191,17 @@ impl PackBuilder {
 
     /// Closes the pack; `None` when it is empty.
     pub fn finish(self) -> Option<FinishedPack> {
-        let Self { mut buffer, placed, salt, .. } = self;
+        let Self { sealer, mut buffer, placed, salt, .. } = self;
         let num_chunks = u32::try_from(placed.len()).ok().filter(|&number| number > 0)?;
         let directory = buffer.len();
-        buffer.reserve_exact(placed.len() * DIRECTORY_ENTRY_BYTES + TRAILER_BYTES);
-        for chunk in &placed {
-            chunk.write_directory_entry(&mut buffer);
+        buffer.reserve_exact(usize::try_from(tail_bytes(&sealer, num_chunks.into())).ok()?);
+        match sealer.keys() {
+            None => placed.iter().for_each(|chunk| chunk.write_directory_entry(&mut buffer)),
+            Some(keys) => {
+                let mut plain = Vec::with_capacity(placed.len() * DIRECTORY_ENTRY_BYTES);
+                placed.iter().for_each(|chunk| chunk.write_directory_entry(&mut plain));
+                buffer.extend_from_slice(&keys.seal_uniquely(ObjectKind::Directory, &plain));
+            }
         }
         buffer.extend_from_slice(&salt);
         buffer.extend_from_slice(&num_chunks.to_le_bytes());
@@ -217,10 +230,18 @@ impl Placed {
     }
 }
 
+/// Length of the directory of so many chunks, as it is stored, and the trailer.
+pub(crate) fn tail_bytes(sealer: &Sealer, num_chunks: u64) -> u64 {
+    let directory = num_chunks.saturating_mul(DIRECTORY_ENTRY_BYTES as u64);
+    let directory = if sealer.is_sealing() { sealed_len(directory) } else { directory };
+    directory + TRAILER_BYTES as u64
+}
+
 /// What the last [`TRAILER_BYTES`] of a pack say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trailer {
     num_chunks: u32,
+    tail_bytes: u64,
 }
 
 impl Trailer {
@@ -231,12 +252,16 @@ impl Trailer {
 
     /// Length of directory and trailer together in bytes.
     pub fn tail_bytes(self) -> u64 {
-        u64::from(self.num_chunks) * DIRECTORY_ENTRY_BYTES as u64 + TRAILER_BYTES as u64
+        self.tail_bytes
     }
 }
 
 /// Reads the trailer from the last bytes of a pack of `pack_bytes`; more than the trailer may be given.
-pub fn parse_trailer(last_bytes: &[u8], pack_bytes: u64) -> Result<Trailer, Malformed> {
+pub fn parse_trailer(
+    sealer: &Sealer,
+    last_bytes: &[u8],
+    pack_bytes: u64,
+) -> Result<Trailer, Malformed> {
     let fields = last_bytes.last_chunk::<TRAILER_BYTES>();
     let Some(&[a, b, c, d, v0, v1, v2, v3, ref magic @ ..]) =
         fields.and_then(|fields| fields.last_chunk::<{ TRAILER_BYTES - SALT_BYTES }>())
@@ -249,7 +274,8 @@ pub fn parse_trailer(last_bytes: &[u8], pack_bytes: u64) -> Result<Trailer, Malf
     if u32::from_le_bytes([v0, v1, v2, v3]) != FORMAT_VERSION {
         return Err(Malformed::new("unknown version of packs"));
     }
-    let trailer = Trailer { num_chunks: u32::from_le_bytes([a, b, c, d]) };
+    let num_chunks = u32::from_le_bytes([a, b, c, d]);
+    let trailer = Trailer { num_chunks, tail_bytes: tail_bytes(sealer, num_chunks.into()) };
     // Each chunk takes a byte at least.
     let least = MAGIC.len() as u64 + u64::from(trailer.num_chunks) + trailer.tail_bytes();
     if trailer.num_chunks == 0 {
@@ -264,21 +290,31 @@ pub fn parse_trailer(last_bytes: &[u8], pack_bytes: u64) -> Result<Trailer, Malf
 /// Reads directory and trailer, `tail`, of a pack of `pack_bytes`, and proves that they are those of `pack`
 /// and tile it exactly. The chunks themselves are not looked at.
 pub fn parse_directory(
+    sealer: &Sealer,
     pack: &PackId,
     pack_bytes: u64,
     tail: &[u8],
 ) -> Result<Vec<IndexEntry>, Malformed> {
-    let trailer = parse_trailer(tail, pack_bytes)?;
+    let trailer = parse_trailer(sealer, tail, pack_bytes)?;
     if tail.len() as u64 != trailer.tail_bytes() {
         return Err(Malformed::new("not the length of directory and trailer"));
     }
     if PackId::of(tail) != *pack {
         return Err(Malformed::new("directory and trailer are not those of the pack's name"));
     }
-    let (directory, _) = tail.as_chunks::<DIRECTORY_ENTRY_BYTES>();
+    let stored = tail.get(..tail.len() - TRAILER_BYTES).unwrap_or_default();
+    let opened;
+    let directory = match sealer.keys() {
+        None => stored,
+        Some(keys) => {
+            opened = keys.open(ObjectKind::Directory, &ObjectPath::root(), stored)?;
+            opened.as_slice()
+        }
+    };
+    let (directory, _) = directory.as_chunks::<DIRECTORY_ENTRY_BYTES>();
     let mut entries = Vec::with_capacity(directory.len());
     let mut offset = MAGIC.len() as u64;
-    for bytes in directory.iter().take(trailer.num_chunks as usize) {
+    for bytes in directory {
         let entry = parse_directory_entry(bytes, *pack, offset)?;
         offset = entry.location.end();
         entries.push(entry);
@@ -313,15 +349,19 @@ fn parse_directory_entry(
 }
 
 /// The entries of a whole pack in memory, as [`parse_directory`] proves them. Chunks are not verified.
-pub fn entries_of_pack(pack: &PackId, bytes: &[u8]) -> Result<Vec<IndexEntry>, Malformed> {
+pub fn entries_of_pack(
+    sealer: &Sealer,
+    pack: &PackId,
+    bytes: &[u8],
+) -> Result<Vec<IndexEntry>, Malformed> {
     if !bytes.starts_with(&MAGIC) {
         return Err(Malformed::new("no pack's magic at the start"));
     }
     let pack_bytes = bytes.len() as u64;
-    let trailer = parse_trailer(bytes, pack_bytes)?;
+    let trailer = parse_trailer(sealer, bytes, pack_bytes)?;
     let start = pack_bytes - trailer.tail_bytes();
     let tail = usize::try_from(start).ok().and_then(|start| bytes.get(start..));
-    parse_directory(pack, pack_bytes, tail.unwrap_or_default())
+    parse_directory(sealer, pack, pack_bytes, tail.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -331,7 +371,7 @@ mod tests {
     use super::*;
 
     fn pack_of(chunks: &[Vec<u8>]) -> FinishedPack {
-        let mut builder = PackBuilder::new(MAX_PACK_BYTES);
+        let mut builder = PackBuilder::new(&Sealer::plain(), MAX_PACK_BYTES);
         for chunk in chunks {
             let length = u32::try_from(chunk.len()).unwrap();
             let id = ChunkId::of(chunk);
@@ -346,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_bytes_are_those_of_the_design() {
-        let mut builder = PackBuilder::new(1 << 20);
+        let mut builder = PackBuilder::new(&Sealer::plain(), 1 << 20);
         builder.salt = [7; SALT_BYTES];
         let (one, two) = (ChunkId::of(b"one"), ChunkId::of(b"two"));
         builder.push(one, ChunkKind::Segment, Codec::Raw, 3, b"one").unwrap();
@@ -366,7 +406,8 @@ mod tests {
     #[test]
     fn the_capacity_covers_directory_and_trailer() {
         let overhead = MAGIC.len() + TRAILER_BYTES + 2 * DIRECTORY_ENTRY_BYTES;
-        let mut builder = PackBuilder::new(u32::try_from(overhead + 200).unwrap());
+        let mut builder =
+            PackBuilder::new(&Sealer::plain(), u32::try_from(overhead + 200).unwrap());
         let chunk = [7; 100];
         let id = ChunkId::of(&chunk);
         builder.push(id, ChunkKind::Segment, Codec::Raw, 100, &chunk).unwrap();
@@ -380,25 +421,26 @@ mod tests {
 
     #[test]
     fn an_empty_pack_takes_any_chunk_and_is_none_itself() {
-        let mut builder = PackBuilder::with_buffer(vec![1, 2, 3], 10);
+        let mut builder = PackBuilder::with_buffer(&Sealer::plain(), vec![1, 2, 3], 10);
         assert!(builder.has_room_for(100));
         builder.push(ChunkId::of(b"x"), ChunkKind::Segment, Codec::Raw, 100, &[0; 100]).unwrap();
-        assert!(entries_of_pack(&builder.placed_pack().id, &builder.placed_pack().bytes).is_ok());
-        assert!(PackBuilder::new(10).finish().is_none());
+        let pack = builder.placed_pack();
+        assert!(entries_of_pack(&Sealer::plain(), &pack.id, &pack.bytes).is_ok());
+        assert!(PackBuilder::new(&Sealer::plain(), 10).finish().is_none());
     }
 
     impl PackBuilder {
         fn placed_pack(&self) -> FinishedPack {
-            let Self { buffer, capacity, placed, salt } = self;
-            let (buffer, placed) = (buffer.clone(), placed.clone());
-            let copy = Self { buffer, capacity: *capacity, placed, salt: *salt };
+            let Self { sealer, buffer, capacity, placed, salt } = self;
+            let (sealer, buffer, placed) = (sealer.clone(), buffer.clone(), placed.clone());
+            let copy = Self { sealer, buffer, capacity: *capacity, placed, salt: *salt };
             copy.finish().unwrap()
         }
     }
 
     #[test]
     fn lengths_that_the_format_does_not_allow_are_not_packed() {
-        let mut builder = PackBuilder::new(1 << 20);
+        let mut builder = PackBuilder::new(&Sealer::plain(), 1 << 20);
         let id = ChunkId::of(b"");
         for (codec, raw_len, stored_len) in
             [(Codec::Raw, 0, 0), (Codec::Raw, 2, 1), (Codec::Zstd, 5, 5), (Codec::Zstd, 1 << 24, 1)]
@@ -413,7 +455,7 @@ mod tests {
         #[test]
         fn a_pack_reads_as_it_was_built(chunks in chunks()) {
             let pack = pack_of(&chunks);
-            let entries = entries_of_pack(&pack.id, &pack.bytes).unwrap();
+            let entries = entries_of_pack(&Sealer::plain(), &pack.id, &pack.bytes).unwrap();
             prop_assert_eq!(&entries, &pack.entries);
             for (entry, chunk) in entries.iter().zip(&chunks) {
                 let start = entry.location.offset as usize;
@@ -433,21 +475,22 @@ mod tests {
             let start = pack.bytes.len() - tail;
             let mut flipped = pack.bytes.to_vec();
             flipped[start + at.index(tail)] ^= flip;
-            prop_assert!(entries_of_pack(&pack.id, &flipped).is_err());
+            prop_assert!(entries_of_pack(&Sealer::plain(), &pack.id, &flipped).is_err());
             let cut = at.index(pack.bytes.len());
-            prop_assert!(entries_of_pack(&pack.id, &pack.bytes[..cut]).is_err());
+            prop_assert!(entries_of_pack(&Sealer::plain(), &pack.id, &pack.bytes[..cut]).is_err());
             let longer = [&pack.bytes[..], &[flip]].concat();
-            prop_assert!(entries_of_pack(&pack.id, &longer).is_err());
+            prop_assert!(entries_of_pack(&Sealer::plain(), &pack.id, &longer).is_err());
             let gap = [&pack.bytes[..start], &[flip], &pack.bytes[start..]].concat();
-            prop_assert!(entries_of_pack(&pack.id, &gap).is_err());
+            prop_assert!(entries_of_pack(&Sealer::plain(), &pack.id, &gap).is_err());
         }
 
         #[test]
         fn reading_is_total(bytes: Vec<u8>, chunks in 0_u32..5) {
             let tail = [&bytes[..], &chunks.to_le_bytes(), &[1, 0, 0, 0], &MAGIC].concat();
-            let _ = parse_trailer(&bytes, bytes.len() as u64);
-            let _ = parse_directory(&PackId::of(&tail), tail.len() as u64, &tail);
-            let _ = entries_of_pack(&PackId::of(&bytes), &bytes);
+            let plain = Sealer::plain();
+            let _ = parse_trailer(&plain, &bytes, bytes.len() as u64);
+            let _ = parse_directory(&plain, &PackId::of(&tail), tail.len() as u64, &tail);
+            let _ = entries_of_pack(&plain, &PackId::of(&bytes), &bytes);
         }
     }
 }

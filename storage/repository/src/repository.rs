@@ -17,6 +17,7 @@ mod arbitration;
 mod checkpoint;
 mod forget;
 mod hold;
+mod keyring;
 mod publish;
 mod read;
 mod record_cache;
@@ -34,6 +35,8 @@ use futures::{Stream, TryStreamExt};
 use tokio::runtime::Handle;
 
 pub use self::checkpoint::{CheckpointId, FoundCheckpoint};
+pub use self::keyring::ListedSlot;
+pub(crate) use self::keyring::{judge_keys, list_keys};
 use self::publish::{Published, publish};
 use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
@@ -41,7 +44,11 @@ use crate::config::{CommitMode, ConfigError, RepositoryConfig, RepositorySetting
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, encode_run, encode_run_salted};
 use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
-use crate::{Damage, Error, Fault, IndexId, PackId, RepositoryId, Result, Timestamp, layout};
+use crate::seal::Keys;
+use crate::{
+    Damage, Error, Fault, IndexId, KeyError, Malformed, PackId, RepositoryId, RepositorySecret,
+    Result, Sealer, Timestamp, layout,
+};
 
 /// Loads of an index before one counts in which a run had gone meanwhile: prunes are not that frequent.
 const MAX_LOADS: usize = 5;
@@ -51,6 +58,7 @@ const MAX_LOADS: usize = 5;
 pub struct Repository {
     storage: Arc<dyn Storage>,
     config: Arc<RepositoryConfig>,
+    sealer: Sealer,
     records: RecordCache,
 }
 
@@ -61,51 +69,104 @@ impl Repository {
     /// are made is then part of the repository.
     pub async fn create(storage: Arc<dyn Storage>, settings: &RepositorySettings) -> Result<Self> {
         let config = RepositoryConfig::new(RepositoryId::random(), Timestamp::now(), settings)?;
-        Self::create_as(storage, config).await
+        refuse_occupied(&storage).await?;
+        Self::create_as(storage, config, Sealer::plain()).await
     }
 
-    /// Makes a repository with this config, but for the way it commits.
+    /// Makes a repository of which everything is encrypted, for ever; `secret` opens it, and `note` says whose it is to who
+    /// lists the key slots.
+    pub async fn create_encrypted(
+        storage: Arc<dyn Storage>,
+        settings: &RepositorySettings,
+        secret: &RepositorySecret,
+        note: &str,
+    ) -> Result<Self> {
+        let config = RepositoryConfig::new(RepositoryId::random(), Timestamp::now(), settings)?;
+        refuse_occupied(&storage).await?;
+        let keys = Keys::generate(config.id)?;
+        // Before the config: whoever finds that finds keys.
+        let put = keyring::put_keys(storage.as_ref(), &config.id, &keys, secret, note).await?;
+        let made = Self::create_as(Arc::clone(&storage), config, Sealer::with_keys(keys)).await;
+        if let Err(Error::AlreadyARepository { .. }) = &made {
+            for path in put {
+                if let Err(error) = storage.delete(&path).await {
+                    tracing::warn!(%error, "a key of a repository that was not made is left");
+                }
+            }
+        }
+        made
+    }
+
+    /// Makes a repository with this config, but for the way it commits, where there is none and its keys are.
     pub(crate) async fn create_as(
         storage: Arc<dyn Storage>,
         config: RepositoryConfig,
+        sealer: Sealer,
     ) -> Result<Self> {
         refuse_read_only(&storage)?;
-        let already = || Error::AlreadyARepository { location: storage.to_string() };
-        match Self::open(Arc::clone(&storage)).await {
-            Err(Error::NotARepository { .. }) => {}
-            // A damaged or a newer one is one.
-            Ok(_) | Err(Error::Damaged(_) | Error::NewerFormat { .. }) => return Err(already()),
-            Err(error) => return Err(error),
-        }
         let mode = match probe_atomic_create(storage.as_ref()).await? {
             true => CommitMode::Conditional,
             false => CommitMode::Arbitrated,
         };
-        let config = config.with_commit_mode(mode);
+        let config = config.with_commit_mode(mode).sealed_by(&sealer);
         let (path, bytes) = (layout::config_path(), Bytes::from(config.encode()));
         let judge = |bytes: &[u8]| decode_config(bytes).map(drop);
         // The random id tells ours from another's.
         match publish(&storage, mode, &path, bytes, &judge).await? {
-            Published::Ours => Ok(Self::of(storage, config)),
-            Published::Theirs(_) => Err(already()),
+            Published::Ours => Ok(Self::of(storage, config, sealer)),
+            Published::Theirs(_) => Err(already_at(&storage)),
         }
     }
 
     /// Opens a repository. [`crate::ErrorKind::NotARepository`] when there is none,
-    /// [`crate::ErrorKind::NewerFormat`] when this version of Cairn must not touch it.
+    /// [`crate::ErrorKind::NewerFormat`] when this version of Cairn must not touch it, [`crate::ErrorKind::Key`] when it is
+    /// encrypted.
     pub async fn open(storage: Arc<dyn Storage>) -> Result<Self> {
-        let bytes = match storage.get(&layout::config_path(), ByteRange::Full).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => {
-                return Err(Error::NotARepository { location: storage.to_string() });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok(Self::of(storage, decode_config(&bytes)?))
+        Self::open_as(storage, Sealer::plain()).await
     }
 
-    fn of(storage: Arc<dyn Storage>, config: RepositoryConfig) -> Self {
-        Self { storage, config: Arc::new(config), records: RecordCache::default() }
+    /// Opens an encrypted repository. [`crate::ErrorKind::Key`] when the secret is not one of its own, and when it is not
+    /// encrypted: who was told to expect encryption writes nothing in clear.
+    pub async fn unlock(storage: Arc<dyn Storage>, secret: &RepositorySecret) -> Result<Self> {
+        let config = read_config(&storage).await?;
+        if !config.is_encrypted() {
+            return Err(KeyError::NotEncrypted { location: storage.to_string() }.into());
+        }
+        let sealer = keyring::unlock(&storage, &config, secret).await?;
+        Self::proved(storage, config, sealer)
+    }
+
+    /// Opens a repository with the keys of another, or with none.
+    pub(crate) async fn open_as(storage: Arc<dyn Storage>, sealer: Sealer) -> Result<Self> {
+        let config = read_config(&storage).await?;
+        Self::proved(storage, config, sealer)
+    }
+
+    /// The id of the repository on a storage, which may be encrypted.
+    pub(crate) async fn id_at(storage: &Arc<dyn Storage>) -> Result<RepositoryId> {
+        Ok(read_config(storage).await?.id)
+    }
+
+    fn proved(storage: Arc<dyn Storage>, config: RepositoryConfig, sealer: Sealer) -> Result<Self> {
+        let location = || storage.to_string();
+        match (config.is_encrypted(), sealer.is_sealing()) {
+            (true, false) => Err(KeyError::Needed { location: location() }.into()),
+            (false, true) => Err(KeyError::NotEncrypted { location: location() }.into()),
+            _ if !config.is_of(&sealer) => {
+                let what = Malformed::new("its authentication code is not that of the keys");
+                Err(Damage::new(DamagedObject::Config, what).into())
+            }
+            _ => Ok(Self::of(storage, config, sealer)),
+        }
+    }
+
+    fn of(storage: Arc<dyn Storage>, config: RepositoryConfig, sealer: Sealer) -> Self {
+        Self { storage, config: Arc::new(config), sealer, records: RecordCache::default() }
+    }
+
+    /// Whether it can be reached and still is what it was when it was opened.
+    pub async fn ping(&self) -> Result<()> {
+        Self::open_as(Arc::clone(&self.storage), self.sealer.clone()).await.map(drop)
     }
 
     /// Opens the repository, or makes one when there is none. `settings` matter only then.
@@ -129,13 +190,18 @@ impl Repository {
         let everything = ObjectPath::root();
         let foreign = storage
             .list(&everything)
-            .try_filter(|meta| std::future::ready(!layout::is_trace(&meta.path)));
+            .try_filter(|meta| std::future::ready(!is_left_by_creation(&meta.path)));
         Ok(std::pin::pin!(foreign).try_next().await?.is_none())
     }
 
     /// What it was created with.
     pub fn config(&self) -> &RepositoryConfig {
         &self.config
+    }
+
+    /// What seals and opens what is in it.
+    pub fn sealer(&self) -> &Sealer {
+        &self.sealer
     }
 
     /// Where it is kept.
@@ -151,7 +217,7 @@ impl Repository {
     /// Stores an index run of these entries and returns its name. Their packs must be durable (R3).
     /// Storing one twice is harmless.
     pub async fn put_index_run(&self, entries: Vec<IndexEntry>) -> Result<IndexId> {
-        let run = encode_run(entries);
+        let run = encode_run(&self.sealer, entries);
         self.put_content_named(&layout::index_path(&run.id), run.bytes).await?;
         Ok(run.id)
     }
@@ -195,7 +261,7 @@ impl Repository {
 
     async fn load_index_once(&self, budget_bytes: u64, runtime: Handle) -> Result<Index> {
         let runs = self.runs().await?;
-        Index::load(Arc::clone(&self.storage), runs, budget_bytes, runtime).await
+        Index::load(Arc::clone(&self.storage), &self.sealer, runs, budget_bytes, runtime).await
     }
 
     /// The index as it is by now, loaded once for each index: where a chunk lies that a prune has moved since. `None` for one
@@ -235,6 +301,34 @@ impl Repository {
     }
 }
 
+async fn read_config(storage: &Arc<dyn Storage>) -> Result<RepositoryConfig> {
+    match storage.get(&layout::config_path(), ByteRange::Full).await {
+        Ok(bytes) => decode_config(&bytes),
+        Err(error) if error.is_not_found() => {
+            Err(Error::NotARepository { location: storage.to_string() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Refuses where there is a repository; a damaged or a newer one is one.
+async fn refuse_occupied(storage: &Arc<dyn Storage>) -> Result<()> {
+    refuse_read_only(storage)?;
+    match read_config(storage).await {
+        Err(Error::NotARepository { .. }) => Ok(()),
+        Ok(_) | Err(Error::Damaged(_) | Error::NewerFormat { .. }) => Err(already_at(storage)),
+        Err(error) => Err(error),
+    }
+}
+
+fn already_at(storage: &Arc<dyn Storage>) -> Error {
+    Error::AlreadyARepository { location: storage.to_string() }
+}
+
+fn is_left_by_creation(path: &ObjectPath) -> bool {
+    layout::is_trace(path) || layout::is_of_keys(path)
+}
+
 fn decode_config(bytes: &[u8]) -> Result<RepositoryConfig> {
     RepositoryConfig::decode(bytes).map_err(|error| match error {
         ConfigError::Newer { needs } => Error::NewerFormat { needs },
@@ -259,7 +353,7 @@ pub(crate) fn fault_of(error: &cairn_storage::Error) -> Option<Fault> {
     match error.kind() {
         cairn_storage::ErrorKind::NotFound => Some(Fault::Missing),
         cairn_storage::ErrorKind::InvalidRange => {
-            Some(Fault::Malformed(crate::Malformed::new("shorter than what lies in it")))
+            Some(Fault::Malformed(Malformed::new("shorter than what lies in it")))
         }
         _ => None,
     }

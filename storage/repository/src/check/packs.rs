@@ -10,9 +10,9 @@ use super::report::{CheckReport, Findings};
 use super::{CheckPhase, CheckProgress, OnProgress};
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, Run, decode_run};
-use crate::pack::{DIRECTORY_ENTRY_BYTES, TRAILER_BYTES, parse_directory, parse_trailer};
+use crate::pack::{parse_directory, parse_trailer, tail_bytes};
 use crate::repository::fault_of;
-use crate::{Damage, Fault, Malformed, PackId, Repository, Result, layout};
+use crate::{Damage, Fault, Malformed, PackId, Repository, Result, Sealer, layout};
 
 /// Runs held in memory at once.
 const MAX_RUNS: usize = 4;
@@ -31,12 +31,12 @@ pub(super) struct Need {
 
 impl Need {
     /// Directory and trailer for the chunks that are listed.
-    fn tail_bytes(self) -> u64 {
-        self.chunks * DIRECTORY_ENTRY_BYTES as u64 + TRAILER_BYTES as u64
+    fn tail_bytes(self, sealer: &Sealer) -> u64 {
+        tail_bytes(sealer, self.chunks)
     }
 
-    fn pack_bytes(self) -> u64 {
-        self.end + self.tail_bytes()
+    fn pack_bytes(self, sealer: &Sealer) -> u64 {
+        self.end + self.tail_bytes(sealer)
     }
 }
 
@@ -60,7 +60,7 @@ impl PackCheck<'_> {
         runs: &[ListedRun],
         findings: &mut Findings,
     ) -> Result<Needs> {
-        let mut needs = Needs::new();
+        let (mut needs, sealer) = (Needs::new(), self.repository.sealer());
         let reads: Vec<_> = runs.iter().map(|run| self.read_run(run)).collect();
         let mut reads = stream::iter(reads).buffer_unordered(MAX_RUNS);
         let (mut done, total) = (0, runs.len() as u64);
@@ -69,8 +69,8 @@ impl PackCheck<'_> {
             done += 1;
             // A run that is gone was deleted after it was listed, by someone who knows why.
             let Some(bytes) = bytes else { continue };
-            match decode_run(&run.id, &bytes) {
-                Ok(run) => add_needs(&mut needs, &run),
+            match decode_run(sealer, &run.id, &bytes) {
+                Ok(run) => add_needs(sealer, &mut needs, &run),
                 Err(malformed) => {
                     findings.add(Damage::new(DamagedObject::IndexRun(run.id), malformed));
                 }
@@ -96,14 +96,14 @@ impl PackCheck<'_> {
         report: &mut CheckReport,
     ) -> Result<PackFaults> {
         let mut faults: PackFaults = needs.keys().map(|pack| (*pack, Fault::Missing)).collect();
-        let prefix = layout::packs_prefix();
+        let (prefix, sealer) = (layout::packs_prefix(), self.repository.sealer());
         let mut packs = self.repository.storage().list(&prefix);
         while let Some(meta) = packs.try_next().await? {
             let Some(pack) = layout::parse_pack_path(&meta.path) else {
                 continue;
             };
             report.num_packs += 1;
-            match needs.get(&pack).map(|need| need.pack_bytes()) {
+            match needs.get(&pack).map(|need| need.pack_bytes(sealer)) {
                 None => {
                     report.num_orphan_packs += 1;
                     report.orphan_bytes += meta.size;
@@ -146,17 +146,17 @@ impl PackCheck<'_> {
     /// What is wrong with the directory of a pack, or with what the index says of it.
     async fn read_directory(&self, pack: &PackId, need: &Need) -> Result<Option<Fault>> {
         let path = layout::pack_path(pack);
-        let storage = self.repository.storage();
+        let (storage, sealer) = (self.repository.storage(), self.repository.sealer());
         let pack_bytes = match storage.head(&path).await {
             Ok(meta) => meta.size,
             Err(error) => return fault_or(error),
         };
         let suffix = |length| storage.get(&path, ByteRange::Suffix { length });
-        let mut tail = match suffix(need.tail_bytes()).await {
+        let mut tail = match suffix(need.tail_bytes(sealer)).await {
             Ok(tail) => tail,
             Err(error) => return fault_or(error),
         };
-        let trailer = match parse_trailer(&tail, pack_bytes) {
+        let trailer = match parse_trailer(sealer, &tail, pack_bytes) {
             Ok(trailer) => trailer,
             Err(malformed) => return Ok(Some(malformed.into())),
         };
@@ -167,7 +167,7 @@ impl PackCheck<'_> {
                 Err(error) => return fault_or(error),
             };
         }
-        let entries = match parse_directory(pack, pack_bytes, &tail) {
+        let entries = match parse_directory(sealer, pack, pack_bytes, &tail) {
             Ok(entries) => entries,
             Err(malformed) => return Ok(Some(malformed.into())),
         };
@@ -192,7 +192,7 @@ fn fault_or(error: cairn_storage::Error) -> Result<Option<Fault>> {
 
 /// Adds what one run needs. Runs that list the same pack need the most that one of them does: each lists a chunk
 /// once, so none needs more than there was.
-fn add_needs(needs: &mut Needs, run: &Run<'_>) {
+fn add_needs(sealer: &Sealer, needs: &mut Needs, run: &Run) {
     let mut needs_of_run = Needs::with_capacity(run.packs().len());
     for entry in run.entries() {
         let need = needs_of_run.entry(entry.location.pack).or_default();
@@ -201,7 +201,7 @@ fn add_needs(needs: &mut Needs, run: &Run<'_>) {
     }
     for (pack, need) in needs_of_run {
         let most = needs.entry(pack).or_default();
-        if need.pack_bytes() > most.pack_bytes() {
+        if need.pack_bytes(sealer) > most.pack_bytes(sealer) {
             *most = need;
         }
     }

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, Storage};
+use cairn_storage::{ByteRange, ObjectPath, Storage};
 
-use super::run::{self, ENTRY_BYTES, PACK_BYTES, PackedEntry, RunHeader};
+use super::run::{self, ENTRY_BYTES, HASH_BYTES, HEADER_BYTES, PACK_BYTES, PackedEntry, RunHeader};
 use crate::error::DamagedObject;
 use crate::pack::ChunkLocation;
-use crate::{ChunkId, Damage, IndexId, Malformed, PackId, Result, layout};
+use crate::seal::{Envelope, ObjectKind, Sealer};
+use crate::{ChunkId, Damage, IndexId, KeyError, Malformed, PackId, Result, layout};
 
 /// Entries of a page, and pack ids of a page. 48 KiB: about what one request costs anyway, and 10 ids
 /// of 16 in a run of a million are found with the first.
@@ -22,11 +23,89 @@ const PAGE_ITEMS: u32 = 1024;
 /// Pages kept: 12 MiB of entries.
 const MAX_CACHED_PAGES: usize = 256;
 
-/// A run of which memory holds two numbers.
-#[derive(Debug, Clone, Copy)]
+/// A run of which memory holds two numbers, and a key where it is sealed.
+#[derive(Debug)]
 pub(super) struct PagedRun {
     pub(super) id: IndexId,
     pub(super) header: RunHeader,
+    body: Body,
+}
+
+/// The bytes of a run without its hash, in the storage.
+#[derive(Debug)]
+struct Body {
+    id: IndexId,
+    /// Where it is sealed. Boxed: other runs are two numbers.
+    envelope: Option<Box<Envelope>>,
+}
+
+impl PagedRun {
+    /// Reads the header of a run of `run_bytes`: one request.
+    pub(super) async fn open(
+        storage: &dyn Storage,
+        sealer: &Sealer,
+        id: IndexId,
+        run_bytes: u64,
+    ) -> Result<Self> {
+        let stored = run_bytes.saturating_sub(HASH_BYTES as u64);
+        let found = |malformed| damage(id, malformed);
+        let Some(keys) = sealer.keys() else {
+            let first = get(storage, &id, 0, stored.min(HEADER_BYTES as u64)).await?;
+            let header = RunHeader::parse(&first, stored).map_err(found)?;
+            return Ok(Self { id, header, body: Body { id, envelope: None } });
+        };
+        let first = get(storage, &id, 0, stored.min(Envelope::FIRST_BYTES)).await?;
+        let root = ObjectPath::root();
+        let envelope = match Envelope::parse(keys, ObjectKind::Run, &root, &first, stored) {
+            // A damaged header may say so too: believed only of what is whole.
+            Err(Malformed::UNKNOWN_KEY) if is_whole(storage, &id, stored).await? => {
+                let object = layout::index_path(&id).to_string();
+                return Err(KeyError::Outdated { object }.into());
+            }
+            envelope => envelope.map_err(found)?,
+        };
+        let length = envelope.plain_len().min(HEADER_BYTES as u64);
+        let opened = envelope.open_first(length, &first).map_err(found)?;
+        let header = RunHeader::parse(&opened, envelope.plain_len()).map_err(found)?;
+        Ok(Self { id, header, body: Body { id, envelope: Some(Box::new(envelope)) } })
+    }
+}
+
+impl Body {
+    /// A range of the body, whatever it is stored as.
+    async fn read(&self, storage: &dyn Storage, offset: u64, length: u64) -> Result<Bytes> {
+        let Some(envelope) = &self.envelope else {
+            return get(storage, &self.id, offset, length).await;
+        };
+        let (start, stored) = envelope.pages_around(offset, length);
+        let pages = get(storage, &self.id, start, stored).await?;
+        let opened = envelope.open_range(offset, length, &pages);
+        Ok(opened.map_err(|malformed| damage(self.id, malformed))?.into())
+    }
+}
+
+/// Whether what is stored has the hash that is its name; reads all of it, bit by bit.
+async fn is_whole(storage: &dyn Storage, id: &IndexId, stored: u64) -> Result<bool> {
+    const STEP_BYTES: u64 = 1 << 20;
+    let (mut hasher, mut offset) = (blake3::Hasher::new(), 0);
+    while offset < stored {
+        let length = STEP_BYTES.min(stored - offset);
+        hasher.update(&get(storage, id, offset, length).await?);
+        offset += length;
+    }
+    Ok(hasher.finalize() == *id.as_bytes())
+}
+
+async fn get(storage: &dyn Storage, id: &IndexId, offset: u64, length: u64) -> Result<Bytes> {
+    let range = ByteRange::Span { offset, length };
+    match storage.get(&layout::index_path(id), range).await {
+        Ok(bytes) if bytes.len() as u64 == length => Ok(bytes),
+        Ok(_) => Err(damage(*id, Malformed::new("a short read")).into()),
+        Err(error) if error.kind() == cairn_storage::ErrorKind::InvalidRange => {
+            Err(damage(*id, Malformed::new("a short read")).into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,14 +215,11 @@ impl Pages {
         let end = start.saturating_add(PAGE_ITEMS).min(length);
         let offset = offset_of(run.header, start);
         let length = offset_of(run.header, end).saturating_sub(offset);
-        let path = layout::index_path(&run.id);
-        let page = self.storage.get(&path, ByteRange::Span { offset, length }).await?;
-        if page.len() as u64 != length {
-            return Err(damage(run, Malformed::new("a short read")).into());
-        }
+        let page = run.body.read(self.storage.as_ref(), offset, length).await?;
         if table == Table::Entries {
             let (entries, _) = page.as_chunks();
-            run::check_entries(entries, num_packs).map_err(|malformed| damage(run, malformed))?;
+            run::check_entries(entries, num_packs)
+                .map_err(|malformed| damage(run.id, malformed))?;
         }
         self.lock_cache().insert(key, page.clone());
         Ok(page)
@@ -155,8 +231,8 @@ impl Pages {
     }
 }
 
-fn damage(run: &PagedRun, malformed: Malformed) -> Damage {
-    Damage::new(DamagedObject::IndexRun(run.id), malformed)
+fn damage(id: IndexId, malformed: Malformed) -> Damage {
+    Damage::new(DamagedObject::IndexRun(id), malformed)
 }
 
 /// Where an id lies: before this page, in it, or behind it.

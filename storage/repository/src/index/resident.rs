@@ -38,7 +38,7 @@ impl TableBuilder {
     /// Adds what is wanted of a run. `false`, and nothing added, when the table would outgrow its 32-bit positions.
     pub(crate) fn add(
         &mut self,
-        run: &Run<'_>,
+        run: &Run,
         is_wanted: impl Fn(Option<ChunkKind>, &PackId) -> bool,
     ) -> bool {
         let entries = self.entries.len().saturating_add(run.num_entries());

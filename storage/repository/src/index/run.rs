@@ -1,9 +1,11 @@
 //! The bytes of an index run.
 
 use bytes::Bytes;
+use cairn_storage::ObjectPath;
 
 use crate::codec::Codec;
 use crate::pack::{ChunkKind, ChunkLocation, IndexEntry};
+use crate::seal::{ObjectKind, Sealer};
 use crate::{ChunkId, IndexId, Malformed, PackId};
 
 /// At the start of a run.
@@ -15,7 +17,8 @@ pub(super) const PACK_BYTES: usize = 32;
 /// Length of one entry in bytes.
 pub(super) const ENTRY_BYTES: usize = 48;
 
-const HASH_BYTES: usize = 32;
+/// Length of the hash at the end in bytes.
+pub(super) const HASH_BYTES: usize = 32;
 const RAW_LEN_BITS: u32 = 24;
 const CODEC_BITS: u32 = 4;
 
@@ -28,14 +31,18 @@ pub struct EncodedRun {
     pub bytes: Bytes,
 }
 
-/// The run that lists these chunks, given in any order. Of several places of one chunk it lists the
-/// first given.
-pub fn encode_run(entries: Vec<IndexEntry>) -> EncodedRun {
-    encode_run_salted(entries, None)
+/// The run that lists these chunks, given in any order, sealed as the repository wants it. Of several places of one chunk it
+/// lists the first given.
+pub fn encode_run(sealer: &Sealer, entries: Vec<IndexEntry>) -> EncodedRun {
+    encode_run_salted(sealer, entries, None)
 }
 
 /// The same under a name that no run had before: `salt` is random, an id of no pack in the table of packs.
-pub(crate) fn encode_run_salted(mut entries: Vec<IndexEntry>, salt: Option<PackId>) -> EncodedRun {
+pub(crate) fn encode_run_salted(
+    sealer: &Sealer,
+    mut entries: Vec<IndexEntry>,
+    salt: Option<PackId>,
+) -> EncodedRun {
     entries.sort_by_key(|entry| entry.id);
     entries.dedup_by_key(|entry| entry.id);
     let named = entries.iter().map(|entry| entry.location.pack);
@@ -44,7 +51,7 @@ pub(crate) fn encode_run_salted(mut entries: Vec<IndexEntry>, salt: Option<PackI
     packs.dedup();
 
     let header = RunHeader { num_packs: count(packs.len()), num_entries: count(entries.len()) };
-    let capacity = usize::try_from(header.run_bytes()).unwrap_or_default();
+    let capacity = usize::try_from(header.body_bytes()).unwrap_or_default() + HASH_BYTES;
     let mut bytes = Vec::with_capacity(capacity);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&header.num_packs.to_le_bytes());
@@ -58,6 +65,7 @@ pub(crate) fn encode_run_salted(mut entries: Vec<IndexEntry>, salt: Option<PackI
         let packed = PackedEntry::new(entry, count(position));
         bytes.extend_from_slice(&packed.to_bytes());
     }
+    let mut bytes = Vec::from(sealer.seal(ObjectKind::Run, &ObjectPath::root(), bytes));
     let id = IndexId::of(&bytes);
     bytes.extend_from_slice(id.as_bytes());
     EncodedRun { id, bytes: bytes.into() }
@@ -69,31 +77,30 @@ fn count(length: usize) -> u32 {
 }
 
 /// A run whose bytes have been checked, read in place.
-#[derive(Debug, Clone, Copy)]
-pub struct Run<'a> {
-    packs: &'a [[u8; PACK_BYTES]],
-    entries: &'a [[u8; ENTRY_BYTES]],
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Header and tables.
+    body: Bytes,
+    packs_bytes: usize,
 }
 
 /// Checks every byte of a run and proves it to be the one of this name.
-pub fn decode_run<'a>(id: &IndexId, bytes: &'a [u8]) -> Result<Run<'a>, Malformed> {
-    let header = RunHeader::parse(bytes, bytes.len() as u64)?;
-    let Some((body, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
+pub fn decode_run(sealer: &Sealer, id: &IndexId, bytes: &Bytes) -> Result<Run, Malformed> {
+    let Some((stored, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
         return Err(Malformed::new("no room for a run's hash"));
     };
-    if hash != id.as_bytes() || IndexId::of(body) != *id {
+    if hash != id.as_bytes() || IndexId::of(stored) != *id {
         return Err(Malformed::new("its content does not match its hash"));
     }
-    let tables = body.get(HEADER_BYTES..).unwrap_or_default();
-    let packs_bytes = header.num_packs as usize * PACK_BYTES;
-    let (packs, entries) = tables.split_at_checked(packs_bytes).unwrap_or_default();
-    let (packs, _) = packs.as_chunks();
-    let (entries, _) = entries.as_chunks();
+    let body = sealer.open(ObjectKind::Run, &ObjectPath::root(), &bytes.slice(..stored.len()))?;
+    let header = RunHeader::parse(&body, body.len() as u64)?;
+    let run = Run { body, packs_bytes: header.num_packs as usize * PACK_BYTES };
+    let (packs, entries) = run.tables();
     if !packs.is_sorted_by(|a, b| a < b) {
         return Err(Malformed::new("the packs of a run are out of order"));
     }
     check_entries(entries, header.num_packs)?;
-    Ok(Run { packs, entries })
+    Ok(run)
 }
 
 /// Checks entries that lie behind one another in a run.
@@ -116,28 +123,34 @@ pub(super) fn check_entries(
     Ok(())
 }
 
-impl<'a> Run<'a> {
+impl Run {
+    fn tables(&self) -> (&[[u8; PACK_BYTES]], &[[u8; ENTRY_BYTES]]) {
+        let tables = self.body.get(HEADER_BYTES..).unwrap_or_default();
+        let (packs, entries) = tables.split_at_checked(self.packs_bytes).unwrap_or_default();
+        (packs.as_chunks().0, entries.as_chunks().0)
+    }
+
     /// Chunks listed.
     pub fn num_entries(&self) -> usize {
-        self.entries.len()
+        self.tables().1.len()
     }
 
     /// The packs that entries name, ascending.
-    pub fn packs(&self) -> impl ExactSizeIterator<Item = PackId> + use<'a> {
-        self.packs.iter().map(|bytes| PackId::from_bytes(*bytes))
+    pub fn packs(&self) -> impl ExactSizeIterator<Item = PackId> + '_ {
+        self.tables().0.iter().map(|bytes| PackId::from_bytes(*bytes))
     }
 
     /// The entries, ascending by chunk id.
-    pub fn entries(&self) -> impl Iterator<Item = IndexEntry> + use<'a> {
-        let packs = self.packs;
+    pub fn entries(&self) -> impl Iterator<Item = IndexEntry> + '_ {
+        let (packs, _) = self.tables();
         self.packed().filter_map(move |packed| {
             let pack = packs.get(packed.pack as usize)?;
             packed.located(PackId::from_bytes(*pack))
         })
     }
 
-    pub(super) fn packed(&self) -> impl Iterator<Item = PackedEntry> + Clone + use<'a> {
-        self.entries.iter().map(PackedEntry::from_bytes)
+    pub(super) fn packed(&self) -> impl Iterator<Item = PackedEntry> + Clone + '_ {
+        self.tables().1.iter().map(PackedEntry::from_bytes)
     }
 }
 
@@ -218,8 +231,8 @@ pub(super) struct RunHeader {
 }
 
 impl RunHeader {
-    /// Reads the header from the first bytes of a run of `run_bytes`.
-    pub(super) fn parse(first_bytes: &[u8], run_bytes: u64) -> Result<Self, Malformed> {
+    /// Reads the header from the first bytes of a run whose header and tables have `body_bytes`.
+    pub(super) fn parse(first_bytes: &[u8], body_bytes: u64) -> Result<Self, Malformed> {
         let Some(&[ref magic @ .., p0, p1, p2, p3, n0, n1, n2, n3]) =
             first_bytes.first_chunk::<HEADER_BYTES>()
         else {
@@ -232,7 +245,7 @@ impl RunHeader {
             num_packs: u32::from_le_bytes([p0, p1, p2, p3]),
             num_entries: u32::from_le_bytes([n0, n1, n2, n3]),
         };
-        if header.run_bytes() != run_bytes {
+        if header.body_bytes() != body_bytes {
             return Err(Malformed::new("the counts do not fit the length of the run"));
         }
         Ok(header)
@@ -246,7 +259,7 @@ impl RunHeader {
         self.pack_offset(self.num_packs) + u64::from(position) * ENTRY_BYTES as u64
     }
 
-    pub(super) fn run_bytes(self) -> u64 {
-        self.entry_offset(self.num_entries) + HASH_BYTES as u64
+    pub(super) fn body_bytes(self) -> u64 {
+        self.entry_offset(self.num_entries)
     }
 }

@@ -21,7 +21,7 @@ fn entry(n: u32) -> IndexEntry {
 }
 
 fn store(storage: &MemoryStorage, entries: Vec<IndexEntry>) -> ListedRun {
-    let run = encode_run(entries);
+    let run = encode_run(&Sealer::plain(), entries);
     let size = run.bytes.len() as u64;
     storage.insert(layout::index_path(&run.id), run.bytes);
     ListedRun { id: run.id, size }
@@ -29,7 +29,7 @@ fn store(storage: &MemoryStorage, entries: Vec<IndexEntry>) -> ListedRun {
 
 async fn load(storage: &MemoryStorage, runs: &[ListedRun], budget: u64) -> Index {
     let storage = Arc::new(storage.clone());
-    Index::load(storage, runs.to_vec(), budget, Handle::current()).await.unwrap()
+    Index::load(storage, &Sealer::plain(), runs.to_vec(), budget, Handle::current()).await.unwrap()
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn the_bytes_are_those_of_the_design() {
         id: ChunkId::from_bytes([2; 32]),
         location: location(7, 5, Codec::Raw, ChunkKind::Segment),
     };
-    let run = encode_run(vec![two, one, two]);
+    let run = encode_run(&Sealer::plain(), vec![two, one, two]);
     let mut expected = b"CAIRNIX1\x02\0\0\0\x02\0\0\0".to_vec();
     expected.extend([[7; 32], [9; 32]].as_flattened());
     expected.extend([1; 32]);
@@ -60,7 +60,10 @@ fn the_bytes_are_those_of_the_design() {
     expected.extend(blake3::hash(&expected).as_bytes());
     assert_eq!(run.bytes, expected);
     assert_eq!(run.id.as_bytes(), &expected[expected.len() - 32..]);
-    assert_eq!(decode_run(&run.id, &run.bytes).unwrap().entries().collect::<Vec<_>>(), [one, two]);
+    assert_eq!(
+        decode_run(&Sealer::plain(), &run.id, &run.bytes).unwrap().entries().collect::<Vec<_>>(),
+        [one, two]
+    );
 }
 
 /// A run that someone made to pass the hash.
@@ -69,17 +72,19 @@ fn decode_forged(mut bytes: Vec<u8>, change: impl FnOnce(&mut [u8])) -> &'static
     change(&mut bytes);
     let id = IndexId::of(&bytes);
     bytes.extend(id.as_bytes());
-    decode_run(&id, &bytes).unwrap_err().what()
+    decode_run(&Sealer::plain(), &id, &bytes.into()).unwrap_err().what()
 }
 
 #[test]
 fn each_finding_has_its_words() {
-    let run = encode_run(vec![entry(0), entry(8), entry(16)]);
+    let run = encode_run(&Sealer::plain(), vec![entry(0), entry(8), entry(16)]);
     let bytes = run.bytes.to_vec();
     let entries = 16 + 3 * 32;
     let forged = |change: &dyn Fn(&mut [u8])| decode_forged(bytes.clone(), change);
     assert_eq!(
-        decode_run(&IndexId::from_bytes([0; 32]), &bytes).unwrap_err().what(),
+        decode_run(&Sealer::plain(), &IndexId::from_bytes([0; 32]), &bytes.clone().into())
+            .unwrap_err()
+            .what(),
         "its content does not match its hash"
     );
     assert_eq!(forged(&|bytes| bytes[0] = 0), "no run's magic at the start");
@@ -155,7 +160,9 @@ async fn lookups_in_a_paged_run_read_few_pages() {
     let run = store(&memory, (0..100_000).map(entry).collect());
     let storage = Arc::new(FaultStorage::new(Arc::new(memory)));
     let index =
-        Index::load(Arc::clone(&storage) as _, vec![run], 0, Handle::current()).await.unwrap();
+        Index::load(Arc::clone(&storage) as _, &Sealer::plain(), vec![run], 0, Handle::current())
+            .await
+            .unwrap();
     for n in (0..200_000).step_by(100) {
         assert_eq!(index.find(&entry(n).id).await.unwrap().is_some(), n < 100_000);
     }
@@ -253,32 +260,33 @@ proptest! {
     #[test]
     fn runs_round_trip(numbers in prop::collection::btree_set(any::<u32>(), 0..100)) {
         let mut entries: Vec<_> = numbers.into_iter().map(entry).collect();
-        let run = encode_run(entries.clone());
+        let run = encode_run(&Sealer::plain(), entries.clone());
         entries.sort_by_key(|entry| entry.id);
-        let decoded = decode_run(&run.id, &run.bytes).unwrap();
+        let decoded = decode_run(&Sealer::plain(), &run.id, &run.bytes).unwrap();
         prop_assert_eq!(decoded.num_entries(), entries.len());
         prop_assert_eq!(decoded.entries().collect::<Vec<_>>(), entries);
     }
 
     #[test]
     fn no_change_of_a_run_goes_unnoticed(at: prop::sample::Index, flip in 1_u8..) {
-        let run = encode_run((0..20).map(entry).collect());
+        let run = encode_run(&Sealer::plain(), (0..20).map(entry).collect());
         let mut bytes = run.bytes.to_vec();
         let at = at.index(bytes.len());
         bytes[at] ^= flip;
-        prop_assert!(decode_run(&run.id, &bytes).is_err());
-        prop_assert!(decode_run(&run.id, &bytes[..at]).is_err());
+        let bytes = Bytes::from(bytes);
+        prop_assert!(decode_run(&Sealer::plain(), &run.id, &bytes).is_err());
+        prop_assert!(decode_run(&Sealer::plain(), &run.id, &bytes.slice(..at)).is_err());
     }
 
     #[test]
     fn decoding_is_total(bytes: Vec<u8>, at: prop::sample::Index, with: u8) {
-        let _ = decode_run(&IndexId::of(&bytes), &bytes);
-        let mut forged = encode_run((0..20).map(entry).collect()).bytes.to_vec();
+        let _ = decode_run(&Sealer::plain(), &IndexId::of(&bytes), &bytes.into());
+        let mut forged = encode_run(&Sealer::plain(), (0..20).map(entry).collect()).bytes.to_vec();
         forged.truncate(forged.len() - 32);
         let at = at.index(forged.len());
         forged[at] = with;
         let id = IndexId::of(&forged);
         forged.extend(id.as_bytes());
-        let _ = decode_run(&id, &forged);
+        let _ = decode_run(&Sealer::plain(), &id, &forged.into());
     }
 }

@@ -105,7 +105,7 @@ impl Repository {
     pub(super) async fn still_there(&self, label: &Label, bytes: &[u8]) -> Result<()> {
         match self.storage.get(&layout::snapshot_path(label), ByteRange::Full).await {
             Ok(holder) if holder == bytes => Ok(()),
-            Ok(holder) => Err(Self::label_exists(label, &holder)),
+            Ok(holder) => Err(self.label_exists(label, &holder)),
             Err(error) if error.is_not_found() => Err(Error::Busy { label: label.clone() }),
             Err(error) => Err(error.into()),
         }

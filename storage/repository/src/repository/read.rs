@@ -61,7 +61,7 @@ impl Repository {
     pub async fn read_chunk_at(&self, id: &ChunkId, location: &ChunkLocation) -> Result<Bytes> {
         let (offset, length) = (location.offset, location.stored_len);
         let stored = self.read_pack(&location.pack, offset, length).await?;
-        Ok(open_chunk(&mut Decompressor::new(), id, location, &stored)?)
+        Ok(open_chunk(&mut Decompressor::new(&self.sealer), id, location, &stored)?)
     }
 
     /// A range of a pack, unverified. [`crate::ErrorKind::Damaged`] when the pack is not there or not so long.
@@ -164,7 +164,7 @@ impl Repository {
         let mut chunks = Vec::with_capacity(span.chunks.len());
         for (_, id, location) in &span.chunks {
             let stored = span.stored(&bytes, location).unwrap_or_default();
-            let opened = open_chunk(&mut Decompressor::new(), id, location, &stored);
+            let opened = open_chunk(&mut Decompressor::new(&self.sealer), id, location, &stored);
             let plain = match opened {
                 Ok(plain) => plain,
                 Err(_) => self.read_chunk(index, id).await?,

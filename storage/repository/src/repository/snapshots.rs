@@ -10,6 +10,7 @@ use futures::{Stream, StreamExt, TryStreamExt};
 use super::{Published, Repository, publish, refuse_read_only};
 use crate::error::DamagedObject;
 use crate::record::{MAX_RECORD_BYTES, Record};
+use crate::seal::ObjectKind;
 use crate::{Damage, Error, Label, Malformed, Result, layout};
 
 /// Records read at once in a listing.
@@ -48,21 +49,35 @@ impl Repository {
     /// storage that cannot decide.
     pub async fn commit(&self, record: &Record) -> Result<()> {
         refuse_read_only(&self.storage)?;
-        let bytes = Bytes::from(record.encode());
+        let bytes = self.stored_record(record);
         if bytes.len() as u64 > MAX_RECORD_BYTES {
             return Err(Error::invalid("a record of more than 1 MiB"));
         }
         self.commit_bytes(&record.label, bytes).await
     }
 
+    /// The bytes of the object that a record is stored as.
+    pub fn stored_record(&self, record: &Record) -> Bytes {
+        let path = layout::snapshot_path(&record.label);
+        self.sealer.seal(ObjectKind::Record, &path, record.encode())
+    }
+
+    /// The record in the object of a label.
+    fn open_record(&self, label: &Label, stored: &Bytes) -> Result<Record> {
+        let path = layout::snapshot_path(label);
+        let opened = self.sealer.open(ObjectKind::Record, &path, stored);
+        let record = opened.and_then(|bytes| decode_named(label, &bytes));
+        Ok(record.map_err(|malformed| damaged(label, malformed))?)
+    }
+
     /// Publishes a record that was read elsewhere.
     pub(crate) async fn commit_bytes(&self, label: &Label, bytes: Bytes) -> Result<()> {
         let (path, mode) = (layout::snapshot_path(label), self.config.commit_mode());
-        let judge = |bytes: &[u8]| Ok(Self::judge_record(label, bytes)?);
+        let judge = |bytes: &[u8]| self.judge_record(label, bytes);
         self.settled(label).await?;
         match publish(&self.storage, mode, &path, bytes.clone(), &judge).await? {
             Published::Ours => {}
-            Published::Theirs(holder) => return Err(Self::label_exists(label, &holder)),
+            Published::Theirs(holder) => return Err(self.label_exists(label, &holder)),
         }
         // A delete that was meant for the snapshot before may have come this late.
         self.settled(label).await?;
@@ -70,14 +85,13 @@ impl Repository {
     }
 
     /// Whether bytes are the record of a label.
-    pub(crate) fn judge_record(label: &Label, bytes: &[u8]) -> Result<(), Damage> {
-        let judged = decode_named(label, bytes);
-        judged.map(drop).map_err(|malformed| damaged(label, malformed))
+    pub(crate) fn judge_record(&self, label: &Label, bytes: &[u8]) -> Result<()> {
+        self.open_record(label, &Bytes::copy_from_slice(bytes)).map(drop)
     }
 
     /// The label belongs to the snapshot with this record.
-    pub(crate) fn label_exists(label: &Label, holder: &[u8]) -> Error {
-        let timestamp = Record::decode(holder).ok().map(|holder| holder.timestamp);
+    pub(crate) fn label_exists(&self, label: &Label, holder: &Bytes) -> Error {
+        let timestamp = self.open_record(label, holder).ok().map(|holder| holder.timestamp);
         Error::LabelExists { label: label.clone(), timestamp }
     }
 
@@ -91,7 +105,7 @@ impl Repository {
             }
             Err(error) => return Err(error.into()),
         };
-        decode_named(label, &bytes).map_err(|malformed| damaged(label, malformed).into())
+        self.open_record(label, &bytes)
     }
 
     /// All snapshots, ascending by label, with their records. What exists is asked of the storage; of the records only

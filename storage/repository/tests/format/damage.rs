@@ -8,7 +8,7 @@ use cairn_repository::manifest::{
     Database, Object, ObjectList, Partition, Root, Segment, Tablet, TabletList,
 };
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
-use cairn_repository::{ChunkId, layout};
+use cairn_repository::{ChunkId, Sealer, layout};
 use cairn_storage::{MemoryStorage, ObjectPath};
 
 use crate::check::check;
@@ -44,7 +44,9 @@ fn packs(memory: &MemoryStorage) -> Packs {
         .objects()
         .into_iter()
         .filter_map(|(path, bytes)| Some((layout::parse_pack_path(&path)?, path, bytes)))
-        .map(|(id, path, bytes)| (entries_of_pack(&id, &bytes).unwrap(), path, bytes.len()))
+        .map(|(id, path, bytes)| {
+            (entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap(), path, bytes.len())
+        })
         .partition(|(entries, _, _)| entries[0].location.kind == ChunkKind::Segment);
     segments.sort_by_key(|(_, _, length)| *length);
     documents.sort_by_key(|(entries, _, _)| entries.len());
@@ -152,7 +154,7 @@ async fn a_rotten_chunk_of_a_segment_is_found_by_reading_and_named_by_affected_b
     let memory = golden("v1");
     let Packs { segments: pack, .. } = packs(&memory);
     let id = layout::parse_pack_path(&pack).unwrap();
-    let entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
+    let entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap();
     damage(&memory, &pack, |bytes| bytes[8] ^= 1);
     assert_eq!(findings(&memory).await, [""; 0], "structure does not read chunks of segments");
     let repository = sample::open(&memory).await;
@@ -209,7 +211,7 @@ async fn a_rotten_document() {
     let pack = packs(&memory).documents;
     let id = layout::parse_pack_path(&pack).unwrap();
     // The first document that the sample writes is the list of tablets of hr.people.
-    let chunk = entries_of_pack(&id, &memory.objects()[&pack]).unwrap()[0];
+    let chunk = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap()[0];
     damage(&memory, &pack, |bytes| bytes[chunk.location.offset as usize + 20] ^= 1);
     let lines = findings(&memory).await;
     assert!(lines[0].starts_with(&format!("{pack}: chunk {}: ", chunk.id)), "{}", lines[0]);
@@ -253,7 +255,7 @@ async fn a_truncated_run() {
     assert_eq!(
         findings(&memory).await,
         [
-            format!("{run}: the counts do not fit the length of the run"),
+            format!("{run}: its content does not match its hash"),
             "indexes: not listed in any index run".to_owned(),
             format!("  snapshot second, {MARCH}"),
         ]
@@ -282,7 +284,7 @@ async fn a_run_that_lists_a_chunk_at_another_place() {
     let (run, _) = run_of(&memory, &pack);
     memory.remove(&run);
     let id = layout::parse_pack_path(&pack).unwrap();
-    let mut entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
+    let mut entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap();
     entries[0].location.offset += 1;
     sample::open(&memory).await.put_index_run(entries).await.unwrap();
     let length = memory.objects()[&pack].len();
@@ -297,7 +299,7 @@ async fn a_run_that_contradicts_the_directory() {
     let (run, _) = run_of(&memory, &pack);
     memory.remove(&run);
     let id = layout::parse_pack_path(&pack).unwrap();
-    let mut entries = entries_of_pack(&id, &memory.objects()[&pack]).unwrap();
+    let mut entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap();
     entries[0].location.offset += 1;
     sample::open(&memory).await.put_index_run(entries).await.unwrap();
     let damage = format!("{pack}: the index lists a chunk of it at another place");

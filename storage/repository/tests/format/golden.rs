@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cairn_repository::layout;
 use cairn_repository::pack::{IndexEntry, entries_of_pack};
+use cairn_repository::{Sealer, layout};
 use cairn_storage::{MemoryStorage, ObjectPath};
 
 use crate::check::check;
@@ -56,7 +56,9 @@ fn content(memory: &MemoryStorage) -> BTreeSet<String> {
     let mut content = BTreeSet::new();
     for (path, bytes) in memory.objects() {
         if let Some(pack) = layout::parse_pack_path(&path) {
-            for IndexEntry { id, location } in entries_of_pack(&pack, &bytes).unwrap() {
+            for IndexEntry { id, location } in
+                entries_of_pack(&Sealer::plain(), &pack, &bytes).unwrap()
+            {
                 content.insert(format!("{id} {:?} {}", location.kind, location.raw_len));
             }
         } else if layout::parse_snapshot_path(&path).is_some() {
@@ -77,9 +79,34 @@ async fn what_is_written_today_is_version_1() {
 #[tokio::test]
 #[ignore = "writes the golden repository, which is never written again"]
 async fn write_version_1() {
-    assert!(!directory("v1").try_exists().unwrap(), "a golden repository is never regenerated");
-    for (path, bytes) in sample::sample().await.objects() {
-        let file = directory("v1").join(path.as_str());
+    write("v1", &sample::sample().await);
+}
+
+#[tokio::test]
+async fn version_1_encrypted_opens_and_gives_back_every_segment() {
+    let repository = sample::unlock(&golden("v1-encrypted")).await;
+    let report = check(&repository).await;
+    assert_eq!(report.findings, []);
+    assert_eq!((report.num_snapshots, report.num_packs, report.num_orphan_packs), (2, 4, 0));
+    for label in ["first", "second"] {
+        assert_eq!(sample::read_back(&repository, label).await, sample::expected(label));
+    }
+    let rotated = repository.rotate_keys().await.unwrap();
+    assert_eq!(rotated.sealer().generation(), 2);
+    assert_eq!(sample::read_back(&rotated, "first").await, sample::expected("first"));
+}
+
+/// `cargo test -p cairn-repository --test format -- --ignored` wrote `tests/golden/v1-encrypted` once.
+#[tokio::test]
+#[ignore = "writes the golden repository, which is never written again"]
+async fn write_version_1_encrypted() {
+    write("v1-encrypted", &sample::encrypted_sample().await);
+}
+
+fn write(version: &str, memory: &MemoryStorage) {
+    assert!(!directory(version).try_exists().unwrap(), "a golden repository is never regenerated");
+    for (path, bytes) in memory.objects() {
+        let file = directory(version).join(path.as_str());
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, bytes).unwrap();
     }

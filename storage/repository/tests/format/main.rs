@@ -7,6 +7,7 @@ mod browse;
 mod check;
 mod copy;
 mod damage;
+mod encrypted;
 mod forget;
 mod golden;
 mod hold;

@@ -7,7 +7,9 @@ use cairn_repository::config::RepositorySettings;
 use cairn_repository::manifest::{Document, DocumentRef, ObjectList, Root};
 use cairn_repository::pack::{ChunkKind, PackBuilder};
 use cairn_repository::record::RecordStats;
-use cairn_repository::{ChunkId, DamagedObject, Error, ErrorKind, Label, Repository, layout};
+use cairn_repository::{
+    ChunkId, DamagedObject, Error, ErrorKind, Label, Repository, Sealer, layout,
+};
 use cairn_storage::{MemoryStorage, ObjectPath, Operation, Storage};
 use cairn_testkit::{Fault, FaultStorage};
 use futures::StreamExt;
@@ -117,7 +119,7 @@ async fn a_record_that_is_too_long_is_not_committed() {
 async fn an_object_of_wrong_length_is_healed_by_putting_it_again() {
     let memory = MemoryStorage::new();
     let repository = Repository::create(shared(&memory), &settings()).await.unwrap();
-    let mut builder = PackBuilder::new(1 << 20);
+    let mut builder = PackBuilder::new(&Sealer::plain(), 1 << 20);
     let codec = cairn_repository::codec::Codec::Raw;
     builder.push(ChunkId::of(b"abc"), ChunkKind::Segment, codec, 3, b"abc").unwrap();
     let pack = builder.finish().unwrap();
@@ -248,7 +250,7 @@ async fn a_chunk_that_is_damaged_in_one_place_is_read_from_another() {
     let document = Root::default();
     let mut packs = Vec::new();
     for companion in 0..2_u8 {
-        let mut builder = PackBuilder::new(1 << 20);
+        let mut builder = PackBuilder::new(&Sealer::plain(), 1 << 20);
         let codec = cairn_repository::codec::Codec::Raw;
         let bytes = document.encode();
         builder

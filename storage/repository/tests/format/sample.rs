@@ -14,7 +14,7 @@ use cairn_repository::manifest::{
 };
 use cairn_repository::pack::{ChunkKind, IndexEntry, PackBuilder};
 use cairn_repository::record::{Record, RecordStats};
-use cairn_repository::{ChunkId, Repository, Timestamp};
+use cairn_repository::{ChunkId, Repository, RepositorySecret, Timestamp};
 use cairn_storage::{MemoryStorage, Storage};
 use tokio::runtime::Handle;
 
@@ -63,17 +63,20 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(repository: &'a Repository) -> Self {
-        let builder = PackBuilder::new(repository.config().pack_bytes);
+        let builder = PackBuilder::new(repository.sealer(), repository.config().pack_bytes);
         let compressor = Compressor::new(repository.config().compression);
         Self { repository, compressor, known: HashSet::new(), builder, entries: Vec::new() }
     }
 
     fn chunk(&mut self, kind: ChunkKind, plain: &[u8]) -> ChunkId {
-        let id = ChunkId::of(plain);
+        let sealer = self.repository.sealer();
+        let id = sealer.chunk_id(plain);
         if self.known.insert(id) {
-            let (codec, stored) = self.compressor.encode(plain).unwrap();
+            let (codec, encoded) = self.compressor.encode(plain).unwrap();
             let length = u32::try_from(plain.len()).unwrap();
-            self.builder.push(id, kind, codec, length, stored).unwrap();
+            let sealed = sealer.seal_chunk(&id, codec, length, encoded);
+            let (codec, stored) = sealed.unwrap_or_else(|| (codec, encoded.to_vec()));
+            self.builder.push(id, kind, codec, length, &stored).unwrap();
         }
         id
     }
@@ -88,12 +91,12 @@ impl<'a> Writer<'a> {
         for chunk in DocumentRef::chunks_of(&bytes) {
             self.chunk(ChunkKind::Document, chunk);
         }
-        DocumentRef::of(&bytes)
+        self.repository.sealer().document_ref(&bytes)
     }
 
     /// Puts the pack and a run that lists it.
     pub(crate) async fn flush(&mut self) {
-        let empty = PackBuilder::new(self.repository.config().pack_bytes);
+        let empty = PackBuilder::new(self.repository.sealer(), self.repository.config().pack_bytes);
         let Some(pack) = std::mem::replace(&mut self.builder, empty).finish() else {
             return;
         };
@@ -193,10 +196,32 @@ fn partition(
 pub(crate) async fn sample() -> MemoryStorage {
     let memory = MemoryStorage::new();
     let repository = Repository::create(Arc::new(memory.clone()), &settings()).await.unwrap();
-    let mut writer = Writer::new(&repository);
+    back_up_both(&repository).await;
+    memory
+}
+
+/// The same, encrypted.
+pub(crate) async fn encrypted_sample() -> MemoryStorage {
+    let memory = MemoryStorage::new();
+    let storage = Arc::new(memory.clone());
+    let made = Repository::create_encrypted(storage, &settings(), &secret(), "golden").await;
+    back_up_both(&made.unwrap()).await;
+    memory
+}
+
+async fn back_up_both(repository: &Repository) {
+    let mut writer = Writer::new(repository);
     back_up(&mut writer, "first").await;
     back_up(&mut writer, "second").await;
-    memory
+}
+
+/// What opens [`encrypted_sample`], today's and the golden one.
+pub(crate) fn secret() -> RepositorySecret {
+    RepositorySecret::key((0..32).collect()).unwrap()
+}
+
+pub(crate) async fn unlock(storage: &MemoryStorage) -> Repository {
+    Repository::unlock(Arc::new(storage.clone()), &secret()).await.unwrap()
 }
 
 pub(crate) async fn open(storage: &MemoryStorage) -> Repository {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
-use cairn_repository::{codec, layout};
+use cairn_repository::{Sealer, codec, layout};
 
 use crate::golden::golden;
 
@@ -23,7 +23,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             if bytes.len() < 10_000 {
                 seeds.push(("pack_directory", bytes.to_vec()));
             }
-            for entry in entries_of_pack(&pack, &bytes).unwrap() {
+            for entry in entries_of_pack(&Sealer::plain(), &pack, &bytes).unwrap() {
                 let location = entry.location;
                 let start = location.offset as usize;
                 let stored = bytes.slice(start..start + location.stored_len as usize);
@@ -32,7 +32,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                     seeds.push(("stored_chunk", [&raw_len[..], &stored].concat()));
                 }
                 if location.kind == ChunkKind::Document {
-                    let mut decompressor = codec::Decompressor::new();
+                    let mut decompressor = codec::Decompressor::new(&Sealer::plain());
                     let plain = codec::open_chunk(&mut decompressor, &entry.id, &location, &stored)
                         .unwrap();
                     for target in ["root", "object_list", "tablet_list"] {
@@ -46,6 +46,13 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let pack = format!("packs/01/{hex}");
     for name in ["nightly-2026.11.23", "2026-11-23-08-00-00-123", "19", "auto", &hex, &pack] {
         seeds.push(("names", name.as_bytes().to_vec()));
+    }
+    for (path, bytes) in golden("v1-encrypted").objects() {
+        if layout::parse_key_slot_path(&path).is_some() {
+            seeds.push(("key_slot", bytes[..bytes.len() - 32].to_vec()));
+        } else if path == layout::config_path() {
+            seeds.push(("config", bytes.to_vec()));
+        }
     }
     seeds
 }

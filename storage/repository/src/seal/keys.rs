@@ -1,0 +1,271 @@
+//! [`Keys`]: the keys of an open encrypted repository, and the key ring that keeps its data keys.
+//!
+//! Invariants: the master key and what is derived from it never change; data keys are only ever added; all of them are cleared
+//! when they are dropped and shown by nothing.
+
+use std::fmt;
+
+use cairn_storage::ObjectPath;
+use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::envelope::{self, Envelope, SALT_BYTES};
+use super::{KeyError, ObjectKind};
+use crate::cbor::{Reader, Writer};
+use crate::{ChunkId, Malformed, RepositoryId, Timestamp};
+
+/// Length of every key.
+pub(super) const KEY_BYTES: usize = 32;
+
+/// Data keys of a ring at most: a rotation a day for 250 years.
+const MAX_DATA_KEYS: usize = 100_000;
+
+/// A secret key, cleared when dropped.
+pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
+
+/// A key from which other keys are made, by BLAKE3 as a PRF.
+pub(crate) struct Root(Key);
+
+impl Root {
+    fn derive(context: &str, material: &[u8]) -> Self {
+        Self(Zeroizing::new(blake3::derive_key(context, material)))
+    }
+
+    /// The key for this name.
+    pub(super) fn key_for(&self, name: &[u8]) -> Key {
+        Zeroizing::new(*blake3::keyed_hash(&self.0, name).as_bytes())
+    }
+}
+
+struct DataKey {
+    created_ms: u64,
+    key: Key,
+    chunks: Root,
+    objects: Root,
+}
+
+impl DataKey {
+    fn new(created_ms: u64, key: Key) -> Self {
+        let chunks = Root::derive("cairn 2026 chunks", key.as_slice());
+        let objects = Root::derive("cairn 2026 objects", key.as_slice());
+        Self { created_ms, key, chunks, objects }
+    }
+}
+
+/// Everything that opens a repository.
+pub(crate) struct Keys {
+    repository: RepositoryId,
+    master: Key,
+    chunk_ids: Root,
+    config: Root,
+    salts: Root,
+    hints: Root,
+    rings: Root,
+    /// The nth of generation n; at least one.
+    data: Vec<DataKey>,
+}
+
+impl Keys {
+    /// The keys of a new repository, of one generation.
+    pub(crate) fn generate(repository: RepositoryId) -> Result<Self, KeyError> {
+        let mut keys = Self::of_master(repository, random_key()?);
+        keys.add_data_key()?;
+        Ok(keys)
+    }
+
+    /// What follows from the master key; there are no data keys yet.
+    pub(super) fn of_master(repository: RepositoryId, master: Key) -> Self {
+        let root = |context| Root::derive(context, master.as_slice());
+        Self {
+            repository,
+            chunk_ids: root("cairn 2026 chunk ids"),
+            config: root("cairn 2026 config"),
+            salts: root("cairn 2026 salts"),
+            hints: root("cairn 2026 chunk generations"),
+            rings: root("cairn 2026 key ring"),
+            data: Vec::new(),
+            master,
+        }
+    }
+
+    /// The same with the data keys of another ring.
+    pub(crate) fn with_ring(&self, path: &ObjectPath, sealed: &[u8]) -> Result<Self, Malformed> {
+        let mut keys = Self::of_master(self.repository, self.master.clone());
+        let ring = Zeroizing::new(keys.open(ObjectKind::Ring, path, sealed)?);
+        keys.data = decode_ring(&ring)?;
+        Ok(keys)
+    }
+
+    /// The same with one more generation.
+    pub(crate) fn rotated(&self) -> Result<Self, KeyError> {
+        let mut keys = Self::of_master(self.repository, self.master.clone());
+        keys.data =
+            self.data.iter().map(|it| DataKey::new(it.created_ms, it.key.clone())).collect();
+        keys.add_data_key()?;
+        Ok(keys)
+    }
+
+    fn add_data_key(&mut self) -> Result<(), KeyError> {
+        if self.data.len() >= MAX_DATA_KEYS {
+            return Err(KeyError::TooManyGenerations);
+        }
+        self.data.push(DataKey::new(Timestamp::now().as_unix_millis(), random_key()?));
+        Ok(())
+    }
+
+    /// The object that keeps the data keys.
+    pub(crate) fn seal_ring(&self, path: &ObjectPath) -> Vec<u8> {
+        let ring = encode_ring(&self.data);
+        self.seal_as(ObjectKind::Ring, path, 0, &ring)
+    }
+
+    pub(super) fn master(&self) -> &Key {
+        &self.master
+    }
+
+    pub(super) fn repository(&self) -> &RepositoryId {
+        &self.repository
+    }
+
+    /// The newest data key's.
+    pub(crate) fn generation(&self) -> u32 {
+        u32::try_from(self.data.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn chunk_id(&self, plaintext: &[u8]) -> ChunkId {
+        ChunkId::from_bytes(*blake3::keyed_hash(&self.chunk_ids.0, plaintext).as_bytes())
+    }
+
+    /// The code that proves a config to be ours.
+    pub(crate) fn config_mac(&self, content: &[u8]) -> blake3::Hash {
+        blake3::keyed_hash(&self.config.0, content)
+    }
+
+    pub(super) fn hints(&self) -> &Root {
+        &self.hints
+    }
+
+    pub(super) fn chunks_of(&self, generation: u32) -> Option<&Root> {
+        self.data_key(generation).map(|data| &data.chunks)
+    }
+
+    /// Root of the objects of a generation; 0 is the master key's.
+    pub(super) fn objects_of(&self, generation: u32) -> Option<&Root> {
+        match generation {
+            0 => Some(&self.rings),
+            generation => self.data_key(generation).map(|data| &data.objects),
+        }
+    }
+
+    fn data_key(&self, generation: u32) -> Option<&DataKey> {
+        self.data.get(usize::try_from(generation).ok()?.checked_sub(1)?)
+    }
+
+    #[expect(
+        clippy::expect_used,
+        reason = "every way to make keys adds one or proves that there is one"
+    )]
+    pub(super) fn newest_chunks(&self) -> &Root {
+        &self.data.last().expect("a key ring has a data key").chunks
+    }
+
+    /// The sealed form of an object; equal content has an equal one.
+    pub(super) fn seal(&self, kind: ObjectKind, path: &ObjectPath, plain: &[u8]) -> Vec<u8> {
+        self.seal_as(kind, path, self.generation(), plain)
+    }
+
+    fn seal_as(
+        &self,
+        kind: ObjectKind,
+        path: &ObjectPath,
+        generation: u32,
+        plain: &[u8],
+    ) -> Vec<u8> {
+        let mut salt = blake3::Hasher::new_keyed(&self.salts.0);
+        let path_bytes = u32::try_from(path.as_str().len()).unwrap_or(u32::MAX);
+        salt.update(&generation.to_le_bytes()).update(&[kind as u8]);
+        salt.update(&path_bytes.to_le_bytes()).update(path.as_str().as_bytes()).update(plain);
+        self.seal_salted((kind, path), generation, salt.finalize().as_bytes(), plain)
+    }
+
+    /// The sealed form of an object named by content that is to be like no other.
+    pub(crate) fn seal_uniquely(&self, kind: ObjectKind, plain: &[u8]) -> Vec<u8> {
+        let salt = rand::random();
+        self.seal_salted((kind, &ObjectPath::root()), self.generation(), &salt, plain)
+    }
+
+    #[expect(clippy::expect_used, reason = "what is sealed here lies in memory, far below 64 TiB")]
+    fn seal_salted(
+        &self,
+        place: (ObjectKind, &ObjectPath),
+        generation: u32,
+        salt: &[u8; SALT_BYTES],
+        plain: &[u8],
+    ) -> Vec<u8> {
+        envelope::seal(self, place, generation, salt, plain)
+            .expect("the generation is one of this ring, the length that of an object")
+    }
+
+    /// What was sealed for this place.
+    pub(crate) fn open(
+        &self,
+        kind: ObjectKind,
+        path: &ObjectPath,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, Malformed> {
+        Envelope::parse(self, kind, path, sealed, sealed.len() as u64)?.open(sealed)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").finish_non_exhaustive()
+    }
+}
+
+/// A key of AES-256-GCM.
+#[expect(clippy::expect_used, reason = "the length is in the type")]
+pub(super) fn aes_key(key: &Key) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("a key has 32 bytes"))
+}
+
+/// 32 bytes that nobody can guess.
+pub(super) fn random_key() -> Result<Key, KeyError> {
+    let mut key = Zeroizing::new([0; KEY_BYTES]);
+    SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| KeyError::NoRandomness)?;
+    Ok(key)
+}
+
+const RING_VERSION: u64 = 1;
+
+fn encode_ring(data: &[DataKey]) -> Zeroizing<Vec<u8>> {
+    let mut writer = Writer::new();
+    writer.array(2).uint(RING_VERSION).array(data.len());
+    for data in data {
+        writer.array(2).uint(data.created_ms).bytes(data.key.as_slice());
+    }
+    Zeroizing::new(writer.finish())
+}
+
+fn decode_ring(bytes: &[u8]) -> Result<Vec<DataKey>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let data = reader.tuple(2, |reader| {
+        if reader.uint()? != RING_VERSION {
+            return Err(reader.malformed("unknown version of key rings"));
+        }
+        reader.list(|reader| {
+            reader.tuple(2, |reader| {
+                let created_ms = reader.uint()?;
+                let key = reader.bytes()?.try_into();
+                let key = key.map_err(|_| reader.malformed("not the length of a key"))?;
+                Ok(DataKey::new(created_ms, Zeroizing::new(key)))
+            })
+        })
+    })?;
+    reader.finish()?;
+    match data.len() {
+        1..=MAX_DATA_KEYS => Ok(data),
+        _ => Err(Malformed::new("a key ring with no key, or too many")),
+    }
+}
