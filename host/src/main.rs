@@ -11,6 +11,7 @@ mod http;
 #[cfg(feature = "sql")]
 mod quickstart;
 mod recorder;
+mod secret;
 mod session;
 #[cfg(feature = "sql")]
 mod shell;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use cairn_pipeline::storage::{Location, OpenMode, Properties, Storage};
-use cairn_pipeline::{Engine, JobEvent, JobHandle, Observer, Repository, RepositorySettings};
+use cairn_pipeline::{
+    Engine, JobEvent, JobHandle, Observer, Repository, RepositorySecret, RepositorySettings,
+};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::board::Board;
@@ -13,11 +15,14 @@ use crate::config::HostConfig;
 use crate::exit::{self, Refusal};
 use crate::http::{HttpServer, Served};
 use crate::recorder;
+use crate::secret::SecretSource;
 use crate::signals::Signals;
 use crate::ui::{Announcer, LOOK_INTERVAL, Meter, Ui};
 
 /// Codes of errors that say that there is no repository yet: none there, no such directory.
 const NO_REPOSITORY: [&str; 2] = ["CAIRN-R001", "CAIRN-S001"];
+/// What the first key slot says of itself.
+const FIRST: &str = "made with the repository";
 /// There is one already.
 const ALREADY_A_REPOSITORY: &str = "CAIRN-R002";
 
@@ -28,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) engine: Engine,
     /// What is said of storages.
     properties: Properties,
+    /// What opens encrypted repositories.
+    secret: Option<SecretSource>,
     /// Serves `/metrics` while a job runs, when that was asked for.
     _http: Option<HttpServer>,
 }
@@ -71,7 +78,9 @@ impl Session {
         if let Some(http) = &http {
             ui.note(format!("serving http://{}/metrics", http.address()));
         }
-        Ok(Self { ui, signals, engine, properties: config.properties.clone(), _http: http })
+        let mut properties = config.properties.clone();
+        let secret = SecretSource::take(&mut properties)?;
+        Ok(Self { ui, signals, engine, properties, secret, _http: http })
     }
 
     /// Sees a job through: shows its progress, cancels it on the first signal.
@@ -105,14 +114,29 @@ impl Session {
 
     /// Opens a repository from which will only be read.
     pub(crate) fn open(&self, location: &str) -> anyhow::Result<Repository> {
-        open_read_only(&self.engine, self.at(location))
+        self.open_as(location, OpenMode::ReadOnly)
+    }
+
+    /// Whether a key was given.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
+    /// The storage of a repository that is there.
+    pub(crate) fn storage_of(&self, location: &str) -> anyhow::Result<Arc<dyn Storage>> {
+        let at = self.at(location);
+        let about = cannot_open(&at);
+        self.engine.open_storage(at, OpenMode::Existing).context(about)
+    }
+
+    fn open_as(&self, location: &str, mode: OpenMode) -> anyhow::Result<Repository> {
+        let secret = self.secret.as_ref().map(SecretSource::fetch).transpose()?;
+        open(&self.engine, self.at(location), mode, secret.as_ref())
     }
 
     /// Opens a repository in which something will be changed.
     pub(crate) fn open_to_change(&self, location: &str) -> anyhow::Result<Repository> {
-        let at = self.at(location);
-        let about = cannot_open(&at);
-        self.engine.open_repository(at).context(about)
+        self.open_as(location, OpenMode::Existing)
     }
 
     /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
@@ -121,22 +145,22 @@ impl Session {
         location: &str,
         settings: RepositorySettings,
     ) -> anyhow::Result<Repository> {
-        match self.engine.open_repository(self.at(location)) {
-            Err(error) if NO_REPOSITORY.contains(&error.code()) => {}
-            opened => return opened.with_context(|| cannot_open(&self.at(location))),
+        match self.open_to_change(location) {
+            Err(error) if exit::code_of(&error).is_some_and(|it| NO_REPOSITORY.contains(&it)) => {}
+            opened => return opened,
         }
         match self.create(location, settings) {
             // Another process made it in between.
             Err(error) if exit::code_of(&error) == Some(ALREADY_A_REPOSITORY) => {
-                let opened = self.engine.open_repository(self.at(location));
-                opened.with_context(|| cannot_open(&self.at(location)))
+                self.open_to_change(location)
             }
             Err(error) => {
                 let at = self.at(location);
                 Err(error.context(format!("cannot make a repository at {at}")))
             }
             Ok(repository) => {
-                self.ui.note(format!("made a repository at {location}"));
+                let what = if repository.is_encrypted() { "an encrypted" } else { "a" };
+                self.ui.note(format!("made {what} repository at {location}"));
                 Ok(repository)
             }
         }
@@ -148,8 +172,14 @@ impl Session {
         location: &str,
         settings: RepositorySettings,
     ) -> anyhow::Result<Repository> {
+        let secret = self.secret.as_ref().map(SecretSource::fetch).transpose()?;
         let storage = self.open_for_repository(location)?;
-        Ok(self.engine.create_repository_on(storage, settings)?)
+        Ok(match secret {
+            Some(secret) => {
+                self.engine.create_encrypted_repository_on(storage, settings, &secret, FIRST)?
+            }
+            None => self.engine.create_repository_on(storage, settings)?,
+        })
     }
 
     /// Opens a storage that holds a repository or nothing yet: a mistyped location is not littered.
@@ -172,10 +202,30 @@ pub(crate) fn on_runtime<T>(task: impl Future<Output = T>) -> std::io::Result<T>
     Ok(runtime.block_on(task))
 }
 
-/// Opens a repository from which will only be read.
-pub(crate) fn open_read_only(engine: &Engine, location: Location) -> anyhow::Result<Repository> {
+/// Opens a repository from which will only be read, with the secret that the properties name.
+pub(crate) fn open_read_only(
+    engine: &Engine,
+    location: &str,
+    properties: &Properties,
+) -> anyhow::Result<Repository> {
+    let mut properties = properties.clone();
+    let secret = SecretSource::take(&mut properties)?.map(|source| source.fetch()).transpose()?;
+    open(engine, at(location, &properties), OpenMode::ReadOnly, secret.as_ref())
+}
+
+fn open(
+    engine: &Engine,
+    location: Location,
+    mode: OpenMode,
+    secret: Option<&RepositorySecret>,
+) -> anyhow::Result<Repository> {
     let about = cannot_open(&location);
-    engine.open_repository_read_only(location).context(about)
+    let storage = engine.open_storage(location, mode);
+    let opened = storage.and_then(|storage| match secret {
+        Some(secret) => engine.unlock_repository_on(storage, secret),
+        None => engine.open_repository_on(storage),
+    });
+    opened.context(about)
 }
 
 /// A place with what is said of storages.

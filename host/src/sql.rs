@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{HostConfig, SqlConfig};
 use crate::exit::Refusal;
+use crate::secret::SecretSource;
 
 /// How long statements may go on when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -106,6 +107,9 @@ pub(crate) fn open(
     let default_ttl = config.retention.default_ttl()?;
     let warehouse = Warehouse::open(data);
     let warehouse = warehouse.with_context(|| format!("the warehouse {}", data.display()))?;
+    let mut storage_properties = config.properties.clone();
+    let secret = SecretSource::take(&mut storage_properties)?;
+    let repository_secret = secret.map(|source| source.fetch()).transpose()?;
     Frontend::start(Parts {
         warehouse,
         queries,
@@ -113,7 +117,8 @@ pub(crate) fn open(
         engine: engine.clone(),
         job_settings: JobSettings { default_ttl, ..config.sql.job_settings() },
         repository_settings: config.repository.settings()?,
-        storage_properties: config.properties.clone(),
+        repository_secret,
+        storage_properties,
         local_repositories: config.sql.repositories.clone(),
         runtime: runtime.clone(),
     })

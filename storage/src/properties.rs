@@ -94,8 +94,8 @@ impl KeyOwner {
 }
 
 /// What the key of a secret contains.
-const SECRET_KEYS: [&str; 6] =
-    ["keytab_content", "keytab_data", "password", "private_key", "secret", "token"];
+const SECRET_KEYS: [&str; 7] =
+    ["keytab_content", "keytab_data", "passphrase", "password", "private_key", "secret", "token"];
 
 /// Why properties cannot be used. Names keys, never values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,6 +148,13 @@ impl Properties {
     /// Says one thing more; a key that is there takes the new value.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.said.insert(key.into(), value.into());
+    }
+
+    /// Takes out everything that begins with a prefix: what is none of a storage's business.
+    #[must_use]
+    pub fn take_family(&mut self, prefix: &str) -> Self {
+        let said = self.said.extract_if(.., |key, _| key.starts_with(prefix)).collect();
+        Self { said, environment: BTreeMap::new() }
     }
 
     /// The same with variables of the environment, those of [`ENVIRONMENT`] and no others.

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_pipeline::storage::Properties;
-use cairn_pipeline::{Engine, Owner, RepositorySettings, TabletSource};
+use cairn_pipeline::{Engine, Owner, RepositorySecret, RepositorySettings, TabletSource};
+use cairn_warehouse::Warehouse;
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};
@@ -38,6 +39,8 @@ pub struct Parts {
     pub job_settings: JobSettings,
     /// How repositories are made.
     pub repository_settings: RepositorySettings,
+    /// What opens encrypted repositories, and makes new ones encrypted, where no statement names another.
+    pub repository_secret: Option<RepositorySecret>,
     /// What every storage is told besides the properties of its repository.
     pub storage_properties: Properties,
     /// Directories of this machine below which repositories may lie.
@@ -72,6 +75,7 @@ impl Frontend {
             warehouse.clone(),
             engine.clone(),
             repository_settings,
+            parts.repository_secret,
             storage_properties,
             places,
         )?);

@@ -13,7 +13,8 @@ use crate::scan::{Kind, Piece, Scan};
 pub(crate) const MASK: &str = "***";
 
 /// Parts of names of secrets, without case and separators: `aws.s3.access_key` holds `accesskey`.
-const SECRET_NAMES: [&str; 10] = [
+const SECRET_NAMES: [&str; 11] = [
+    "passphrase",
     "password",
     "passwd",
     "secret",

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::high::{RepoCopyPlan, RepoCreatePlan};
 use super::report::seconds;
-use crate::exit::Exit;
+use crate::exit::{Exit, Refusal};
+use crate::secret::HOW;
 use crate::session::Session;
 use crate::ui::{Ui, bytes, count, duration, plural, rate};
 
@@ -13,14 +14,19 @@ use crate::ui::{Ui, bytes, count, duration, plural, rate};
 const MAX_SHOWN: usize = 10;
 
 pub(super) fn create(session: &Session, plan: &RepoCreatePlan) -> anyhow::Result<Exit> {
+    if plan.encrypt && !session.has_secret() {
+        return Err(Refusal::usage(format!("--encrypt needs a key: {HOW}")));
+    }
     let repository = session.create(&plan.repository, plan.settings)?;
-    session.ui.show(format!("made a repository at {}", plan.repository))?;
+    let what = if repository.is_encrypted() { "an encrypted" } else { "a" };
+    session.ui.show(format!("made {what} repository at {}", plan.repository))?;
     session.ui.document(&json!({
         "verb": "repo create",
         "repository": plan.repository,
         "id": repository.id(),
         "compression": plan.settings.compression.to_string(),
         "pack_bytes": plan.settings.pack_bytes,
+        "encrypted": repository.is_encrypted(),
     }))?;
     Ok(Exit::Ok)
 }

@@ -12,7 +12,7 @@ use crate::config::HostConfig;
 use crate::exit::Exit;
 use crate::http::{HttpServer, Served};
 use crate::recorder;
-use crate::session::{at, open_read_only};
+use crate::session::open_read_only;
 use crate::signals::Signals;
 #[cfg(feature = "sql")]
 use crate::sql::SqlServer;
@@ -32,7 +32,7 @@ pub(super) fn run(
     let engine = Engine::builder().config(config.engine.clone()).observer(observer).start()?;
     let mut repositories = Vec::new();
     for location in &plan.repositories {
-        let repository = open_read_only(&engine, at(location, &config.properties))?;
+        let repository = open_read_only(&engine, location, &config.properties)?;
         repositories.push((location.clone(), repository));
     }
     // A signal is one message; a second one kills.

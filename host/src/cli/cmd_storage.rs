@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::high::Location;
 use crate::config::HostConfig;
 use crate::exit::Exit;
+use crate::secret::SecretSource;
 use crate::session::at;
 use crate::ui::Ui;
 
@@ -18,7 +19,10 @@ use crate::ui::Ui;
 const NUM_THREADS: usize = 2;
 
 pub(super) fn validate(ui: &Ui, config: &HostConfig, location: &Location) -> anyhow::Result<Exit> {
-    let at = at(location, &config.properties);
+    let mut properties = config.properties.clone();
+    // A storage has no use for it.
+    SecretSource::take(&mut properties)?;
+    let at = at(location, &properties);
     let url = at.url()?;
     let storage = storage::open(&url, OpenMode::Existing, at.properties(), &config.engine.storage)?;
     let home = ObjectPath::parse(&format!("cairn-validate-{}", Timestamp::now()))?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::tablet::SelectedItem;
-use cairn_pipeline::{Period, RepositorySettings, RestoreItem, Selection};
+use cairn_pipeline::{Period, RepositorySettings, RestoreItem, Selection, SlotId};
 
 pub(super) use self::browse::{DiffPlan, LookPlan};
 pub(super) use self::retention::{ForgetPlan, Forgotten, HoldAction, HoldPlan};
@@ -17,6 +17,7 @@ use super::low::{self, Verb};
 use crate::config::HostConfig;
 use crate::environment::Environment;
 use crate::exit::Refusal;
+use crate::secret::SecretSource;
 #[cfg(feature = "sql")]
 use crate::shell::Layout;
 
@@ -42,6 +43,7 @@ pub(super) enum Action {
     Prune(PrunePlan),
     Check(CheckPlan),
     RepoCreate(RepoCreatePlan),
+    RepoKey(RepoKeyPlan),
     RepoCopy(RepoCopyPlan),
     #[cfg(feature = "sql")]
     Quickstart(QuickstartPlan),
@@ -93,6 +95,30 @@ pub(super) struct CheckPlan {
 pub(super) struct RepoCreatePlan {
     pub(super) repository: Location,
     pub(super) settings: RepositorySettings,
+    /// Whether it must be encrypted; one for which a key is given is anyway.
+    pub(super) encrypt: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct RepoKeyPlan {
+    pub(super) repository: Location,
+    pub(super) change: KeyChange,
+}
+
+/// What is done to the keys of a repository.
+#[derive(Debug)]
+pub(super) enum KeyChange {
+    List,
+    Add { secret: NewSecret, note: String },
+    Remove(SlotId),
+    Rotate,
+}
+
+/// Where the secret of a new slot is.
+#[derive(Debug)]
+pub(super) enum NewSecret {
+    PassphraseFile(PathBuf),
+    Source(SecretSource),
 }
 
 #[derive(Debug)]
@@ -241,9 +267,13 @@ impl Invocation {
                     sql: typed.data.map(|data| (data, config.sql.listen)),
                 })
             }
-            Verb::Repo(low::Repo::Create { repository: at, new }) => {
-                let settings = settings(&config, &new)?;
-                Action::RepoCreate(RepoCreatePlan { repository: repository(at)?, settings })
+            Verb::Repo(low::Repo::Create { repository: at, new, encrypt }) => {
+                let (settings, repository) = (settings(&config, &new)?, repository(at)?);
+                Action::RepoCreate(RepoCreatePlan { repository, settings, encrypt })
+            }
+            Verb::Repo(low::Repo::Key(typed)) => {
+                let (at, change) = key_change(typed)?;
+                Action::RepoKey(RepoKeyPlan { repository: repository(at)?, change })
             }
             Verb::Repo(low::Repo::Copy(typed)) => {
                 listen = typed.watching.listen;
@@ -288,6 +318,32 @@ fn say(properties: &mut Properties, typed: &[String]) -> anyhow::Result<()> {
         properties.insert(key, value);
     }
     Ok(())
+}
+
+fn key_change(typed: low::Key) -> anyhow::Result<(low::Repository, KeyChange)> {
+    Ok(match typed {
+        low::Key::List { repository } => (repository, KeyChange::List),
+        low::Key::Add { repository, new, note } => {
+            (repository, KeyChange::Add { secret: new_secret(new)?, note })
+        }
+        low::Key::Remove { repository, slot } => {
+            let slot = slot.parse().map_err(|_| {
+                Refusal::usage(format!("{slot:?} is no key slot: `cairn repo key list` has them"))
+            })?;
+            (repository, KeyChange::Remove(slot))
+        }
+        low::Key::Rotate { repository } => (repository, KeyChange::Rotate),
+    })
+}
+
+fn new_secret(typed: low::NewSecret) -> anyhow::Result<NewSecret> {
+    let source = |source| Ok(NewSecret::Source(source));
+    match (typed.new_passphrase_file, typed.new_key_file, typed.new_key_command) {
+        (Some(file), _, _) => Ok(NewSecret::PassphraseFile(file)),
+        (_, Some(file), _) => source(SecretSource::KeyFile(file)),
+        (_, _, Some(command)) => source(SecretSource::Command(command)),
+        (None, None, None) => Err(Refusal::usage("no new secret is named")),
+    }
 }
 
 #[cfg(feature = "failpoints")]

@@ -127,6 +127,7 @@ impl Verb {
             | Self::Diff(browse::Diff { repository, .. })
             | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
             Self::Hold(hold) => &hold.repository().said,
+            Self::Repo(Repo::Key(key)) => &key.repository().said,
             Self::Repo(Repo::Copy(Copy { said, .. }))
             | Self::Serve(Serve { said, .. })
             | Self::Storage(Storage::Validate { said, .. }) => said,
@@ -349,9 +350,73 @@ pub(super) enum Repo {
         repository: Repository,
         #[command(flatten)]
         new: NewRepository,
+        /// Encrypt everything in it, for ever, with the key that encryption.passphrase, encryption.key_file or
+        /// encryption.key_command in [properties] names. Without a key it refuses.
+        #[arg(long)]
+        encrypt: bool,
     },
+    /// Key slots of an encrypted repository, and its data keys.
+    #[command(subcommand)]
+    Key(Key),
     /// Copy a repository to another place, object by object. Run again, it copies what is missing.
     Copy(Copy),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Key {
+    /// List the key slots. Needs no key.
+    List {
+        #[command(flatten)]
+        repository: Repository,
+    },
+    /// Let another passphrase or key file open the repository too.
+    Add {
+        #[command(flatten)]
+        repository: Repository,
+        #[command(flatten)]
+        new: NewSecret,
+        /// Whose it is, for who lists the slots: stored in clear.
+        #[arg(long, default_value = "", value_name = "TEXT")]
+        note: String,
+    },
+    /// Remove a key slot, unless it is the last. Who kept a copy of it can still open what is stored.
+    Remove {
+        #[command(flatten)]
+        repository: Repository,
+        /// The slot, as `list` names it.
+        slot: String,
+    },
+    /// Seal what is stored from now on with a new data key. Nothing that is stored changes.
+    Rotate {
+        #[command(flatten)]
+        repository: Repository,
+    },
+}
+
+impl Key {
+    fn repository(&self) -> &Repository {
+        match self {
+            Self::List { repository }
+            | Self::Add { repository, .. }
+            | Self::Remove { repository, .. }
+            | Self::Rotate { repository } => repository,
+        }
+    }
+}
+
+/// A secret for a new slot.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct NewSecret {
+    /// A file with the new passphrase.
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_passphrase_file: Option<PathBuf>,
+    /// A file with at least 32 random bytes.
+    #[arg(long, value_name = "FILE")]
+    pub(super) new_key_file: Option<PathBuf>,
+    /// A command that prints the new passphrase; run without a shell.
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) new_key_command: Option<String>,
 }
 
 #[derive(Debug, Args)]

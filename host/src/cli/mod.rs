@@ -12,6 +12,7 @@ mod cmd_prune;
 #[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
+mod cmd_repo_key;
 mod cmd_restore;
 mod cmd_serve;
 mod cmd_snapshots;
@@ -73,6 +74,7 @@ fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
         Action::Prune(plan) => cmd_prune::run(&start()?, &plan),
         Action::Check(plan) => cmd_check::run(&start()?, &plan),
         Action::RepoCreate(plan) => cmd_repo::create(&start()?, &plan),
+        Action::RepoKey(plan) => cmd_repo_key::run(&start()?, &plan),
         Action::RepoCopy(plan) => cmd_repo::copy(&start()?, &plan),
         #[cfg(feature = "sql")]
         Action::Quickstart(plan) => cmd_quickstart::run(ui, &signals, &config, &plan),

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::config::HostConfig;
 use crate::exit::{Exit, Refusal};
-use crate::session::{at, open_read_only};
+use crate::session::open_read_only;
 use crate::shell::{Host, Layout, Printer, Sink, Statements, result, summary};
 use crate::signals::Signals;
 use crate::ui::{Align, Table, Ui, bytes, count, duration, plural};
@@ -322,8 +322,7 @@ impl Tour<'_> {
 
     /// What the record of a snapshot says.
     fn stats(&self, label: &str) -> anyhow::Result<RecordStats> {
-        let location = at(&self.repository(), &self.config.properties);
-        let repository = open_read_only(self.engine, location)?;
+        let repository = open_read_only(self.engine, &self.repository(), &self.config.properties)?;
         Ok(repository.snapshot(label)?.stats)
     }
 

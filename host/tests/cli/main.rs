@@ -12,6 +12,7 @@ mod bad_input;
 mod browse;
 mod bucket;
 mod damage;
+mod encryption;
 mod expect;
 mod forget;
 mod http;

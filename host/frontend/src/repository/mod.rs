@@ -10,8 +10,8 @@ mod seal;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cairn_pipeline::storage::{Location, OpenMode, Properties};
-use cairn_pipeline::{Engine, Period, Repository, RepositorySettings};
+use cairn_pipeline::storage::{Location, OpenMode, Properties, Storage};
+use cairn_pipeline::{Engine, Period, Repository, RepositorySecret, RepositorySettings};
 use cairn_warehouse::Warehouse;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
@@ -30,6 +30,18 @@ const COLLECTION: &str = "repositories";
 const DEFAULT_TTL: &str = "default_snapshot_ttl";
 /// The code of the error that says that there is no repository yet.
 const NO_REPOSITORY: &str = "CAIRN-R001";
+/// What the keys of encryption begin with.
+const ENCRYPTION: &str = "encryption.";
+/// The one of them that a statement may hold: what names a file or a command is for who runs the server to say.
+const PASSPHRASE: &str = "encryption.passphrase";
+/// What the first key slot of an encrypted repository says of itself.
+const FIRST_SLOT: &str = "made with the repository";
+
+/// Where a repository is, and what opens it.
+struct Place {
+    at: Location,
+    secret: Option<RepositorySecret>,
+}
 
 /// A repository as the catalog keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -90,6 +102,8 @@ pub struct Repositories {
     engine: Engine,
     seal: Seal,
     settings: RepositorySettings,
+    /// What opens encrypted repositories whose properties do not say it.
+    secret: Option<RepositorySecret>,
     /// What every storage is told besides, by the configuration of the server.
     defaults: Properties,
     places: LocalPlaces,
@@ -122,6 +136,7 @@ impl Repositories {
         warehouse: Warehouse,
         engine: Engine,
         settings: RepositorySettings,
+        secret: Option<RepositorySecret>,
         defaults: Properties,
         places: LocalPlaces,
     ) -> Result<Self, SqlError> {
@@ -134,7 +149,7 @@ impl Repositories {
             known.insert(name, Known::new(row, None));
         }
         let (changes, known) = (Mutex::default(), Mutex::new(known));
-        Ok(Self { warehouse, engine, seal, settings, defaults, places, changes, known })
+        Ok(Self { warehouse, engine, seal, settings, secret, defaults, places, changes, known })
     }
 
     /// Reaches a place, makes a repository there or adopts the one that is there, and remembers it. Blocks.
@@ -158,8 +173,8 @@ impl Repositories {
         }
         let location = location.trim_end_matches('/').to_owned();
         self.places.check(&location)?;
-        let at = self.place(&name, &location, properties.iter().cloned());
-        let opened = self.adopt_or_make(&at, read_only).map_err(|error| {
+        let place = self.place(&name, &location, properties.iter().cloned())?;
+        let opened = self.adopt_or_make(&place, read_only).map_err(|error| {
             refusal::general(format!(
                 "Failed to create repository: {}",
                 refusal::with_causes(&error)
@@ -257,12 +272,8 @@ impl Repositories {
         let secrets = self.seal.open_text(name, &row.secrets).map_err(refusal::of_seal)?;
         let secrets: BTreeMap<String, String> = serde_json::from_str(&secrets)
             .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
-        let at = self.place(name, &row.location, row.properties.into_iter().chain(secrets));
-        let opened = if row.read_only {
-            self.engine.open_repository_read_only(at)
-        } else {
-            self.engine.open_repository(at)
-        };
+        let place = self.place(name, &row.location, row.properties.into_iter().chain(secrets))?;
+        let opened = self.open_at(&place, row.read_only);
         let outcome = opened.map(Arc::new);
         self.told(row.id, |known| match &outcome {
             Ok(repository) => {
@@ -322,18 +333,37 @@ impl Repositories {
 
     fn adopt_or_make(
         &self,
-        at: &Location,
+        place: &Place,
         read_only: bool,
     ) -> Result<Repository, cairn_pipeline::Error> {
         if read_only {
-            return self.engine.open_repository_read_only(at.clone());
+            return self.open_at(place, read_only);
         }
-        let storage = self.engine.open_storage(at.clone(), OpenMode::Create)?;
-        match self.engine.open_repository_on(Arc::clone(&storage)) {
-            Err(error) if error.code() == NO_REPOSITORY => {
+        let storage = self.engine.open_storage(place.at.clone(), OpenMode::Create)?;
+        match (self.open_on(Arc::clone(&storage), place), &place.secret) {
+            (Err(error), Some(secret)) if error.code() == NO_REPOSITORY => self
+                .engine
+                .create_encrypted_repository_on(storage, self.settings, secret, FIRST_SLOT),
+            (Err(error), None) if error.code() == NO_REPOSITORY => {
                 self.engine.create_repository_on(storage, self.settings)
             }
-            opened => opened,
+            (opened, _) => opened,
+        }
+    }
+
+    fn open_at(&self, place: &Place, read_only: bool) -> Result<Repository, cairn_pipeline::Error> {
+        let mode = if read_only { OpenMode::ReadOnly } else { OpenMode::Existing };
+        self.open_on(self.engine.open_storage(place.at.clone(), mode)?, place)
+    }
+
+    fn open_on(
+        &self,
+        storage: Arc<dyn Storage>,
+        place: &Place,
+    ) -> Result<Repository, cairn_pipeline::Error> {
+        match &place.secret {
+            Some(secret) => self.engine.unlock_repository_on(storage, secret),
+            None => self.engine.open_repository_on(storage),
         }
     }
 
@@ -342,12 +372,24 @@ impl Repositories {
         name: &str,
         location: &str,
         properties: impl Iterator<Item = (String, String)>,
-    ) -> Location {
+    ) -> Result<Place, SqlError> {
         let mut all = self.defaults.clone();
         for (key, value) in properties {
             all.insert(key, value);
         }
-        Location::new(format!("{location}/__cairn_repository_{name}")).with_properties(all)
+        let said = all.take_family(ENCRYPTION);
+        if let Some(unknown) = said.keys().find(|key| *key != PASSPHRASE) {
+            return Err(refusal::analysis(format!(
+                "unknown property {unknown}; known is {PASSPHRASE}"
+            )));
+        }
+        let passphrase = said.reader().text(&[PASSPHRASE]).ok().flatten();
+        let secret = match passphrase.map(RepositorySecret::passphrase).transpose() {
+            Ok(secret) => secret.or_else(|| self.secret.clone()),
+            Err(error) => return Err(refusal::analysis(error.to_string())),
+        };
+        let at = Location::new(format!("{location}/__cairn_repository_{name}"));
+        Ok(Place { at: at.with_properties(all), secret })
     }
 
     fn find(&self, name: &str) -> Result<Known, SqlError> {
@@ -397,7 +439,7 @@ mod tests {
         let (engine, places) =
             (Engine::start().unwrap(), LocalPlaces::new(&["/".into()], warehouse.data_dir()));
         let repositories =
-            Repositories::load(warehouse, engine, settings, defaults, places).unwrap();
+            Repositories::load(warehouse, engine, settings, None, defaults, places).unwrap();
         repositories.create(new(&at("old"))).unwrap();
         let old = repositories.find("r").unwrap();
         repositories.drop("r").unwrap();

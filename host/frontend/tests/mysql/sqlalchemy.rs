@@ -25,6 +25,7 @@ fn the_dialect_of_sqlalchemy_reflects_and_queries() {
         loads: LoadConfig::default(),
         engine: Engine::start().unwrap(),
         repository_settings: RepositorySettings::default(),
+        repository_secret: None,
         storage_properties: Default::default(),
         job_settings: cairn_frontend::JobSettings::default(),
         local_repositories: Vec::new(),

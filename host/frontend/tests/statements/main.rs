@@ -4,6 +4,7 @@
 mod account;
 mod data;
 mod database;
+mod encryption;
 mod job;
 mod materialized_view;
 mod message;

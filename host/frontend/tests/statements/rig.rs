@@ -134,6 +134,7 @@ fn start(warehouse: &Warehouse, files: PathBuf) -> Arc<Frontend> {
         engine: Engine::start().unwrap(),
         job_settings: JobSettings::default(),
         repository_settings: RepositorySettings::default(),
+        repository_secret: None,
         storage_properties: Properties::default(),
         local_repositories: vec!["/".into()],
         runtime: Handle::current(),

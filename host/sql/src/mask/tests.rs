@@ -25,6 +25,7 @@ fn properties_that_name_a_secret() {
         "gcp.gcs.service_account_private_key",
         "kerberos_keytab_content",
         "repository.encryption.key",
+        "encryption.passphrase",
         "hive.metastore.credentials",
     ] {
         masks(&format!("('{key}' = 'x', 'a' = 'b')"), &format!("('{key}' = '***', 'a' = 'b')"));
