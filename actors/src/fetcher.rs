@@ -201,7 +201,9 @@ impl FetcherWorker {
         for id in ids.iter() {
             let Some(location) = self.locate(&id)? else { return Ok(false) };
             buffer.resize(location.raw_len as usize, 0);
-            if leftover.read(&mut buffer)? < buffer.len() || ChunkId::of(&buffer) != id {
+            if leftover.read(&mut buffer)? < buffer.len()
+                || self.repository.sealer().chunk_id(&buffer) != id
+            {
                 return Ok(false);
             }
         }

@@ -182,9 +182,10 @@ fn index(criterion: &mut Criterion) {
     });
     let runs: Vec<ListedRun> = runs.collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let sealer = Sealer::plain();
     let loading = Index::load(
         Arc::new(storage),
-        &Sealer::plain(),
+        &sealer,
         runs,
         DEFAULT_BUDGET_BYTES,
         runtime.handle().clone(),

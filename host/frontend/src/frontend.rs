@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use cairn_pipeline::storage::Properties;
 use cairn_pipeline::{Engine, Owner, RepositorySecret, RepositorySettings, TabletSource};
-use cairn_warehouse::Warehouse;
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};

@@ -4,7 +4,7 @@ use cairn_storage::ObjectPath;
 
 use crate::hold::Hold;
 use crate::prune::MarkId;
-use crate::{IndexId, Label, PackId, RepositoryId, SlotId};
+use crate::{ChunkId, IndexId, Label, PackId, RepositoryId, SlotId};
 
 const CONFIG: &str = "cairn.json";
 const PACKS: &str = "packs";
@@ -86,9 +86,9 @@ pub(crate) fn forgetting_of(label: &Label) -> ObjectPath {
     path(&format!("{FORGETTING}/{label}"))
 }
 
-/// The prefix of the checkpoints of backups of one origin.
-pub(crate) fn checkpoints_of(origin: &str) -> ObjectPath {
-    path(&format!("{CHECKPOINTS}/{}", blake3::hash(origin.as_bytes()).to_hex()))
+/// The prefix of the checkpoints of backups of one origin, by the name that its text would have as a chunk.
+pub(crate) fn checkpoints_of(origin: &ChunkId) -> ObjectPath {
+    path(&format!("{CHECKPOINTS}/{origin}"))
 }
 
 /// The prefix of all holds.

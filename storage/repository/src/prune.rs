@@ -34,6 +34,7 @@ use crate::error::DamagedObject;
 use crate::index::decode_run;
 use crate::record::Record;
 use crate::repository::refuse_read_only;
+use crate::seal::ObjectKind;
 use crate::{Damage, PackId, Repository, Result, layout};
 
 /// How long a mark waits for backups and restores when the host says nothing.
@@ -249,8 +250,10 @@ impl Pruning<'_> {
             runs: plan.runs.iter().map(|run| run.id).collect(),
             bytes: self.report.condemned_bytes,
         };
-        let (id, payload) = (MarkId::random(), Payload::from(mark.encode()));
+        let id = MarkId::random();
         let path = layout::mark_path(id, MARK);
+        let sealed = self.repository.sealer().seal(ObjectKind::Mark, &path, mark.encode());
+        let payload = Payload::from(sealed);
         self.repository.storage().put(&path, payload, PutMode::Overwrite).await?;
         Ok(Some(id))
     }
@@ -272,7 +275,7 @@ impl Pruning<'_> {
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(error.into()),
             };
-            let run = decode_run(&run.id, &bytes)
+            let run = decode_run(self.repository.sealer(), &run.id, &bytes)
                 .map_err(|malformed| Damage::new(DamagedObject::IndexRun(run.id), malformed))?;
             for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
                 entries.push(entry);

@@ -224,7 +224,8 @@ impl Repository {
 
     /// Stores a run of entries that other runs list too, under a name that no run had before.
     pub(crate) async fn put_run_of_others(&self, entries: Vec<IndexEntry>) -> Result<IndexId> {
-        let run = encode_run_salted(entries, Some(PackId::from_bytes(rand::random())));
+        let run =
+            encode_run_salted(&self.sealer, entries, Some(PackId::from_bytes(rand::random())));
         self.put_content_named(&layout::index_path(&run.id), run.bytes).await?;
         Ok(run.id)
     }

@@ -47,6 +47,12 @@ pub(crate) enum ObjectKind {
     Record = 3,
     /// Key ring.
     Ring = 4,
+    /// Checkpoint of a backup.
+    Checkpoint = 5,
+    /// What a hold says.
+    Hold = 6,
+    /// Mark of a prune.
+    Mark = 7,
 }
 
 /// Seals and opens what a repository stores. Cheap to clone; clones share the keys.

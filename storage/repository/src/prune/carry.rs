@@ -50,7 +50,7 @@ pub(super) async fn carry(
 ) -> Result<Carried> {
     let mut carrier = Carrier {
         repository,
-        pack: PackBuilder::new(repository.config().pack_bytes),
+        pack: PackBuilder::new(repository.sealer(), repository.config().pack_bytes),
         entries: Vec::new(),
         carried: Carried::default(),
     };
@@ -96,7 +96,7 @@ impl Carrier<'_> {
             Ok::<_, crate::Error>((span, bytes))
         });
         let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-        let mut decompressor = Decompressor::new();
+        let mut decompressor = Decompressor::new(repository.sealer());
         while let Some((span, bytes)) = reads.try_next().await? {
             for (_, id, location) in &span.chunks {
                 let stored = span.stored(&bytes, location).unwrap_or_default();
@@ -119,7 +119,7 @@ impl Carrier<'_> {
     }
 
     async fn put_pack(&mut self) -> Result<()> {
-        let empty = PackBuilder::new(self.repository.config().pack_bytes);
+        let empty = PackBuilder::new(self.repository.sealer(), self.repository.config().pack_bytes);
         let Some(pack) = std::mem::replace(&mut self.pack, empty).finish() else { return Ok(()) };
         self.repository.put_pack(&pack).await?;
         self.entries.extend(pack.entries);
@@ -167,14 +167,14 @@ async fn directory_of(repository: &Repository, pack: &LedgerPack) -> Result<Vec<
         })
     };
     let tail = suffix(TAIL_BYTES).await?;
+    let (sealer, size) = (repository.sealer(), pack.size.into());
     let trailer =
-        parse_trailer(&tail, pack.size.into()).map_err(|malformed| damaged(malformed.into()))?;
+        parse_trailer(sealer, &tail, size).map_err(|malformed| damaged(malformed.into()))?;
     let length = trailer.tail_bytes();
     let tail = match usize::try_from(length).ok().and_then(|length| tail.len().checked_sub(length))
     {
         Some(start) => tail.slice(start..),
         None => suffix(length).await?,
     };
-    parse_directory(&pack.id, pack.size.into(), &tail)
-        .map_err(|malformed| damaged(malformed.into()))
+    parse_directory(sealer, &pack.id, size, &tail).map_err(|malformed| damaged(malformed.into()))
 }

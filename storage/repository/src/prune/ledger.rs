@@ -58,7 +58,7 @@ impl LedgerBuilder {
     }
 
     /// Adds what a run lists in packs that are there, and says which packs it names and how many that are not there.
-    pub(super) fn add(&mut self, run: &Run<'_>, is_superseded: bool) -> (Vec<u32>, u32) {
+    pub(super) fn add(&mut self, run: &Run, is_superseded: bool) -> (Vec<u32>, u32) {
         let (mut named, mut num_gone) = (vec![false; self.packs.len()], 0);
         let flag = if is_superseded { IS_SUPERSEDED } else { 0 };
         for entry in run.entries() {
@@ -220,6 +220,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Sealer;
     use crate::codec::Codec;
     use crate::index::{decode_run, encode_run};
     use crate::pack::{ChunkKind, ChunkLocation, IndexEntry};
@@ -250,8 +251,8 @@ mod tests {
                 kind: ChunkKind::Segment,
             },
         };
-        let run = encode_run(chunks.iter().map(entry).collect());
-        builder.add(&decode_run(&run.id, &run.bytes).unwrap(), is_superseded)
+        let run = encode_run(&Sealer::plain(), chunks.iter().map(entry).collect());
+        builder.add(&decode_run(&Sealer::plain(), &run.id, &run.bytes).unwrap(), is_superseded)
     }
 
     #[test]

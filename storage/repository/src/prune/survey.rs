@@ -20,7 +20,6 @@ use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, TableBuilder, decode_run};
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
-use crate::record::Record;
 use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Repository, Result, layout};
 
 /// Runs in memory at once.
@@ -95,7 +94,7 @@ impl Survey {
         while let Some((ListedRun { id, size }, bytes)) = reads.try_next().await? {
             watch.tell(PrunePhase::Index, runs.len() as u64, total);
             let Some(bytes) = bytes else { return Ok(None) };
-            let run = decode_run(&id, &bytes)
+            let run = decode_run(repository.sealer(), &id, &bytes)
                 .map_err(|malformed| Damage::new(DamagedObject::IndexRun(id), malformed))?;
             let is_superseded = named.runs.contains(&id);
             let (packs, num_gone) = builder.add(&run, is_superseded);
@@ -214,10 +213,7 @@ async fn read_root(repository: &Repository, path: &ObjectPath) -> Result<Option<
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Repository::judge_record(&label, &bytes)?;
-    let record = Record::decode(&bytes)
-        .map_err(|malformed| Damage::new(DamagedObject::Record(label), malformed))?;
-    Ok(Some(record.root))
+    Ok(Some(repository.open_record(&label, &bytes)?.root))
 }
 
 /// Goes down from roots; a document is read once.

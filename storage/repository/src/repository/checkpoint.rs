@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 
 use super::{Repository, refuse_read_only};
 use crate::record::{MAX_RECORD_BYTES, Record};
+use crate::seal::ObjectKind;
 use crate::{Error, Result, layout};
 
 /// Checkpoints of an origin that are looked at: those of jobs that run beside one another, and of a few that died.
@@ -37,15 +38,15 @@ impl Repository {
     pub async fn put_checkpoint(&self, record: &Record) -> Result<CheckpointId> {
         refuse_read_only(&self.storage)?;
         let name = format!("{:032x}", rand::random::<u128>());
-        let path = layout::checkpoints_of(&record.origin).join(&name).map_err(Error::invalid)?;
-        let bytes = Payload::from(record.encode());
-        self.storage.put(&path, bytes, PutMode::Overwrite).await?;
+        let path = self.checkpoints_of(&record.origin).join(&name).map_err(Error::invalid)?;
+        let sealed = self.sealer.seal(ObjectKind::Checkpoint, &path, record.encode());
+        self.storage.put(&path, Payload::from(sealed), PutMode::Overwrite).await?;
         Ok(CheckpointId(path))
     }
 
     /// The checkpoints of an origin, the newest first as the storage dates them. What is no checkpoint is passed over.
     pub async fn checkpoints(&self, origin: &str) -> Result<Vec<FoundCheckpoint>> {
-        let listed = self.storage.list(&layout::checkpoints_of(origin));
+        let listed = self.storage.list(&self.checkpoints_of(origin));
         let mut listed: Vec<_> = listed.try_collect().await?;
         listed.retain(|meta| meta.size <= MAX_RECORD_BYTES);
         listed.sort_unstable_by_key(|meta| std::cmp::Reverse(meta.modified));
@@ -58,7 +59,8 @@ impl Repository {
                 Err(error) if error.is_not_found() => continue,
                 Err(error) => return Err(error.into()),
             };
-            match Record::decode(&bytes) {
+            let opened = self.sealer.open(ObjectKind::Checkpoint, &meta.path, &bytes);
+            match opened.and_then(|bytes| Record::decode(&bytes)) {
                 Ok(record) if record.origin == origin => {
                     found.push(FoundCheckpoint {
                         id: CheckpointId(meta.path),
@@ -71,6 +73,10 @@ impl Repository {
             }
         }
         Ok(found)
+    }
+
+    fn checkpoints_of(&self, origin: &str) -> ObjectPath {
+        layout::checkpoints_of(&self.sealer.chunk_id(origin.as_bytes()))
     }
 
     /// Removes a checkpoint that was superseded. Where this host may not delete it stays, and does no harm.

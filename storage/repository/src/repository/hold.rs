@@ -2,13 +2,13 @@
 //!
 //! `DESIGN.md`, section 8, holds the protocol and why no hold that was reported comes too late.
 
-use bytes::Bytes;
 use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{Repository, refuse_read_only};
 use crate::hold::{Hold, HoldNames, HoldNote};
 use crate::record::Record;
+use crate::seal::ObjectKind;
 use crate::{Error, Label, Result, layout};
 
 /// Holds read at once.
@@ -26,8 +26,9 @@ impl Repository {
         let record = self.record(label).await?;
         let hold =
             Hold { label: label.clone(), taken: record.timestamp, name: name.clone(), note: None };
-        let payload = Payload::from(Bytes::from(note.encode()));
-        self.storage.put(&layout::hold_path(&hold), payload, PutMode::Overwrite).await?;
+        let path = layout::hold_path(&hold);
+        let sealed = self.sealer.seal(ObjectKind::Hold, &path, note.encode());
+        self.storage.put(&path, Payload::from(sealed), PutMode::Overwrite).await?;
         // Whoever looked for holds before this one was there has a notice there.
         self.settled(label).await?;
         match self.record(label).await {
@@ -114,8 +115,12 @@ impl Repository {
     }
 
     async fn read_hold(&self, hold: Hold) -> Result<Hold> {
-        let note = match self.storage.get(&layout::hold_path(&hold), ByteRange::Full).await {
-            Ok(bytes) => HoldNote::decode(&bytes).ok(),
+        let path = layout::hold_path(&hold);
+        let note = match self.storage.get(&path, ByteRange::Full).await {
+            Ok(bytes) => {
+                let opened = self.sealer.open(ObjectKind::Hold, &path, &bytes);
+                opened.and_then(|bytes| HoldNote::decode(&bytes)).ok()
+            }
             // Released since it was listed.
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error.into()),

@@ -18,6 +18,7 @@ use crate::error::DamagedObject;
 use crate::index::{Index, Trust};
 use crate::prune::{MARK, Mark, MarkId, Marks, is_whole};
 use crate::record::Record;
+use crate::seal::ObjectKind;
 use crate::{Damage, Error, Result, layout};
 
 impl Repository {
@@ -49,7 +50,15 @@ impl Repository {
             false => Some(self.packs().await?.into_iter().map(|(pack, _)| pack).collect()),
         };
         let trust = Trust { is_counted_on: true, marks, condemned: named.packs, present };
-        Index::load_trusting(Arc::clone(&self.storage), runs, trust, budget_bytes, runtime).await
+        Index::load_trusting(
+            Arc::clone(&self.storage),
+            &self.sealer,
+            runs,
+            trust,
+            budget_bytes,
+            runtime,
+        )
+        .await
     }
 
     /// [`Repository::commit`] of a backup that took for stored what `counted_on` lists, as
@@ -106,9 +115,13 @@ impl Repository {
 
     /// What a mark names: nothing when it has been removed, for then that is gone.
     async fn mark(&self, id: MarkId) -> Result<Mark> {
-        match self.storage.get(&layout::mark_path(id, MARK), ByteRange::Full).await {
-            Ok(bytes) => Mark::decode(&bytes)
-                .map_err(|malformed| Damage::new(DamagedObject::Mark(id), malformed).into()),
+        let path = layout::mark_path(id, MARK);
+        match self.storage.get(&path, ByteRange::Full).await {
+            Ok(bytes) => {
+                let opened = self.sealer.open(ObjectKind::Mark, &path, &bytes);
+                let mark = opened.and_then(|bytes| Mark::decode(&bytes));
+                mark.map_err(|malformed| Damage::new(DamagedObject::Mark(id), malformed).into())
+            }
             Err(error) if error.is_not_found() => Ok(Mark::default()),
             Err(error) => Err(error.into()),
         }

@@ -63,7 +63,7 @@ impl Repository {
     }
 
     /// The record in the object of a label.
-    fn open_record(&self, label: &Label, stored: &Bytes) -> Result<Record> {
+    pub(crate) fn open_record(&self, label: &Label, stored: &Bytes) -> Result<Record> {
         let path = layout::snapshot_path(label);
         let opened = self.sealer.open(ObjectKind::Record, &path, stored);
         let record = opened.and_then(|bytes| decode_named(label, &bytes));

@@ -12,7 +12,7 @@ use cairn_repository::manifest::{
 use cairn_repository::pack::{ChunkKind, PackBuilder};
 use cairn_repository::prune::{PruneOptions, prune};
 use cairn_repository::record::{Record, RecordStats};
-use cairn_repository::{ChunkId, Repository, Timestamp};
+use cairn_repository::{ChunkId, Repository, Sealer, Timestamp};
 use cairn_storage::{MemoryStorage, Operation};
 use cairn_testkit::FaultStorage;
 use tokio::runtime::Handle;
@@ -40,7 +40,7 @@ fn document(pack: &mut PackBuilder, document: &impl Document) -> DocumentRef {
 
 /// Takes a snapshot that shares a third of its chunks with the one before.
 async fn take(repository: &Repository, number: u32) {
-    let mut pack = PackBuilder::new(1 << 20);
+    let mut pack = PackBuilder::new(&Sealer::plain(), 1 << 20);
     let segment = |part: u32, pack: Option<&mut PackBuilder>| {
         let mut plain = [0; CHUNK_BYTES * (CHUNKS / 2) as usize];
         let mut hasher = blake3::Hasher::new();

@@ -14,7 +14,7 @@ use cairn_repository::manifest::{
 };
 use cairn_repository::pack::{ChunkKind, PackBuilder};
 use cairn_repository::record::{Record, RecordStats};
-use cairn_repository::{ChunkId, ErrorKind, Repository, Result, Timestamp};
+use cairn_repository::{ChunkId, ErrorKind, Repository, Result, Sealer, Timestamp};
 use cairn_storage::Storage;
 use tokio::runtime::Handle;
 
@@ -82,7 +82,7 @@ impl Writer<'_> {
     }
 
     async fn flush(&mut self) -> Result<()> {
-        let full = std::mem::replace(&mut self.pack, PackBuilder::new(1 << 20));
+        let full = std::mem::replace(&mut self.pack, PackBuilder::new(&Sealer::plain(), 1 << 20));
         let Some(pack) = full.finish() else { return Ok(()) };
         self.repository.put_pack(&pack).await?;
         self.repository.put_index_run(pack.entries).await.map(drop)
@@ -115,7 +115,7 @@ async fn try_back_up(
         Care::Looks => repository.load_index_to_count_on(BUDGET, Handle::current()).await?,
         Care::Trusts => repository.load_index(BUDGET, Handle::current()).await?,
     };
-    let pack = PackBuilder::new(1 << 20);
+    let pack = PackBuilder::new(&Sealer::plain(), 1 << 20);
     let mut writer = Writer { repository, index: &index, pack, chunks: BTreeSet::new() };
     let mut objects = Vec::new();
     for table in tables {

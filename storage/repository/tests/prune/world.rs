@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_repository::index::decode_run;
-use cairn_repository::{ChunkId, layout};
+use cairn_repository::{ChunkId, Sealer, layout};
 use cairn_storage::{
     ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,
     Operation, Payload, PutMode, Result, Storage,
@@ -131,7 +131,7 @@ impl World {
         let mut chunks = BTreeSet::new();
         for (path, bytes) in &objects {
             let Some(id) = layout::parse_index_path(path) else { continue };
-            let run = decode_run(&id, bytes).unwrap();
+            let run = decode_run(&Sealer::plain(), &id, bytes).unwrap();
             let listed = run
                 .entries()
                 .filter(|entry| objects.contains_key(&layout::pack_path(&entry.location.pack)));
