@@ -11,25 +11,28 @@ use cairn_repository::manifest::Segment;
 use cairn_repository::record::Record;
 use cairn_repository::{Damage, DamagedObject, Fault};
 
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::repository::Repository;
 
 impl Repository {
     /// What lies at a path of a snapshot. Reads index and manifests, no segment.
     pub fn look(&self, record: &Record, path: &SnapshotPath) -> Result<Vec<Entry>, Error> {
-        let (inner, index) = (self.inner().clone(), self.index()?);
+        let (inner, index) = self.present()?;
         let (record, path) = (record.clone(), path.clone());
         Ok(self.engine().block_on(async move { inner.look(&index, &record, &path).await })??)
     }
 
     /// The bytes of a segment of a snapshot, read and verified as they are asked for: at most 32 MiB at a time.
     pub fn segment(&self, record: &Record, path: &SnapshotPath) -> Result<SegmentBytes, Error> {
-        let (inner, index) = (self.inner().clone(), self.index()?);
+        let (inner, index) = self.present()?;
         let (record, path, of) = (record.clone(), path.clone(), Arc::clone(&index));
-        let found = async move { inner.find_segment(&of, &record, &path).await };
+        let with = inner.clone();
+        let found = async move { with.find_segment(&of, &record, &path).await };
         let segment = self.engine().block_on(found)??;
         Ok(SegmentBytes {
-            repository: self.clone(),
+            engine: self.engine().clone(),
+            inner,
             index,
             left: segment.len,
             segment: Arc::new(segment),
@@ -40,25 +43,33 @@ impl Repository {
 
     /// What two snapshots differ in, a whole before its parts, found as it is asked for. What is the same is not read.
     pub fn compare(&self, before: &Record, after: &Record) -> Result<Differences, Error> {
-        let (inner, index) = (self.inner().clone(), self.index()?);
+        let (inner, index) = self.present()?;
         let (before, after, of) = (before.clone(), after.clone(), Arc::clone(&index));
-        let begun = async move { Comparison::new(&inner, &of, &before, &after).await };
+        let with = inner.clone();
+        let begun = async move { Comparison::new(&with, &of, &before, &after).await };
         let comparison = Some(self.engine().block_on(begun)??);
-        Ok(Differences { repository: self.clone(), index, comparison, ready: VecDeque::new() })
+        let engine = self.engine().clone();
+        Ok(Differences { engine, inner, index, comparison, ready: VecDeque::new() })
     }
 
-    fn index(&self) -> Result<Arc<Index>, Error> {
+    /// The repository with the keys that it has by now, and its index.
+    fn present(&self) -> Result<(cairn_repository::Repository, Arc<Index>), Error> {
         let (inner, runtime) = (self.inner().clone(), self.engine().runtime().clone());
         let budget = self.engine().config().index_memory_bytes;
-        let loaded = async move { inner.load_index(budget, runtime).await };
-        Ok(Arc::new(self.engine().block_on(loaded)??))
+        let loaded = async move {
+            let inner = inner.refreshed().await?;
+            let index = inner.load_index(budget, runtime).await?;
+            Ok::<_, cairn_repository::Error>((inner, Arc::new(index)))
+        };
+        Ok(self.engine().block_on(loaded)??)
     }
 }
 
 /// The bytes of a segment, chunk by chunk. After an error there is nothing more.
 #[derive(Debug)]
 pub struct SegmentBytes {
-    repository: Repository,
+    engine: Engine,
+    inner: cairn_repository::Repository,
     index: Arc<Index>,
     segment: Arc<Segment>,
     /// Position of the first chunk that is not read.
@@ -81,14 +92,14 @@ impl SegmentBytes {
     }
 
     fn read_window(&mut self) -> Result<(), Error> {
-        let inner = self.repository.inner().clone();
+        let inner = self.inner.clone();
         let ids = self.segment.chunks.iter().skip(self.next).take(inner.chunks_per_window());
         let (ids, index): (Vec<_>, _) = (ids.collect(), Arc::clone(&self.index));
         // Behind an error nothing goes on.
         let begin = std::mem::replace(&mut self.next, usize::MAX);
         let count = ids.len();
         let read = async move { inner.read_chunks_in_order(&index, &ids).await };
-        self.ready = self.repository.engine().block_on(read)??.into();
+        self.ready = self.engine.block_on(read)??.into();
         self.next = begin.saturating_add(count);
         Ok(())
     }
@@ -124,7 +135,8 @@ impl Iterator for SegmentBytes {
 /// What two snapshots differ in. After an error there is nothing more.
 #[derive(Debug)]
 pub struct Differences {
-    repository: Repository,
+    engine: Engine,
+    inner: cairn_repository::Repository,
     index: Arc<Index>,
     /// None at the end.
     comparison: Option<Comparison>,
@@ -134,12 +146,12 @@ pub struct Differences {
 impl Differences {
     fn read_batch(&mut self) -> Result<(), Error> {
         let Some(mut comparison) = self.comparison.take() else { return Ok(()) };
-        let (inner, index) = (self.repository.inner().clone(), Arc::clone(&self.index));
+        let (inner, index) = (self.inner.clone(), Arc::clone(&self.index));
         let next = async move {
             let batch = comparison.next_batch(&inner, &index).await;
             batch.map(|batch| (batch, comparison))
         };
-        if let (Some(batch), comparison) = self.repository.engine().block_on(next)?? {
+        if let (Some(batch), comparison) = self.engine.block_on(next)?? {
             self.ready = batch.into();
             self.comparison = Some(comparison);
         }

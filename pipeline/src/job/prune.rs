@@ -14,6 +14,7 @@ pub(crate) async fn run(
     repository: Repository,
     request: PruneRequest,
 ) -> Result<PruneReport, Error> {
+    let repository = core.cancellable(repository.refreshed()).await?;
     let PruneRequest { grace, repack, dry_run } = request;
     let options = PruneOptions { grace, repack, dry_run };
     let watch = |progress: PruneProgress| {
