@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cairn_frontend::mysql::{Answer, Done, Interrupt, Login, Service, SqlError, SqlSession};
 use cairn_frontend::{Frontend, FrontendService, JobSettings, Parts, Session};
@@ -41,6 +42,11 @@ impl Rig {
         let ended = Arc::downgrade(&frontend);
         drop((root, frontend, warehouse));
         assert_eq!(ended.strong_count(), 0, "the server has not ended");
+        // The engine lets go of a job's source a moment after the job is told to have ended.
+        let data = directory.path().join("data");
+        cairn_testkit::wait_until("the data is let go of", Duration::from_secs(60), || {
+            Warehouse::open(&data).is_ok()
+        });
         Self::within(directory, "data").await
     }
 

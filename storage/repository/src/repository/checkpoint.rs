@@ -40,7 +40,7 @@ impl Repository {
         let name = format!("{:032x}", rand::random::<u128>());
         let path = self.checkpoints_of(&record.origin).join(&name).map_err(Error::invalid)?;
         let sealed = self.sealer.seal(ObjectKind::Checkpoint, &path, record.encode());
-        self.storage.put(&path, Payload::from(sealed), PutMode::Overwrite).await?;
+        self.storage.put(&path, Payload::from(sealed), PutMode::Create).await?;
         Ok(CheckpointId(path))
     }
 
