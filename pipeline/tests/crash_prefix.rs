@@ -221,7 +221,7 @@ fn runs_follow_their_packs_and_the_record_is_last() {
         assert!(num_runs > 1, "no checkpoint was written: the test says little");
 
         // R5: the put of the record begins when every other put has ended.
-        let last = last_put(mutations);
+        let last = last_put(&mutations);
         let record = layout::parse_snapshot_path(mutations[last].path()).unwrap();
         assert_eq!(record.as_str(), backup.label);
         for count in 0..last {
@@ -237,7 +237,7 @@ fn runs_follow_their_packs_and_the_record_is_last() {
 fn a_record_reaches_only_what_runs_list() {
     for backup in &Story::tell().backups {
         let recording = &backup.recording;
-        let last = last_put(recording.mutations());
+        let last = last_put(&recording.mutations());
         let Mutation::Put { bytes, .. } = &recording.mutations()[last] else { panic!("no put") };
         let record = Record::decode(bytes).unwrap();
         // R4, as of the instant before the record.

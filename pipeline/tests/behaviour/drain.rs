@@ -28,7 +28,7 @@ fn wide(rig: &Rig) {
 }
 
 /// Chunks of segments that index runs list.
-fn listed_chunks(rig: &Rig) -> BTreeSet<ChunkId> {
+pub(crate) fn listed_chunks(rig: &Rig) -> BTreeSet<ChunkId> {
     let mut chunks = BTreeSet::new();
     for (path, bytes) in rig.memory.objects() {
         let Some(id) = layout::parse_index_path(&path) else { continue };

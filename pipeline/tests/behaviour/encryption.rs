@@ -3,14 +3,18 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_pipeline::storage::{MemoryStorage, ObjectPath, OpenMode, Storage};
-use cairn_pipeline::{BackupRequest, Engine, EngineConfig, Error, ErrorKind, RepositorySecret};
+use cairn_pipeline::{
+    BackupRequest, Engine, EngineConfig, Error, ErrorKind, PruneRequest, RepositorySecret,
+};
 use cairn_repository::pack::entries_of_pack;
 use cairn_repository::{ChunkId, Sealer, layout};
 
 use crate::place::rig::{Rig, chain, small_config, small_settings};
+use crate::place::script::{Deed, Gate, Point};
 use crate::place::source::{Contents, ToySink, ToySource};
 use crate::place::{DEADLINE, ends_within};
 
@@ -439,4 +443,41 @@ fn a_copy_needs_no_secret_of_its_own() {
     let copied = Rig { memory: to, source: Arc::clone(&rig.source), ..encrypted() };
     assert_eq!(copied.findings(), [""; 0]);
     copied.unlocked().unwrap().works();
+}
+
+#[test]
+fn what_a_prune_a_hold_and_a_checkpoint_say_is_sealed_and_understood() {
+    let rig = encrypted();
+    rig.backup("first").unwrap();
+    let name = "audit".parse().unwrap();
+    rig.repository.hold(&"first".parse().unwrap(), &name, "tax office", "me").unwrap();
+    rig.source.put("shop/orders/p1/t1/more.dat", "rows of more");
+    rig.backup("second").unwrap();
+    rig.repository.forget(&"second".parse().unwrap(), None).unwrap();
+    let prune = PruneRequest::new().grace(Duration::ZERO);
+    let pruned = ends_within(DEADLINE, rig.engine.prune(&rig.repository, prune)).unwrap().pruned;
+    assert!(pruned.freed_packs > 0, "{pruned:?}");
+
+    let gate = Gate::default();
+    rig.source.script.plan_times(Point::Open, 1, Deed::Block(gate.clone()));
+    let job = rig.start("third");
+    gate.wait_for_arrival();
+    job.drain();
+    gate.open();
+    ends_within(DEADLINE, job).unwrap_err();
+
+    for (prefix, name) in [("prune", "mark"), ("holds", "audit"), ("checkpoints", "")] {
+        let mut paths = rig.paths_below(prefix);
+        paths.retain(|path| path.as_str().ends_with(name));
+        assert!(!paths.is_empty(), "{prefix}");
+        for path in paths {
+            assert!(rig.memory.objects()[&path].starts_with(b"CAIRNSL1"), "{path}");
+        }
+    }
+    let later = rig.unlocked().unwrap();
+    let refused = later.repository.forget(&"first".parse().unwrap(), None).unwrap_err();
+    assert!(chain(&refused).contains("tax office"), "{}", chain(&refused));
+    assert_eq!(later.check(), [""; 0]);
+    later.backup("third").unwrap();
+    assert_eq!(later.restored("third"), rig.source.contents());
 }
