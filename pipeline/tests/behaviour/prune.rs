@@ -44,7 +44,7 @@ fn a_backup_that_a_prune_comes_into_begins_again_by_itself() {
         let mut hooked = None;
         let rig = Rig::with_config(small_config(), memory, |memory| {
             let storage = HookedStorage::new(memory);
-            hooked = Some(storage.clone());
+            hooked = Some(std::sync::Arc::clone(&storage));
             storage
         });
         rig.backup("first").unwrap();

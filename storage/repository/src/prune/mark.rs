@@ -23,7 +23,7 @@ const FORMAT_VERSION: u64 = 1;
 
 /// Tells marks apart; random. Shown as 32 lowercase hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MarkId(u128);
+pub struct MarkId([u8; 16]);
 
 impl MarkId {
     /// A new one.
@@ -34,7 +34,7 @@ impl MarkId {
 
 impl fmt::Display for MarkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
     }
 }
 
@@ -42,7 +42,8 @@ impl FromStr for MarkId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let id = u128::from_str_radix(text, 16).map(Self).map_err(|_| ParseIdError)?;
+        let number = u128::from_str_radix(text, 16).map_err(|_| ParseIdError)?;
+        let id = Self(number.to_be_bytes());
         if id.to_string() == text { Ok(id) } else { Err(ParseIdError) }
     }
 }
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn names_lead_back_and_foreign_ones_are_nobodys() {
-        let id = MarkId(0xab);
+        let id = MarkId([0xab; 16]);
         assert_eq!(id.to_string().parse(), Ok(id));
         for foreign in
             ["", "ab", "+00000000000000000000000000000ab", &id.to_string().to_uppercase()]

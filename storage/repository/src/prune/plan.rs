@@ -52,10 +52,7 @@ impl Choice {
 }
 
 /// The runs to supersede when these packs go.
-pub(super) fn runs<'r>(
-    runs: &'r [SurveyedRun],
-    goes: impl Fn(u32) -> bool,
-) -> Vec<&'r SurveyedRun> {
+pub(super) fn runs(runs: &[SurveyedRun], goes: impl Fn(u32) -> bool) -> Vec<&SurveyedRun> {
     let is_small = |run: &SurveyedRun| run.size < SMALL_RUN_BYTES;
     let are_small_merged = runs.iter().filter(|run| is_small(run)).count() > MAX_SMALL;
     let chosen = runs.iter().filter(|run| {
