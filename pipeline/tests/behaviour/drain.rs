@@ -20,7 +20,7 @@ use crate::place::{DEADLINE, ends_within, observe, wait_until};
 /// at most 128 segments (four wait, each of the two readers has one, the planner has one in hand) are 896.
 const NUM_PARTITIONS: u64 = 2000;
 
-fn wide(rig: &Rig) {
+pub(crate) fn wide(rig: &Rig) {
     for number in 0..NUM_PARTITIONS {
         let key = format!("wide/table/p{number:04}/t1/a.dat");
         rig.source.put(&key, Content::noise(number, 500));

@@ -13,6 +13,7 @@ use cairn_pipeline::{
 use cairn_repository::pack::entries_of_pack;
 use cairn_repository::{ChunkId, Sealer, layout};
 
+use crate::drain::wide;
 use crate::place::rig::{Rig, chain, small_config, small_settings};
 use crate::place::script::{Deed, Gate, Point};
 use crate::place::source::{Contents, ToySink, ToySource};
@@ -458,8 +459,9 @@ fn what_a_prune_a_hold_and_a_checkpoint_say_is_sealed_and_understood() {
     let pruned = ends_within(DEADLINE, rig.engine.prune(&rig.repository, prune)).unwrap().pruned;
     assert!(pruned.freed_packs > 0, "{pruned:?}");
 
+    wide(&rig);
     let gate = Gate::default();
-    rig.source.script.plan_times(Point::Open, 1, Deed::Block(gate.clone()));
+    rig.source.script.plan_times(Point::Open, 2, Deed::Block(gate.clone()));
     let job = rig.start("third");
     gate.wait_for_arrival();
     job.drain();
