@@ -351,7 +351,7 @@ pub(super) enum Repo {
         #[command(flatten)]
         new: NewRepository,
         /// Encrypt everything in it, for ever, with the key that encryption.passphrase, encryption.key_file or
-        /// encryption.key_command in [properties] names. Without a key it refuses.
+        /// encryption.key_command names among the properties of the configuration. Without a key it refuses.
         #[arg(long)]
         encrypt: bool,
     },
