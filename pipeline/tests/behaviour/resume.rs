@@ -1,9 +1,10 @@
 //! A backup that died goes on from its last checkpoint when it is asked for again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use cairn_pipeline::BackupRequest;
 use cairn_pipeline::storage::{ErrorKind, Operation};
+use cairn_pipeline::{BackupRequest, PruneRequest};
 use cairn_testkit::{Fault, FaultStorage};
 
 use crate::drain::listed_chunks;
@@ -94,6 +95,20 @@ fn a_checkpoint_whose_chunks_are_gone_or_which_is_damaged_costs_reading_only() {
         rig.memory.insert(path, "no checkpoint".into());
     }
     assert_eq!(rig.backup("a").unwrap().progress.segments_read, NUM_SEGMENTS + 4);
+    assert_eq!(rig.restored("a"), rig.source.contents());
+}
+
+#[test]
+fn a_prune_takes_checkpoints_that_are_older_than_its_grace() {
+    let (rig, _faults) = died(12, 1);
+    let prune = |grace| {
+        let request = PruneRequest::new().grace(grace);
+        ends_within(DEADLINE, rig.engine.prune(&rig.repository, request)).unwrap();
+        rig.names_below("checkpoints").len()
+    };
+    assert_eq!(prune(Duration::from_secs(3600)), 1);
+    assert_eq!(prune(Duration::ZERO), 0);
+    rig.backup("a").unwrap();
     assert_eq!(rig.restored("a"), rig.source.contents());
 }
 

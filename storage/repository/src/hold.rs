@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::cbor::{Reader, Writer};
-use crate::{Label, Malformed, Timestamp};
+use crate::{Label, Malformed, Timestamp, hashed};
 
 const MAGIC: [u8; 8] = *b"CAIRNHD1";
-const HASH_BYTES: usize = 32;
 const FORMAT_VERSION: u64 = 1;
 
 /// Longest reason and longest name of who placed a hold, in bytes.
@@ -98,24 +97,12 @@ impl HoldNote {
         let mut writer = Writer::new();
         writer.array(4).uint(FORMAT_VERSION).text(&self.reason).text(&self.by);
         writer.uint(self.placed.as_unix_millis());
-        let mut bytes = [&MAGIC[..], &writer.finish()].concat();
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes
+        hashed::encode(&MAGIC, writer)
     }
 
     /// What these bytes say.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let Some((signed, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
-            return Err(Malformed::new("no room for a hold's hash"));
-        };
-        let Some(body) = signed.strip_prefix(&MAGIC) else {
-            return Err(Malformed::new("no hold's magic at the start"));
-        };
-        if blake3::hash(signed) != *hash {
-            return Err(Malformed::new("its content does not match its hash"));
-        }
-        let mut reader = Reader::new(body);
+        let mut reader = Reader::new(hashed::content(&MAGIC, bytes)?);
         let note = reader.tuple(4, |reader| {
             if reader.uint()? != FORMAT_VERSION {
                 return Err(reader.malformed("unknown version of holds"));

@@ -16,6 +16,7 @@ mod compressor;
 pub mod config;
 pub mod copy;
 mod error;
+mod hashed;
 pub mod hold;
 mod id;
 pub mod index;

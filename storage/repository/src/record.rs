@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::cbor::{Reader, Writer};
 use crate::manifest::{DocumentRef, decode_document_ref, encode_document_ref};
 use crate::retention::Period;
-use crate::{Label, Malformed, Timestamp};
+use crate::{Label, Malformed, Timestamp, hashed};
 
 /// Longest record in bytes; a listing that shows a longer one shows damage.
 pub const MAX_RECORD_BYTES: u64 = 1 << 20;
 
 const MAGIC: [u8; 8] = *b"CAIRNSS1";
-const HASH_BYTES: usize = 32;
 const FORMAT_VERSION: u64 = 1;
 /// Names of databases beyond that are not listed: a record stays short.
 const MAX_DATABASES_BYTES: usize = 64 << 10;
@@ -120,10 +119,7 @@ impl Record {
                 writer.text(name);
             }
         }
-        let mut bytes = [&MAGIC[..], &writer.finish()].concat();
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes
+        hashed::encode(&MAGIC, writer)
     }
 
     /// The record of these bytes, which its own hash proves to be whole.
@@ -131,16 +127,7 @@ impl Record {
         if bytes.len() as u64 > MAX_RECORD_BYTES {
             return Err(Malformed::new("a record of more than 1 MiB"));
         }
-        let Some((signed, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
-            return Err(Malformed::new("no room for a record's hash"));
-        };
-        let Some(body) = signed.strip_prefix(&MAGIC) else {
-            return Err(Malformed::new("no record's magic at the start"));
-        };
-        if blake3::hash(signed) != *hash {
-            return Err(Malformed::new("its content does not match its hash"));
-        }
-        let mut reader = Reader::new(body);
+        let mut reader = Reader::new(hashed::content(&MAGIC, bytes)?);
         let record = reader.growing_tuple(8, 9, Self::decode_fields)?;
         reader.finish()?;
         Ok(record)
@@ -217,7 +204,7 @@ mod tests {
     /// A record whose CBOR was changed by someone who also made the hash fit.
     fn with_body(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let mut bytes = record("origin", 1, 2).encode();
-        bytes.truncate(bytes.len() - HASH_BYTES);
+        bytes.truncate(bytes.len() - 32);
         change(&mut bytes);
         let hash = blake3::hash(&bytes);
         bytes.extend_from_slice(hash.as_bytes());
@@ -255,8 +242,8 @@ mod tests {
     #[test]
     fn each_finding_has_its_words() {
         let what = |bytes: &[u8]| Record::decode(bytes).unwrap_err().what();
-        assert_eq!(what(b""), "no room for a record's hash");
-        assert_eq!(what(&[0; 100]), "no record's magic at the start");
+        assert_eq!(what(b""), "no room for its hash");
+        assert_eq!(what(&[0; 100]), "another magic at its start");
         assert_eq!(what(&with_body(|body| body[9] = 2)), "unknown version of records");
         assert_eq!(what(&with_body(|body| body[11] = b'/')), "not a label");
         assert_eq!(what(&with_body(|body| body[23] = b'/')), "not a timestamp");

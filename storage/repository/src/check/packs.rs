@@ -10,7 +10,7 @@ use super::report::{CheckReport, Findings};
 use super::{CheckPhase, CheckProgress, OnProgress};
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, Run, decode_run};
-use crate::pack::{parse_directory, parse_trailer, tail_bytes};
+use crate::pack::tail_bytes;
 use crate::repository::fault_of;
 use crate::{Damage, Fault, Malformed, PackId, Repository, Result, Sealer, layout};
 
@@ -145,31 +145,17 @@ impl PackCheck<'_> {
 
     /// What is wrong with the directory of a pack, or with what the index says of it.
     async fn read_directory(&self, pack: &PackId, need: &Need) -> Result<Option<Fault>> {
-        let path = layout::pack_path(pack);
-        let (storage, sealer) = (self.repository.storage(), self.repository.sealer());
-        let pack_bytes = match storage.head(&path).await {
+        let storage = self.repository.storage();
+        let pack_bytes = match storage.head(&layout::pack_path(pack)).await {
             Ok(meta) => meta.size,
             Err(error) => return fault_or(error),
         };
-        let suffix = |length| storage.get(&path, ByteRange::Suffix { length });
-        let mut tail = match suffix(need.tail_bytes(sealer)).await {
-            Ok(tail) => tail,
-            Err(error) => return fault_or(error),
-        };
-        let trailer = match parse_trailer(sealer, &tail, pack_bytes) {
-            Ok(trailer) => trailer,
-            Err(malformed) => return Ok(Some(malformed.into())),
-        };
-        if trailer.tail_bytes() != tail.len() as u64 {
-            // The runs do not list all of its chunks.
-            tail = match suffix(trailer.tail_bytes()).await {
-                Ok(tail) => tail,
-                Err(error) => return fault_or(error),
-            };
-        }
-        let entries = match parse_directory(sealer, pack, pack_bytes, &tail) {
+        // More than this only where the runs do not list all of its chunks.
+        let guess = need.tail_bytes(self.repository.sealer());
+        let entries = match self.repository.read_directory(pack, pack_bytes, guess).await {
             Ok(entries) => entries,
-            Err(malformed) => return Ok(Some(malformed.into())),
+            Err(crate::Error::Damaged(damage)) => return Ok(Some(damage.fault)),
+            Err(error) => return Err(error),
         };
         for entry in entries {
             let places = self.index.find_all(&entry.id).await?;

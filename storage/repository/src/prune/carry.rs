@@ -5,17 +5,15 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use cairn_storage::ByteRange;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
 use super::{PrunePhase, Watch};
 use crate::codec::{Decompressor, open_chunk};
 use crate::error::DamagedObject;
-use crate::pack::{IndexEntry, PackBuilder, parse_directory, parse_trailer};
+use crate::pack::{IndexEntry, PackBuilder};
 use crate::read_plan::coalesce;
-use crate::repository::fault_of;
-use crate::{Damage, Fault, Malformed, Repository, Result, layout};
+use crate::{Damage, Malformed, Repository, Result};
 
 /// Entries of a run that a prune writes: 3 MiB.
 pub(super) const MAX_RUN_ENTRIES: usize = 1 << 16;
@@ -146,35 +144,11 @@ async fn wanted_of(
     chunks: &[HalfId],
 ) -> Result<Vec<IndexEntry>> {
     let mut wanted: HashSet<HalfId> = chunks.iter().copied().collect();
-    let mut entries = directory_of(repository, pack).await?;
+    let mut entries = repository.read_directory(&pack.id, pack.size.into(), TAIL_BYTES).await?;
     entries.retain(|entry| wanted.remove(&half(&entry.id)));
     if wanted.is_empty() {
         return Ok(entries);
     }
     let fault = Malformed::new("the index lists a chunk of it that is not there");
     Err(Damage::new(DamagedObject::Pack(pack.id), fault).into())
-}
-
-async fn directory_of(repository: &Repository, pack: &LedgerPack) -> Result<Vec<IndexEntry>> {
-    let damaged =
-        |fault: Fault| crate::Error::from(Damage::new(DamagedObject::Pack(pack.id), fault));
-    let path = layout::pack_path(&pack.id);
-    let suffix = async |length| {
-        let tail = repository.storage().get(&path, ByteRange::Suffix { length }).await;
-        tail.map_err(|error| match fault_of(&error) {
-            Some(fault) => damaged(fault),
-            None => error.into(),
-        })
-    };
-    let tail = suffix(TAIL_BYTES).await?;
-    let (sealer, size) = (repository.sealer(), pack.size.into());
-    let trailer =
-        parse_trailer(sealer, &tail, size).map_err(|malformed| damaged(malformed.into()))?;
-    let length = trailer.tail_bytes();
-    let tail = match usize::try_from(length).ok().and_then(|length| tail.len().checked_sub(length))
-    {
-        Some(start) => tail.slice(start..),
-        None => suffix(length).await?,
-    };
-    parse_directory(sealer, &pack.id, size, &tail).map_err(|malformed| damaged(malformed.into()))
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use crate::cbor::{Reader, Writer};
-use crate::{IndexId, Malformed, PackId, ParseIdError};
+use crate::{IndexId, Malformed, PackId, ParseIdError, hashed};
 
 /// Name of the object that holds what a mark names.
 pub(crate) const MARK: &str = "mark";
@@ -18,7 +18,6 @@ pub(super) const SWEPT: &str = "swept";
 pub(super) const NOW: &str = "now";
 
 const MAGIC: [u8; 8] = *b"CAIRNMK1";
-const HASH_BYTES: usize = 32;
 const FORMAT_VERSION: u64 = 1;
 
 /// Tells marks apart; random. Shown as 32 lowercase hexadecimal digits.
@@ -66,24 +65,12 @@ impl Mark {
         let runs: Vec<u8> = self.runs.iter().flat_map(|id| *id.as_bytes()).collect();
         let mut writer = Writer::new();
         writer.array(4).uint(FORMAT_VERSION).bytes(&packs).bytes(&runs).uint(self.bytes);
-        let mut bytes = [&MAGIC[..], &writer.finish()].concat();
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes
+        hashed::encode(&MAGIC, writer)
     }
 
     /// The mark of these bytes, which its own hash proves to be whole.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let Some((signed, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
-            return Err(Malformed::new("no room for a mark's hash"));
-        };
-        let Some(body) = signed.strip_prefix(&MAGIC) else {
-            return Err(Malformed::new("no mark's magic at the start"));
-        };
-        if blake3::hash(signed) != *hash {
-            return Err(Malformed::new("its content does not match its hash"));
-        }
-        let mut reader = Reader::new(body);
+        let mut reader = Reader::new(hashed::content(&MAGIC, bytes)?);
         let mark = reader.tuple(4, |reader| {
             if reader.uint()? != FORMAT_VERSION {
                 return Err(reader.malformed("unknown version of marks"));

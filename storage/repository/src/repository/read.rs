@@ -11,7 +11,7 @@ use crate::codec::{Decompressor, open_chunk};
 use crate::error::DamagedObject;
 use crate::index::Index;
 use crate::manifest::{Document, DocumentRef};
-use crate::pack::ChunkLocation;
+use crate::pack::{ChunkLocation, IndexEntry, parse_directory, parse_trailer};
 use crate::read_plan::{ReadSpan, coalesce};
 use crate::{ChunkId, Damage, Fault, Malformed, PackId, Result, layout};
 
@@ -77,6 +77,32 @@ impl Repository {
             return Err(Damage::new(DamagedObject::Pack(*pack), short).into());
         }
         Ok(bytes)
+    }
+
+    /// What lies in a pack of this length, by its own directory. The first read is of `guess` bytes from the end, and the only one
+    /// when that is not less than it takes. [`crate::ErrorKind::Damaged`] when the pack is not there or says what cannot be.
+    pub(crate) async fn read_directory(
+        &self,
+        pack: &PackId,
+        pack_bytes: u64,
+        guess: u64,
+    ) -> Result<Vec<IndexEntry>> {
+        let damaged = |fault| crate::Error::from(Damage::new(DamagedObject::Pack(*pack), fault));
+        let path = layout::pack_path(pack);
+        let suffix = async |length| {
+            let tail = self.storage.get(&path, ByteRange::Suffix { length }).await;
+            tail.map_err(|error| fault_of(&error).map_or_else(|| error.into(), damaged))
+        };
+        let tail = suffix(guess).await?;
+        let trailer = parse_trailer(&self.sealer, &tail, pack_bytes);
+        let length = trailer.map_err(|malformed| damaged(malformed.into()))?.tail_bytes();
+        let start = usize::try_from(length).ok().and_then(|length| tail.len().checked_sub(length));
+        let tail = match start {
+            Some(start) => tail.slice(start..),
+            None => suffix(length).await?,
+        };
+        let entries = parse_directory(&self.sealer, pack, pack_bytes, &tail);
+        entries.map_err(|malformed| damaged(malformed.into()))
     }
 
     /// A document, verified and decoded.

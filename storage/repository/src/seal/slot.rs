@@ -13,11 +13,10 @@ use zeroize::Zeroizing;
 use super::keys::{KEY_BYTES, Key, Keys, aes_key, random_key};
 use super::{KeyError, RepositorySecret};
 use crate::cbor::{Reader, Writer};
-use crate::{Malformed, ParseIdError, RepositoryId, Timestamp};
+use crate::{Malformed, ParseIdError, RepositoryId, Timestamp, hashed};
 
 const MAGIC: [u8; 8] = *b"CAIRNKY1";
 const FORMAT_VERSION: u64 = 1;
-const HASH_BYTES: usize = 32;
 const SALT_BYTES: usize = 32;
 const SEALED_BYTES: usize = KEY_BYTES + 16;
 
@@ -228,10 +227,7 @@ impl Slot {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut writer = self.head();
         writer.bytes(&self.sealed);
-        let mut bytes = [&MAGIC[..], &writer.finish()].concat();
-        let hash = blake3::hash(&bytes);
-        bytes.extend_from_slice(hash.as_bytes());
-        bytes
+        hashed::encode(&MAGIC, writer)
     }
 
     /// The slot of these bytes, which its own hash proves to be whole, and asks for no more than a reader gives.
@@ -239,16 +235,7 @@ impl Slot {
         if bytes.len() as u64 > MAX_SLOT_BYTES {
             return Err(Malformed::new("a key slot of more than 4 KiB"));
         }
-        let Some((signed, hash)) = bytes.split_last_chunk::<HASH_BYTES>() else {
-            return Err(Malformed::new("no room for a key slot's hash"));
-        };
-        let Some(body) = signed.strip_prefix(&MAGIC) else {
-            return Err(Malformed::new("no key slot's magic at the start"));
-        };
-        if blake3::hash(signed) != *hash {
-            return Err(Malformed::new("its content does not match its hash"));
-        }
-        let mut reader = Reader::new(body);
+        let mut reader = Reader::new(hashed::content(&MAGIC, bytes)?);
         let slot = reader.tuple(7, Self::decode_fields)?;
         reader.finish()?;
         Ok(slot)
