@@ -297,6 +297,8 @@ impl CommitterWorker {
         let assembly = std::mem::take(&mut commit.assembly);
         let (databases, objects) = assembly.finish()?;
         let root = self.write_root(&mut commit, databases)?;
+        let copied = self.record(root.clone(), &objects, commit.started);
+        commit.documents.write_copy(&copied)?;
         commit.unlisted.extend(commit.documents.flush()?);
         hit(Failpoint::CommitterAfterDocuments);
         self.write_run(&mut commit)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cairn_repository::codec::Compressor;
 use cairn_repository::manifest::{Document, DocumentRef};
 use cairn_repository::pack::{ChunkKind, IndexEntry, PackBuilder};
+use cairn_repository::record::Record;
 use cairn_repository::{ChunkId, Repository};
 
 use crate::error::{Fault, Stop};
@@ -54,10 +55,21 @@ impl DocumentWriter {
         let reference = self.repository.sealer().document_ref(&bytes);
         for (id, chunk) in reference.chunks.iter().zip(DocumentRef::chunks_of(&bytes)) {
             if !self.holdings.has(&id, &self.io)? && self.written.insert(id) {
-                self.store(id, chunk)?;
+                self.store(id, ChunkKind::Document, chunk)?;
             }
         }
         Ok(reference)
+    }
+
+    /// Stores a copy of a record beside the documents of its snapshot. Where there were none to store it costs two puts and
+    /// is left out: another snapshot tells of the same content.
+    pub(crate) fn write_copy(&mut self, record: &Record) -> Result<(), Stop> {
+        if self.written.is_empty() {
+            return Ok(());
+        }
+        let copy = self.repository.record_copy(record);
+        let id = self.repository.sealer().chunk_id(&copy);
+        self.store(id, ChunkKind::RecordCopy, &copy)
     }
 
     /// Makes everything written durable; gives the entries that no run lists yet.
@@ -66,7 +78,7 @@ impl DocumentWriter {
         Ok(std::mem::take(&mut self.durable))
     }
 
-    fn store(&mut self, id: ChunkId, chunk: &[u8]) -> Result<(), Stop> {
+    fn store(&mut self, id: ChunkId, kind: ChunkKind, chunk: &[u8]) -> Result<(), Stop> {
         let raw_len = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
         let (codec, encoded) = self.compressor.encode(chunk)?;
         let sealed = self.repository.sealer().seal_chunk(&id, codec, raw_len, encoded);
@@ -74,7 +86,7 @@ impl DocumentWriter {
         if !self.pack.has_room_for(stored.len()) {
             self.put_pack()?;
         }
-        Ok(self.pack.push(id, ChunkKind::Document, codec, raw_len, &stored)?)
+        Ok(self.pack.push(id, kind, codec, raw_len, &stored)?)
     }
 
     fn put_pack(&mut self) -> Result<(), Stop> {

@@ -139,6 +139,14 @@ impl Session {
         self.open_as(location, OpenMode::Existing)
     }
 
+    /// Opens a repository that may have lost its config, which is put back then.
+    pub(crate) fn recover(&self, location: &str) -> anyhow::Result<Repository> {
+        let secret = self.secret.as_ref().map(SecretSource::fetch).transpose()?;
+        let storage = self.storage_of(location)?;
+        let recovered = self.engine.recover_repository_on(storage, secret.as_ref());
+        recovered.context(cannot_open(&self.at(location)))
+    }
+
     /// Opens a repository to which something will be added, and makes one when there is nothing at its place.
     pub(crate) fn open_or_create(
         &self,

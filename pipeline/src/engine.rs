@@ -237,6 +237,20 @@ impl Engine {
         Ok(Repository::new(self.clone(), opened?))
     }
 
+    /// Opens a repository that has lost its config, with its secret if it is encrypted: what it was created with is put back from its packs. One that
+    /// has its config is opened as ever. What else was lost is put back by a check: [`CheckRequest::recover`].
+    pub fn recover_repository_on(
+        &self,
+        storage: Arc<dyn Storage>,
+        secret: Option<&RepositorySecret>,
+    ) -> Result<Repository, Error> {
+        let secret = secret.cloned();
+        let opened = self.block_on(async move {
+            cairn_repository::Repository::recover(storage, secret.as_ref()).await
+        })?;
+        Ok(Repository::new(self.clone(), opened?))
+    }
+
     /// The key slots of the encrypted repository on a storage; needs no secret.
     pub fn key_slots(&self, storage: &Arc<dyn Storage>) -> Result<Vec<ListedSlot>, Error> {
         let storage = Arc::clone(storage);

@@ -77,7 +77,7 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use job::{
     BackupReport, Canceller, CheckReport, CopyReport, JobHandle, JobKind, JobState, PruneReport,
-    RestoreReport, SkippedItem,
+    Repair, RestoreReport, SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};

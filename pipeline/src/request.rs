@@ -85,17 +85,41 @@ impl RestoreRequest {
 #[must_use = "a request does nothing until an engine runs it"]
 pub struct CheckRequest {
     pub(crate) read_data: bool,
+    pub(crate) repair: Option<Repair>,
+}
+
+/// What a check that repairs puts back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repair {
+    /// What was found damaged.
+    Damaged,
+    /// Also snapshots of which only packs know.
+    Recovered,
 }
 
 impl CheckRequest {
     /// Structure only: records, manifests, index, presence and size of packs.
     pub fn structure() -> Self {
-        Self { read_data: false }
+        Self::default()
     }
 
     /// Structure, and every byte of every chunk.
     pub fn read_data() -> Self {
-        Self { read_data: true }
+        Self { read_data: true, ..Self::default() }
+    }
+
+    /// Repairs what it finds, as far as the repository itself allows: sound chunks are taken out of damaged packs, index and records are
+    /// put back from packs. What is lost is stored again by the next backup, where live data still has it.
+    pub fn repair(mut self) -> Self {
+        self.repair = Some(Repair::Damaged);
+        self
+    }
+
+    /// Repairs, and also puts back snapshots of which only packs know any more: their records were lost, or forgotten without
+    /// a prune since.
+    pub fn recover(mut self) -> Self {
+        self.repair = Some(Repair::Recovered);
+        self
     }
 }
 
@@ -105,13 +129,14 @@ impl CheckRequest {
 pub struct PruneRequest {
     pub(crate) grace: Duration,
     pub(crate) repack: bool,
+    pub(crate) accept_loss: bool,
     pub(crate) dry_run: bool,
 }
 
 impl PruneRequest {
     /// One that lets everything that a snapshot may need be for a day.
     pub fn new() -> Self {
-        Self { grace: DEFAULT_GRACE, repack: true, dry_run: false }
+        Self { grace: DEFAULT_GRACE, repack: true, accept_loss: false, dry_run: false }
     }
 
     /// How long what is not needed waits before it goes: longer than restores take, better longer than backups take. With none it goes at once,
@@ -124,6 +149,12 @@ impl PruneRequest {
     /// Leaves packs alone of which something is used.
     pub fn keep_packs(mut self) -> Self {
         self.repack = false;
+        self
+    }
+
+    /// Goes on where chunks of segments that snapshots need are lost, as a check says; else that ends it.
+    pub fn accept_loss(mut self) -> Self {
+        self.accept_loss = true;
         self
     }
 

@@ -1,9 +1,9 @@
-//! `cairn check`
+//! `cairn check` and `cairn repo recover`
 
-use cairn_pipeline::{Affected, CheckReport, CheckRequest, Finding};
+use cairn_pipeline::{Affected, CheckReport, CheckRequest, Finding, Repair};
 use serde_json::{Value, json};
 
-use super::high::CheckPlan;
+use super::high::{CheckPlan, Repair as Wanted};
 use super::report::seconds;
 use crate::exit::Exit;
 use crate::session::Session;
@@ -13,26 +13,24 @@ use crate::ui::{Ui, bytes, count, duration, plural, rate};
 const MAX_SHOWN: usize = 10;
 
 pub(super) fn run(session: &Session, plan: &CheckPlan) -> anyhow::Result<Exit> {
-    let repository = session.open(&plan.repository)?;
     let request = match plan.read_data {
         true => CheckRequest::read_data(),
         false => CheckRequest::structure(),
     };
+    let (repository, request) = match plan.repair {
+        Wanted::No => (session.open(&plan.repository)?, request),
+        Wanted::Damaged => (session.open_to_change(&plan.repository)?, request.repair()),
+        Wanted::Recovered => (session.recover(&plan.repository)?, request.recover()),
+    };
     let report = session.follow(session.engine.check(&repository, request))?;
     show(&session.ui, &plan.repository, &report)?;
     session.ui.document(&document(&plan.repository, &report))?;
-    Ok(if report.is_clean() { Exit::Ok } else { Exit::Damaged })
+    let left = report.repair.as_ref().map_or(report.is_clean(), |repair| repair.left.is_empty());
+    Ok(if left { Exit::Ok } else { Exit::Damaged })
 }
 
 fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> {
-    for finding in report.findings().take(MAX_SHOWN) {
-        ui.show(format!("{} {}", ui.bold("damaged:"), finding.damage))?;
-        for affected in finding.affected.iter().take(MAX_SHOWN) {
-            ui.show(format!("  touches {affected}"))?;
-        }
-        more(ui, "  touches", finding.affected.len())?;
-    }
-    more(ui, "damaged:", report.findings().count())?;
+    show_findings(ui, "damaged:", report.findings())?;
     let structure = &report.structure;
     ui.show(format!(
         "checked {}: {}, {}, {}, {}",
@@ -54,6 +52,17 @@ fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> 
         ui.show(format!("  {} verified, {read} ({speed})", plural(chunks, "chunk")))?;
     }
     let took = duration(report.duration);
+    if let Some(repair) = &report.repair {
+        show_repair(ui, repair)?;
+        let left = plural(repair.left.len() as u64, "finding");
+        return match repair.left.is_empty() {
+            true => ui.show(format!("{} in {took}", ui.green("repaired"))),
+            false => {
+                let hint = "the next backup stores again what its data still has";
+                ui.show(format!("{left} left after the repair, in {took}; {hint}"))
+            }
+        };
+    }
     match (report.is_clean(), report.good_chunks) {
         (false, _) => {
             let findings = plural(report.findings().count() as u64, "finding");
@@ -65,6 +74,45 @@ fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> 
             ui.show(format!("{} in {took}; {hint}", ui.green("no damage")))
         }
     }
+}
+
+fn show_findings<'a>(
+    ui: &Ui,
+    title: &str,
+    findings: impl Iterator<Item = &'a Finding> + Clone,
+) -> std::io::Result<()> {
+    for finding in findings.clone().take(MAX_SHOWN) {
+        ui.show(format!("{} {}", ui.bold(title), finding.damage))?;
+        for affected in finding.affected.iter().take(MAX_SHOWN) {
+            ui.show(format!("  touches {affected}"))?;
+        }
+        more(ui, "  touches", finding.affected.len())?;
+    }
+    more(ui, title, findings.count())
+}
+
+/// What was repaired, each only where there was something, and what is left.
+fn show_repair(ui: &Ui, repair: &Repair) -> std::io::Result<()> {
+    let done = &repair.done;
+    let lines = [
+        (done.condemned_packs, "damaged pack", "condemned: a prune frees them"),
+        (done.missing_packs, "pack", "missing"),
+        (done.salvaged_chunks, "sound chunk", "copied out of damaged packs"),
+        (done.lost_chunks, "chunk", "lost with damaged and missing packs"),
+        (done.superseded_runs, "index run", "superseded"),
+        (done.listed_chunks, "chunk", "listed again"),
+        (done.replaced_marks, "mark of prunes", "replaced by one that names nothing"),
+    ];
+    for (number, what, became) in lines.into_iter().filter(|(number, ..)| *number > 0) {
+        ui.show(format!("  {} {became}", plural(number, what)))?;
+    }
+    for record in &done.records {
+        ui.show(format!("  put back snapshot {} of {}", record.label, record.timestamp))?;
+    }
+    for label in &done.lost_records {
+        ui.show(format!("  no pack has a copy of the record of {label}"))?;
+    }
+    show_findings(ui, "left:", repair.left.iter())
 }
 
 fn more(ui: &Ui, what: &str, total: usize) -> std::io::Result<()> {
@@ -90,7 +138,26 @@ fn document(repository: &str, report: &CheckReport) -> Value {
         "orphan_bytes": structure.orphan_bytes,
         "verified_chunks": report.good_chunks,
         "verified_bytes": report.good_bytes,
+        "repair": report.repair.as_ref().map(repair),
         "duration_seconds": seconds(report.duration),
+    })
+}
+
+fn repair(repair: &Repair) -> Value {
+    let done = &repair.done;
+    let records = done.records.iter();
+    json!({
+        "condemned_packs": done.condemned_packs,
+        "missing_packs": done.missing_packs,
+        "salvaged_chunks": done.salvaged_chunks,
+        "salvaged_bytes": done.salvaged_bytes,
+        "lost_chunks": done.lost_chunks,
+        "superseded_runs": done.superseded_runs,
+        "listed_chunks": done.listed_chunks,
+        "replaced_marks": done.replaced_marks,
+        "records": records.map(|it| it.label.to_string()).collect::<Vec<_>>(),
+        "lost_records": done.lost_records.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "left": repair.left.iter().map(finding).collect::<Vec<_>>(),
     })
 }
 

@@ -9,10 +9,16 @@ use crate::exit::Exit;
 use crate::session::Session;
 use crate::ui::{Ui, bytes, duration, plural};
 
+const HOW_TO_GO_ON: &str = "nothing was freed, for it is not known what snapshots reach: `cairn check --repair` mends what can be and names the snapshots \
+     that it cannot; forget those, or prune with --accept-loss where only data is lost";
+
 pub(super) fn run(session: &Session, plan: &PrunePlan) -> anyhow::Result<Exit> {
     let mut request = PruneRequest::new().grace(plan.grace);
     if plan.keep_packs {
         request = request.keep_packs();
+    }
+    if plan.accept_loss {
+        request = request.accept_loss();
     }
     let repository = match plan.dry_run {
         true => {
@@ -21,7 +27,11 @@ pub(super) fn run(session: &Session, plan: &PrunePlan) -> anyhow::Result<Exit> {
         }
         false => session.open_to_change(&plan.repository)?,
     };
-    let report = session.follow(session.engine.prune(&repository, request))?;
+    let pruned = session.follow(session.engine.prune(&repository, request));
+    let report = pruned.map_err(|error| match Exit::of_error(&error) {
+        Exit::Damaged => error.context(HOW_TO_GO_ON),
+        _ => error,
+    })?;
     show(&session.ui, plan, &report)?;
     session.ui.document(&document(plan, &report))?;
     Ok(Exit::Ok)
@@ -52,6 +62,12 @@ fn show(ui: &Ui, plan: &PrunePlan, report: &PruneReport) -> std::io::Result<()> 
         plural(pruned.copied_chunks, "chunk"),
         if plan.dry_run { String::new() } else { format!(", {}", bytes(pruned.copied_bytes)) },
     ))?;
+    if pruned.lost_chunks > 0 {
+        ui.show(format!(
+            "  lost       {} that snapshots need",
+            plural(pruned.lost_chunks, "chunk")
+        ))?;
+    }
     if let Some(next) = pruned.next_sweep {
         ui.show(format!(
             "  waiting    {}, {}: a prune after {} deletes them",
@@ -72,6 +88,7 @@ fn document(plan: &PrunePlan, report: &PruneReport) -> Value {
         "grace_seconds": seconds(plan.grace),
         "snapshots": pruned.num_snapshots,
         "documents": pruned.num_documents,
+        "lost_chunks": pruned.lost_chunks,
         "packs": pruned.num_packs,
         "pack_bytes": pruned.pack_bytes,
         "freed_packs": pruned.freed_packs,

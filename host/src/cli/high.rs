@@ -82,6 +82,7 @@ pub(super) struct PrunePlan {
     pub(super) repository: Location,
     pub(super) grace: Duration,
     pub(super) keep_packs: bool,
+    pub(super) accept_loss: bool,
     pub(super) dry_run: bool,
 }
 
@@ -89,6 +90,18 @@ pub(super) struct PrunePlan {
 pub(super) struct CheckPlan {
     pub(super) repository: Location,
     pub(super) read_data: bool,
+    pub(super) repair: Repair,
+}
+
+/// What a check does about what it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repair {
+    /// It tells.
+    No,
+    /// It repairs.
+    Damaged,
+    /// It opens what has lost its config, and puts back also what only packs know.
+    Recovered,
 }
 
 #[derive(Debug)]
@@ -236,13 +249,15 @@ impl Invocation {
                     repository: repository(typed.repository)?,
                     grace: typed.grace.into(),
                     keep_packs: typed.keep_packs,
+                    accept_loss: typed.accept_loss,
                     dry_run: typed.dry_run,
                 })
             }
             Verb::Check(typed) => {
                 listen = typed.watching.listen;
                 let repository = repository(typed.repository)?;
-                Action::Check(CheckPlan { repository, read_data: typed.read_data })
+                let repair = if typed.repair { Repair::Damaged } else { Repair::No };
+                Action::Check(CheckPlan { repository, read_data: typed.read_data, repair })
             }
             #[cfg(feature = "sql")]
             Verb::Sql(typed) => Action::Sql(sql(typed, environment.state)),
@@ -274,6 +289,12 @@ impl Invocation {
             Verb::Repo(low::Repo::Key(typed)) => {
                 let (at, change) = key_change(typed)?;
                 Action::RepoKey(RepoKeyPlan { repository: repository(at)?, change })
+            }
+            Verb::Repo(low::Repo::Recover(typed)) => {
+                listen = typed.watching.listen;
+                let repository = repository(typed.repository)?;
+                let (read_data, repair) = (typed.read_data, Repair::Recovered);
+                Action::Check(CheckPlan { repository, read_data, repair })
             }
             Verb::Repo(low::Repo::Copy(typed)) => {
                 listen = typed.watching.listen;

@@ -44,7 +44,7 @@ Examples:
   cairn ls --repo /backup nightly shop/orders          look into a snapshot; cat and diff do, too
   cairn restore --repo /backup --latest /data/restored restore all of the newest snapshot
   cairn restore --repo /backup --label nightly --table shop.orders /data/warehouse
-  cairn check --repo /backup --read-data               verify every byte
+  cairn check --repo /backup --read-data               verify every byte; --repair mends what can be
   cairn forget --repo /backup nightly-1 nightly-2      remove snapshots
   cairn forget --repo /backup --keep-last 7 --dry-run  see what a rule would remove";
 
@@ -125,7 +125,9 @@ impl Verb {
             | Self::Ls(browse::Ls { repository, .. })
             | Self::Cat(browse::Cat { repository, .. })
             | Self::Diff(browse::Diff { repository, .. })
-            | Self::Repo(Repo::Create { repository, .. }) => &repository.said,
+            | Self::Repo(
+                Repo::Create { repository, .. } | Repo::Recover(Recover { repository, .. }),
+            ) => &repository.said,
             Self::Hold(hold) => &hold.repository().said,
             Self::Repo(Repo::Key(key)) => &key.repository().said,
             Self::Repo(Repo::Copy(Copy { said, .. }))
@@ -241,6 +243,9 @@ pub(super) struct Prune {
     /// Leave packs alone of which something is needed.
     #[arg(long)]
     pub(super) keep_packs: bool,
+    /// Go on where data of snapshots is lost for good, as `check` says; their other parts stay restorable.
+    #[arg(long)]
+    pub(super) accept_loss: bool,
     /// Only say what would go.
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -250,6 +255,21 @@ pub(super) struct Prune {
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
+    #[command(flatten)]
+    pub(super) repository: Repository,
+    /// Read and verify every byte, not only the structure.
+    #[arg(long)]
+    pub(super) read_data: bool,
+    /// Repair what is found: take what is sound out of damaged packs, put back index and records from packs. What is lost is
+    /// stored again by the next backup, where the data still has it.
+    #[arg(long)]
+    pub(super) repair: bool,
+    #[command(flatten)]
+    pub(super) watching: Watching,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Recover {
     #[command(flatten)]
     pub(super) repository: Repository,
     /// Read and verify every byte, not only the structure.
@@ -358,6 +378,9 @@ pub(super) enum Repo {
     /// Key slots of an encrypted repository, and its data keys.
     #[command(subcommand)]
     Key(Key),
+    /// Put back what a repository has lost and its packs still know: config, index, snapshots; also snapshots that were forgotten and not yet
+    /// pruned. Says what each of them misses.
+    Recover(Recover),
     /// Copy a repository to another place, object by object. Run again, it copies what is missing.
     Copy(Copy),
 }

@@ -1,17 +1,20 @@
-//! Check jobs: structure first, then, on request, every byte.
+//! Check jobs: structure first, then, on request, every byte; and what of the damage can be repaired.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cairn_actors::topology::{self, CheckParts};
-use cairn_repository::check::{CheckOptions, Finding, affected_by, check_structure};
+use cairn_repository::check::{
+    CheckOptions, CheckReport as StructureReport, Finding, affected_by, check_structure, kept,
+};
 use cairn_repository::index::Index;
+use cairn_repository::repair::{RepairOptions, Suspects, repair};
 use cairn_repository::{ChunkId, Damage, DamagedObject, Repository};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
-use crate::job::{CheckReport, JobCore, Surroundings};
-use crate::request::CheckRequest;
+use crate::job::{CheckReport, JobCore, Repair, Surroundings};
+use crate::request::{CheckRequest, Repair as Wanted};
 
 /// Runs a check. Damage is what the report says; an error means that the check could not go on.
 pub(crate) async fn run(
@@ -21,24 +24,58 @@ pub(crate) async fn run(
     request: CheckRequest,
 ) -> Result<CheckReport, Error> {
     let repository = core.cancellable(repository.refreshed()).await?;
-    let budget = around.config.index_memory_bytes;
-    let options = CheckOptions { index_budget_bytes: budget, directories: request.read_data };
-    let structure = check_structure(&repository, around.runtime.clone(), &options, &|_| {});
-    let structure = core.cancellable(structure).await?;
+    let reads_directories = request.read_data || request.repair.is_some();
     let mut report = CheckReport {
-        structure,
+        structure: structure(core, around, &repository, reads_directories).await?,
         good_chunks: None,
         good_bytes: 0,
         data_findings: Vec::new(),
+        repair: None,
         progress: core.progress.observe(),
         duration: core.started.elapsed(),
     };
     if request.read_data {
         read_data(core, around, &repository, &mut report).await?;
     }
+    if let Some(wanted) = request.repair
+        && (wanted == Wanted::Recovered || !report.is_clean())
+    {
+        report.repair = Some(repaired(core, around, &repository, wanted, &report).await?);
+    }
     report.progress = core.progress.observe();
     report.duration = core.started.elapsed();
     Ok(report)
+}
+
+async fn structure(
+    core: &JobCore,
+    around: &Surroundings,
+    repository: &Repository,
+    directories: bool,
+) -> Result<StructureReport, Error> {
+    let index_budget_bytes = around.config.index_memory_bytes;
+    let options = CheckOptions { index_budget_bytes, directories };
+    let structure = check_structure(repository, around.runtime.clone(), &options, &|_| {});
+    core.cancellable(structure).await
+}
+
+/// Repairs what was found, and looks again.
+async fn repaired(
+    core: &JobCore,
+    around: &Surroundings,
+    repository: &Repository,
+    wanted: Wanted,
+    found: &CheckReport,
+) -> Result<Repair, Error> {
+    let suspects = Suspects::of(found.findings().map(|finding| &finding.damage));
+    let options = RepairOptions {
+        index_budget_bytes: around.config.index_memory_bytes,
+        missing_records: wanted == Wanted::Recovered,
+    };
+    let done = repair(repository, around.runtime.clone(), suspects, &options, &|_| {});
+    let done = core.cancellable(done).await?;
+    let left = structure(core, around, repository, true).await?.findings;
+    Ok(Repair { done, left })
 }
 
 /// Reads every pack and adds what only that shows.
@@ -48,9 +85,9 @@ async fn read_data(
     repository: &Repository,
     report: &mut CheckReport,
 ) -> Result<(), Error> {
-    let index = repository.load_index(around.config.index_memory_bytes, around.runtime.clone());
-    let index = Arc::new(core.cancellable(index).await?);
-    let packs = core.cancellable(repository.packs()).await?;
+    let kept = kept(repository, around.config.index_memory_bytes, around.runtime.clone());
+    let (index, packs) = core.cancellable(kept).await?;
+    let index = Arc::new(index);
     let (outcome, tally) = oneshot::channel();
     let job = core.parts(around, repository, &index);
     let io = job.io.clone();

@@ -17,7 +17,7 @@ pub(crate) use self::core::{JobCore, Surroundings};
 pub use self::handle::{Canceller, JobHandle};
 pub(crate) use self::prune::run as run_prune;
 pub use self::report::{
-    BackupReport, CheckReport, CopyReport, PruneReport, RestoreReport, SkippedItem,
+    BackupReport, CheckReport, CopyReport, PruneReport, Repair, RestoreReport, SkippedItem,
 };
 pub(crate) use self::restore::run as run_restore;
 pub use self::state::{JobKind, JobState};

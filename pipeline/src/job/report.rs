@@ -8,6 +8,7 @@ use cairn_repository::check::{CheckReport as StructureReport, Finding};
 use cairn_repository::copy::CopyProgress;
 use cairn_repository::prune::PruneReport as Pruned;
 use cairn_repository::record::Record;
+use cairn_repository::repair::RepairReport as Repaired;
 
 /// What a backup did.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -74,6 +75,8 @@ pub struct CheckReport {
     pub good_bytes: u64,
     /// What only reading the data showed.
     pub data_findings: Vec<Finding>,
+    /// What was repaired of it, when that was asked for and there was something.
+    pub repair: Option<Repair>,
     /// The job's counters.
     pub progress: ProgressSnapshot,
     /// How long it took.
@@ -86,10 +89,20 @@ impl CheckReport {
         self.structure.is_clean() && self.data_findings.is_empty()
     }
 
-    /// Everything that is damaged.
+    /// Everything that was found damaged.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.structure.findings.iter().chain(&self.data_findings)
     }
+}
+
+/// What a repair did and what it could not do.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Repair {
+    /// What it did.
+    pub done: Repaired,
+    /// What is damaged or lost still: the next backup stores it again where it can.
+    pub left: Vec<Finding>,
 }
 
 /// What a copy of a repository did.

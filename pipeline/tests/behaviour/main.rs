@@ -14,6 +14,7 @@ mod identity;
 mod panic;
 mod parallel;
 mod prune;
+mod repair;
 mod restore_damage;
 mod resume;
 mod round_trip;

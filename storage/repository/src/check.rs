@@ -5,8 +5,9 @@
 //! snapshot. It does not read chunks of segments; whoever does tells [`affected_by`] which are lost.
 //!
 //! # Order
-//! Records are listed first, then runs, then packs: the order of readers. So a backup that runs
-//! meanwhile never looks damaged; what it has put and not yet listed counts as orphaned.
+//! Records are listed first, then marks, runs, packs: the order of readers. So a backup that runs
+//! meanwhile never looks damaged; what it has put and not yet listed counts as orphaned. What a mark names that is settled is
+//! not looked at: nobody needs it, and it may be what a repair has condemned.
 //!
 //! # Memory
 //! The index budget, about 60 bytes per pack, 20 bytes per distinct document, and a few documents at a time.
@@ -79,8 +80,10 @@ pub async fn check_structure(
 ) -> Result<CheckReport> {
     let labels = repository.labels().await?;
     // Before the runs: what a prune is about to take may go while it is looked for.
-    let named = repository.marks().await?.named();
-    let runs = repository.runs().await?;
+    let (marks, damaged_marks) = repository.readable_marks().await?;
+    let (named, settled) = (marks.named(), marks.settled());
+    let mut runs = repository.runs().await?;
+    runs.retain(|run| !settled.runs.contains(&run.id));
     let storage = Arc::clone(repository.storage());
     let (sealer, budget) = (repository.sealer(), options.index_budget_bytes);
     let index = Index::load(storage, sealer, runs.clone(), budget, runtime).await?;
@@ -88,11 +91,14 @@ pub async fn check_structure(
     for damage in repository.damaged_keys().await? {
         findings.add(damage);
     }
+    for (_, damage) in damaged_marks {
+        findings.add(damage);
+    }
     let mut report = CheckReport { num_runs: runs.len() as u64, ..CheckReport::default() };
 
     let packs = PackCheck { repository, index: &index, on_progress };
     let needs = packs.needs_of_runs(&runs, &mut findings).await?;
-    let mut faults = packs.compare_with_listing(&needs, &mut report).await?;
+    let mut faults = packs.compare_with_listing(&needs, &settled.packs, &mut report).await?;
     if options.directories {
         packs.read_directories(&needs, &mut faults).await?;
     }
@@ -113,6 +119,24 @@ pub async fn check_structure(
     on_progress(CheckProgress { phase: CheckPhase::Snapshots, done: total, total });
     walk.finish(&mut report);
     Ok(report)
+}
+
+/// The index and the packs without what settled marks name: what chunks are judged by.
+pub async fn kept(
+    repository: &Repository,
+    index_budget_bytes: u64,
+    runtime: Handle,
+) -> Result<(Index, Vec<(PackId, u32)>)> {
+    let (marks, _) = repository.readable_marks().await?;
+    let settled = marks.settled();
+    let mut runs = repository.runs().await?;
+    runs.retain(|run| !settled.runs.contains(&run.id));
+    let storage = Arc::clone(repository.storage());
+    let sealer = repository.sealer();
+    let index = Index::load(storage, sealer, runs, index_budget_bytes, runtime).await?;
+    let mut packs = repository.packs().await?;
+    packs.retain(|(pack, _)| !settled.packs.contains(pack));
+    Ok((index, packs))
 }
 
 /// What in which snapshots needs any of the `lost` chunks. Snapshots and documents that cannot be read for other

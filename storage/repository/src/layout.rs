@@ -121,6 +121,11 @@ pub fn key_slot_path(slot: &SlotId) -> ObjectPath {
     path(&format!("{KEYS}/{slot}"))
 }
 
+/// The prefix of the key rings of whatever repository.
+pub(crate) fn all_key_rings_prefix() -> ObjectPath {
+    path(KEYRING)
+}
+
 /// The prefix of the key rings of a repository.
 pub fn key_rings_prefix(repository: &RepositoryId) -> ObjectPath {
     path(&format!("{KEYRING}/{repository}"))

@@ -7,6 +7,7 @@
 //! elsewhere; [`prune`](mod@prune) frees what no snapshot needs.
 
 pub mod browse;
+mod carrier;
 mod cbor;
 pub mod check;
 pub mod chunking;
@@ -26,6 +27,8 @@ pub mod pack;
 pub mod prune;
 pub mod read_plan;
 pub mod record;
+pub mod record_copy;
+pub mod repair;
 mod repository;
 pub mod retention;
 mod seal;

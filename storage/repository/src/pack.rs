@@ -32,6 +32,8 @@ pub enum ChunkKind {
     Segment = 0,
     /// A document of a manifest.
     Document = 1,
+    /// Nothing: it is a copy of a record, from which a repository can be recovered.
+    RecordCopy = 2,
 }
 
 impl ChunkKind {
@@ -40,6 +42,7 @@ impl ChunkKind {
         match number {
             0 => Some(Self::Segment),
             1 => Some(Self::Document),
+            2 => Some(Self::RecordCopy),
             _ => None,
         }
     }

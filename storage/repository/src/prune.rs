@@ -22,20 +22,21 @@ use cairn_storage::{Payload, PutMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
-use self::carry::{MAX_RUN_ENTRIES, carry};
-pub(crate) use self::mark::{MARK, Marks};
+use self::carry::carry;
+use self::mark::NOW;
+pub(crate) use self::mark::{MARK, Marks, SETTLED};
 pub use self::mark::{Mark, MarkId};
-use self::mark::{NOW, SETTLED};
 use self::plan::Choice;
 use self::report::Watch;
 pub use self::report::{OnProgress, PrunePhase, PruneProgress, PruneReport};
 use self::survey::{Roots, Survey, SurveyedRun};
+use crate::carrier::Carrier;
 use crate::error::DamagedObject;
 use crate::index::decode_run;
 use crate::record::Record;
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
-use crate::{Damage, PackId, Repository, Result, layout};
+use crate::{Damage, Error, PackId, Repository, Result, layout};
 
 /// How long a mark waits for backups and restores when the host says nothing.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,13 +52,16 @@ pub struct PruneOptions {
     pub grace: Duration,
     /// Whether packs of which little is used are copied to new ones.
     pub repack: bool,
+    /// Whether to go on where chunks of segments that snapshots need are lost. Should they only seem so, because packs cannot be seen for a while, they are
+    /// rubbish once they are seen again.
+    pub accept_loss: bool,
     /// Only finds out what a prune would do.
     pub dry_run: bool,
 }
 
 impl Default for PruneOptions {
     fn default() -> Self {
-        Self { grace: DEFAULT_GRACE, repack: true, dry_run: false }
+        Self { grace: DEFAULT_GRACE, repack: true, accept_loss: false, dry_run: false }
     }
 }
 
@@ -203,8 +207,28 @@ impl Pruning<'_> {
         let roots = Roots::read(self.repository).await?;
         let mut survey = Survey::of(self.repository, &self.runtime, self.watch).await?;
         self.report.num_snapshots = roots.roots.len() as u64;
-        self.report.num_documents = survey.reach(self.repository, roots, self.watch).await?;
+        let accept_loss = self.options.accept_loss;
+        let reached = survey.reach(self.repository, roots, accept_loss, self.watch).await?;
+        self.report.num_documents = reached.documents;
+        self.report.lost_chunks = reached.lost_chunks;
+        if reached.lost_chunks > 0 {
+            self.refuse_slow_look().await?;
+        }
         Ok(survey)
+    }
+
+    /// What a look that took a grace did not find may have been moved meanwhile.
+    async fn refuse_slow_look(&self) -> Result<()> {
+        let is_over = |now| plan::age(now, self.now) >= self.options.grace;
+        if self.options.dry_run || self.options.grace.is_zero() {
+            return Ok(());
+        }
+        match is_over(self.storage_time().await?) {
+            false => Ok(()),
+            true => {
+                Err(Error::invalid("the prune took longer than its grace: prune with a longer one"))
+            }
+        }
     }
 
     fn plan<'s>(&self, survey: &'s Survey) -> Plan<'s> {
@@ -264,7 +288,7 @@ impl Pruning<'_> {
         runs: &[&SurveyedRun],
         stays: impl Fn(&PackId) -> bool,
     ) -> Result<()> {
-        let mut entries = Vec::new();
+        let mut carrier = Carrier::new(self.repository);
         for (done, run) in (0..).zip(runs) {
             self.watch.tell(PrunePhase::Merging, done, runs.len() as u64);
             let path = layout::index_path(&run.id);
@@ -278,18 +302,10 @@ impl Pruning<'_> {
             let run = decode_run(self.repository.sealer(), &run.id, &bytes)
                 .map_err(|malformed| Damage::new(DamagedObject::IndexRun(run.id), malformed))?;
             for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
-                entries.push(entry);
-                if entries.len() == MAX_RUN_ENTRIES {
-                    self.put_run(std::mem::take(&mut entries)).await?;
-                }
+                carrier.list(entry).await?;
             }
         }
-        if entries.is_empty() { Ok(()) } else { self.put_run(entries).await }
-    }
-
-    async fn put_run(&mut self, entries: Vec<crate::pack::IndexEntry>) -> Result<()> {
-        self.repository.put_run_of_others(entries).await?;
-        self.report.written_runs += 1;
+        self.report.written_runs += carrier.finish().await?.runs;
         Ok(())
     }
 

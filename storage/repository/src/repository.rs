@@ -21,6 +21,7 @@ mod keyring;
 mod publish;
 mod read;
 mod record_cache;
+mod recovery;
 mod reliance;
 mod snapshots;
 mod sweep_time;
@@ -132,7 +133,7 @@ impl Repository {
         if !config.is_encrypted() {
             return Err(KeyError::NotEncrypted { location: storage.to_string() }.into());
         }
-        let sealer = keyring::unlock(&storage, &config, secret).await?;
+        let sealer = keyring::unlock(&storage, config.id, secret).await?;
         Self::proved(storage, config, sealer)
     }
 

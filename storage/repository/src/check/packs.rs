@@ -1,6 +1,6 @@
 //! What runs need of packs, and whether the packs have it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use cairn_storage::ByteRange;
@@ -89,17 +89,19 @@ impl PackCheck<'_> {
         }
     }
 
-    /// Lists the packs once and compares.
+    /// Lists the packs once, but for those that go, and compares.
     pub(super) async fn compare_with_listing(
         &self,
         needs: &Needs,
+        goes: &HashSet<PackId>,
         report: &mut CheckReport,
     ) -> Result<PackFaults> {
         let mut faults: PackFaults = needs.keys().map(|pack| (*pack, Fault::Missing)).collect();
         let (prefix, sealer) = (layout::packs_prefix(), self.repository.sealer());
         let mut packs = self.repository.storage().list(&prefix);
         while let Some(meta) = packs.try_next().await? {
-            let Some(pack) = layout::parse_pack_path(&meta.path) else {
+            let pack = layout::parse_pack_path(&meta.path);
+            let Some(pack) = pack.filter(|pack| !goes.contains(pack)) else {
                 continue;
             };
             report.num_packs += 1;

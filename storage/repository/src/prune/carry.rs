@@ -1,22 +1,19 @@
 //! Makes firm what is not: copies chunks out of packs that go, and lists again what only superseded runs list.
 //!
-//! *Memory*: a pack that is filled, the reads of one pack that is copied from, 100 bytes for each chunk until its run is put.
+//! *Memory*: that of a [`Carrier`], and the reads of one pack that is copied from.
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
 use super::{PrunePhase, Watch};
+use crate::carrier::{Carried, Carrier};
 use crate::codec::{Decompressor, open_chunk};
 use crate::error::DamagedObject;
-use crate::pack::{IndexEntry, PackBuilder};
+use crate::pack::IndexEntry;
 use crate::read_plan::coalesce;
 use crate::{Damage, Malformed, Repository, Result};
-
-/// Entries of a run that a prune writes: 3 MiB.
-pub(super) const MAX_RUN_ENTRIES: usize = 1 << 16;
 
 /// Bytes of a pack's end that are read for its directory: 1400 chunks.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -30,15 +27,6 @@ const MAX_SPAN_BYTES: u32 = 8 << 20;
 /// Reads of one pack at once.
 const MAX_READS: usize = 4;
 
-/// What was copied.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Carried {
-    /// Chunks.
-    pub(super) chunks: u64,
-    /// Bytes of their stored forms.
-    pub(super) bytes: u64,
-}
-
 /// Makes everything firm that a settlement says is not.
 pub(super) async fn carry(
     repository: &Repository,
@@ -46,12 +34,7 @@ pub(super) async fn carry(
     settlement: &Settlement,
     watch: Watch<'_>,
 ) -> Result<Carried> {
-    let mut carrier = Carrier {
-        repository,
-        pack: PackBuilder::new(repository.sealer(), repository.config().pack_bytes),
-        entries: Vec::new(),
-        carried: Carried::default(),
-    };
+    let mut carrier = Carrier::new(repository);
     let packs = |positions: u32| ledger.packs().get(positions as usize);
     let total = (settlement.to_copy.len() + settlement.to_list.len()) as u64;
     let mut done = 0;
@@ -59,82 +42,44 @@ pub(super) async fn carry(
         watch.tell(PrunePhase::Copying, done, total);
         done += 1;
         let Some(pack) = packs(*position) else { continue };
-        carrier.copy(pack, chunks).await?;
+        copy(repository, &mut carrier, pack, chunks).await?;
     }
-    carrier.put_pack().await?;
     for (position, chunks) in &settlement.to_list {
         watch.tell(PrunePhase::Copying, done, total);
         done += 1;
         let Some(pack) = packs(*position) else { continue };
-        let entries = wanted_of(repository, pack, chunks).await?;
-        carrier.entries.extend(entries);
-        carrier.put_full_run().await?;
+        for entry in wanted_of(repository, pack, chunks).await? {
+            carrier.list(entry).await?;
+        }
     }
-    carrier.put_run().await?;
+    let carried = carrier.finish().await?;
     watch.tell(PrunePhase::Copying, total, total);
-    Ok(carrier.carried)
+    Ok(carried)
 }
 
-struct Carrier<'a> {
-    repository: &'a Repository,
-    pack: PackBuilder,
-    /// Chunks in durable packs that no run of this prune lists yet.
-    entries: Vec<IndexEntry>,
-    carried: Carried,
-}
-
-impl Carrier<'_> {
-    async fn copy(&mut self, pack: &LedgerPack, chunks: &[HalfId]) -> Result<()> {
-        let entries = wanted_of(self.repository, pack, chunks).await?;
-        let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
-        let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
-        let repository = self.repository;
-        let reads = spans.into_iter().map(|span| async move {
-            let bytes = repository.read_pack(&span.pack, span.offset, span.length).await?;
-            Ok::<_, crate::Error>((span, bytes))
-        });
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-        let mut decompressor = Decompressor::new(repository.sealer());
-        while let Some((span, bytes)) = reads.try_next().await? {
-            for (_, id, location) in &span.chunks {
-                let stored = span.stored(&bytes, location).unwrap_or_default();
-                open_chunk(&mut decompressor, id, location, &stored)?;
-                self.push(IndexEntry { id: *id, location: *location }, &stored).await?;
-            }
+async fn copy(
+    repository: &Repository,
+    carrier: &mut Carrier<'_>,
+    pack: &LedgerPack,
+    chunks: &[HalfId],
+) -> Result<()> {
+    let entries = wanted_of(repository, pack, chunks).await?;
+    let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
+    let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
+    let reads = spans.into_iter().map(|span| async move {
+        let bytes = repository.read_pack(&span.pack, span.offset, span.length).await?;
+        Ok::<_, crate::Error>((span, bytes))
+    });
+    let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+    let mut decompressor = Decompressor::new(repository.sealer());
+    while let Some((span, bytes)) = reads.try_next().await? {
+        for (_, id, location) in &span.chunks {
+            let stored = span.stored(&bytes, location).unwrap_or_default();
+            open_chunk(&mut decompressor, id, location, &stored)?;
+            carrier.push(IndexEntry { id: *id, location: *location }, &stored).await?;
         }
-        Ok(())
     }
-
-    async fn push(&mut self, entry: IndexEntry, stored: &Bytes) -> Result<()> {
-        let IndexEntry { id, location } = entry;
-        if !self.pack.has_room_for(stored.len()) {
-            self.put_pack().await?;
-        }
-        self.pack.push(id, location.kind, location.codec, location.raw_len, stored)?;
-        self.carried.chunks += 1;
-        self.carried.bytes += stored.len() as u64;
-        Ok(())
-    }
-
-    async fn put_pack(&mut self) -> Result<()> {
-        let empty = PackBuilder::new(self.repository.sealer(), self.repository.config().pack_bytes);
-        let Some(pack) = std::mem::replace(&mut self.pack, empty).finish() else { return Ok(()) };
-        self.repository.put_pack(&pack).await?;
-        self.entries.extend(pack.entries);
-        self.put_full_run().await
-    }
-
-    async fn put_full_run(&mut self) -> Result<()> {
-        if self.entries.len() < MAX_RUN_ENTRIES { Ok(()) } else { self.put_run().await }
-    }
-
-    async fn put_run(&mut self) -> Result<()> {
-        let entries = std::mem::take(&mut self.entries);
-        if !entries.is_empty() {
-            self.repository.put_run_of_others(entries).await?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// The entries of some chunks of a pack, by its own directory, each once.

@@ -11,7 +11,7 @@ use crate::{IndexId, Malformed, PackId, ParseIdError, hashed};
 /// Name of the object that holds what a mark names.
 pub(crate) const MARK: &str = "mark";
 /// Name of the object that says that nothing that is needed lies in what it names alone.
-pub(super) const SETTLED: &str = "settled";
+pub(crate) const SETTLED: &str = "settled";
 /// Name of the object that says that nothing is left of what it names.
 pub(super) const SWEPT: &str = "swept";
 /// Name of the object that is put to learn what time the storage has.
@@ -26,7 +26,7 @@ pub struct MarkId([u8; 16]);
 
 impl MarkId {
     /// A new one.
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self(rand::random())
     }
 }
@@ -142,11 +142,12 @@ impl Marks {
 
     /// Everything that they name.
     pub(crate) fn named(&self) -> Named {
-        let marks = || self.seen.values().map(|seen| &seen.mark);
-        Named {
-            packs: marks().flat_map(|mark| &mark.packs).copied().collect(),
-            runs: marks().flat_map(|mark| &mark.runs).copied().collect(),
-        }
+        Named::by(self.seen.values())
+    }
+
+    /// What those name that were settled: nobody needs it any more.
+    pub(crate) fn settled(&self) -> Named {
+        Named::by(self.seen.values().filter(|seen| seen.settled.is_some()))
     }
 }
 
@@ -155,6 +156,16 @@ impl Marks {
 pub(crate) struct Named {
     pub(crate) packs: HashSet<PackId>,
     pub(crate) runs: HashSet<IndexId>,
+}
+
+impl Named {
+    fn by<'a>(marks: impl Iterator<Item = &'a SeenMark> + Clone) -> Self {
+        let marks = marks.map(|seen| &seen.mark);
+        Self {
+            packs: marks.clone().flat_map(|mark| &mark.packs).copied().collect(),
+            runs: marks.flat_map(|mark| &mark.runs).copied().collect(),
+        }
+    }
 }
 
 #[cfg(test)]

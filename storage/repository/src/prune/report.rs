@@ -11,6 +11,8 @@ pub struct PruneReport {
     pub num_snapshots: u64,
     /// Distinct documents that they reach.
     pub num_documents: u64,
+    /// Chunks of segments that they need and that are lost; one that several documents name counts for each.
+    pub lost_chunks: u64,
     /// Packs that were there when the mark was made.
     pub num_packs: u64,
     /// Their bytes.

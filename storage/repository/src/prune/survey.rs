@@ -20,6 +20,7 @@ use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, TableBuilder, decode_run};
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
+use crate::record::Record;
 use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Repository, Result, layout};
 
 /// Runs in memory at once.
@@ -111,26 +112,39 @@ impl Survey {
         Ok(Some(Self { marks, ledger: builder.build(), runs, roots, documents }))
     }
 
-    /// Notes everything that these roots reach, and says how many documents that are.
+    /// Notes everything that these roots reach. Chunks of segments that have no place are counted if `accept_loss`, and an
+    /// error if not; a document that has none always is, for nobody knows what it reaches.
     pub(super) async fn reach(
         &mut self,
         repository: &Repository,
         roots: Roots,
+        accept_loss: bool,
         watch: Watch<'_>,
-    ) -> Result<u64> {
+    ) -> Result<Reached> {
         self.roots = roots;
         let roots = &self.roots.roots;
         let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
-        let ledger = &mut self.ledger;
+        let (ledger, mut lost_chunks) = (&mut self.ledger, 0);
+        let mut visit = |id: &ChunkId, kind| {
+            let is_lost = !ledger.reach(id);
+            let is_accepted = is_lost && accept_loss && kind == ChunkKind::Segment;
+            lost_chunks += u64::from(is_accepted);
+            !is_lost || is_accepted
+        };
         for (done, root) in (0..).zip(roots) {
             watch.tell(PrunePhase::Snapshots, done, roots.len() as u64);
-            if let Some(missing) = walk.walk(root, &mut |id| ledger.reach(id)).await? {
+            if let Some(missing) = walk.walk(root, &mut visit).await? {
                 let damage = Damage::of_chunk(DamagedObject::Index, missing, Fault::NotListed);
                 return Err(damage.into());
             }
         }
         watch.tell(PrunePhase::Snapshots, roots.len() as u64, roots.len() as u64);
-        Ok(walk.walked.len() as u64)
+        let documents = walk.walked.len() as u64;
+        for copy in &self.roots.copies {
+            // A backup that stored no document made none.
+            self.ledger.reach(copy);
+        }
+        Ok(Reached { documents, lost_chunks })
     }
 
     /// Whether a mark names a pack.
@@ -145,8 +159,17 @@ impl Survey {
         root: &DocumentRef,
     ) -> Result<bool> {
         let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
-        Ok(walk.walk(root, &mut |id| self.ledger.is_firm(id)).await?.is_none())
+        Ok(walk.walk(root, &mut |id, _| self.ledger.is_firm(id)).await?.is_none())
     }
+}
+
+/// What is reached.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reached {
+    /// Distinct documents.
+    pub(super) documents: u64,
+    /// Chunks of segments that have no place; one of several snapshots counts for each document that names it.
+    pub(super) lost_chunks: u64,
 }
 
 async fn read_run(repository: &Repository, run: &ListedRun) -> Result<(ListedRun, Option<Bytes>)> {
@@ -162,6 +185,8 @@ async fn read_run(repository: &Repository, run: &ListedRun) -> Result<(ListedRun
 pub(super) struct Roots {
     listed: HashSet<Listed>,
     pub(super) roots: Vec<DocumentRef>,
+    /// The copies of their records.
+    copies: Vec<ChunkId>,
 }
 
 /// A record or a vote as a listing shows it: one that is shown alike is the same.
@@ -171,10 +196,16 @@ impl Roots {
     pub(super) async fn read(repository: &Repository) -> Result<Self> {
         let listed = list(repository).await?;
         let paths: Vec<ObjectPath> = listed.iter().map(|(path, ..)| path.clone()).collect();
-        let reads = paths.iter().map(|path| read_root(repository, path));
-        let reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-        let roots = reads.try_filter_map(async |root| Ok(root)).try_collect().await?;
-        Ok(Self { listed, roots })
+        let reads = paths.iter().map(|path| read_record(repository, path));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+        let (mut roots, mut copies) = (Vec::new(), Vec::new());
+        while let Some(record) = reads.try_next().await? {
+            let Some(record) = record else { continue };
+            copies.push(repository.record_copy_id(&record));
+            roots.push(record.root);
+        }
+        drop(reads);
+        Ok(Self { listed, roots, copies })
     }
 
     /// Whether nothing has come since: what is less does no harm.
@@ -205,15 +236,15 @@ fn label_at(path: &ObjectPath) -> Option<Label> {
     layout::parse_snapshot_path(path).or_else(|| layout::parse_vote_path(path))
 }
 
-/// The root of a record or of a vote; `None` when it has gone since.
-async fn read_root(repository: &Repository, path: &ObjectPath) -> Result<Option<DocumentRef>> {
+/// A record, or the one that a vote is for; `None` when it has gone since.
+async fn read_record(repository: &Repository, path: &ObjectPath) -> Result<Option<Record>> {
     let Some(label) = label_at(path) else { return Ok(None) };
     let bytes = match repository.storage().get(path, ByteRange::Full).await {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(repository.open_record(&label, &bytes)?.root))
+    Ok(Some(repository.open_record(&label, &bytes)?))
 }
 
 /// Goes down from roots; a document is read once.
@@ -224,7 +255,7 @@ struct Walk<'a> {
 }
 
 /// Told of each chunk before anything in it is read; whether the walk may go on.
-type Visit<'a> = &'a mut (dyn FnMut(&ChunkId) -> bool + Send);
+type Visit<'a> = &'a mut (dyn FnMut(&ChunkId, ChunkKind) -> bool + Send);
 
 impl Walk<'_> {
     /// Visits every chunk below a root: the first at which the walk had to end, if it had to.
@@ -265,7 +296,7 @@ impl Walk<'_> {
         if !self.walked.insert(reference.key()) {
             return None;
         }
-        match reference.chunks.iter().find(|id| !visit(id)) {
+        match reference.chunks.iter().find(|id| !visit(id, ChunkKind::Document)) {
             Some(stop) => Some(Err(stop)),
             None => Some(Ok(reference)),
         }
@@ -280,7 +311,8 @@ impl Walk<'_> {
         let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
         while let Some(tablets) = reads.try_next().await? {
             let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
-            let stop = segments.flat_map(|segment| segment.chunks.iter()).find(|id| !visit(id));
+            let mut chunks = segments.flat_map(|segment| segment.chunks.iter());
+            let stop = chunks.find(|id| !visit(id, ChunkKind::Segment));
             if stop.is_some() {
                 return Ok(stop);
             }

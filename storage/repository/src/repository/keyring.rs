@@ -13,7 +13,6 @@ use futures::TryStreamExt;
 
 use super::publish::{Published, publish};
 use super::{Repository, refuse_read_only};
-use crate::config::RepositoryConfig;
 use crate::error::DamagedObject;
 use crate::seal::{Keys, MAX_SLOT_BYTES, MAX_SLOTS, Slot};
 use crate::{
@@ -148,7 +147,7 @@ async fn put_slot(
 /// The keys that a secret opens, with the newest ring.
 pub(super) async fn unlock(
     storage: &Arc<dyn Storage>,
-    config: &RepositoryConfig,
+    repository: RepositoryId,
     secret: &RepositorySecret,
 ) -> Result<Sealer> {
     let location = || storage.to_string();
@@ -162,9 +161,9 @@ pub(super) async fn unlock(
             }
         };
         has_slot = true;
-        let (repository, secret) = (config.id, secret.clone());
+        let secret = secret.clone();
         if let Some(keys) = patiently(move || slot.unwrap(repository, id, &secret)).await? {
-            let keys = newest_ring(storage, &config.id, &keys).await?;
+            let keys = newest_ring(storage, &repository, &keys).await?;
             return Ok(Sealer::with_keys(keys));
         }
     }
@@ -214,6 +213,19 @@ async fn list_rings(storage: &dyn Storage, id: &RepositoryId) -> Result<Vec<u32>
     let mut rings: Vec<u32> = rings.try_collect().await?;
     rings.sort_unstable();
     Ok(rings)
+}
+
+/// The repositories that have a ring on a storage: one, unless somebody put others there.
+pub(super) async fn repositories_with_rings(storage: &dyn Storage) -> Result<Vec<RepositoryId>> {
+    let prefix = layout::all_key_rings_prefix();
+    let ids = storage.list(&prefix).try_filter_map(async |meta| {
+        let folder = meta.path.as_str().rsplit('/').nth(1);
+        Ok(folder.and_then(|folder| folder.parse::<RepositoryId>().ok()))
+    });
+    let mut ids: Vec<RepositoryId> = ids.try_collect().await?;
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }
 
 /// The slots by name, as many as are tried.

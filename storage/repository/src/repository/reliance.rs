@@ -106,11 +106,24 @@ impl Repository {
 
     /// The marks with what they name, as far as that may still be there.
     pub(crate) async fn marks(&self) -> Result<Marks> {
-        let mut marks = self.marks_seen().await?;
-        for (id, seen) in marks.seen_mut().filter(|(_, seen)| seen.swept.is_none()) {
-            seen.mark = self.mark(*id).await?;
+        let (marks, damaged) = self.readable_marks().await?;
+        match damaged.into_iter().next() {
+            Some((_, damage)) => Err(damage.into()),
+            None => Ok(marks),
         }
-        Ok(marks)
+    }
+
+    /// The marks that can be read, and the damages of the others.
+    pub(crate) async fn readable_marks(&self) -> Result<(Marks, Vec<(MarkId, Damage)>)> {
+        let (mut marks, mut damaged) = (self.marks_seen().await?, Vec::new());
+        for (id, seen) in marks.seen_mut().filter(|(_, seen)| seen.swept.is_none()) {
+            match self.mark(*id).await {
+                Ok(mark) => seen.mark = mark,
+                Err(Error::Damaged(damage)) => damaged.push((*id, damage)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((marks, damaged))
     }
 
     /// What a mark names: nothing when it has been removed, for then that is gone.

@@ -124,7 +124,7 @@ impl Keys {
         &self.master
     }
 
-    pub(super) fn repository(&self) -> &RepositoryId {
+    pub(crate) fn repository(&self) -> &RepositoryId {
         &self.repository
     }
 

@@ -1,0 +1,299 @@
+//! Repairs: nothing that is sound is lost with what is damaged, the next backup stores again what live data has, and a
+//! repository of which only packs are left is recovered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cairn_pipeline::storage::{MemoryStorage, ObjectPath, Storage};
+use cairn_pipeline::{
+    CheckReport, CheckRequest, Engine, Finding, PruneRequest, Repair, RepositorySecret,
+};
+use cairn_repository::pack::{ChunkKind, IndexEntry, entries_of_pack};
+use cairn_repository::{PackId, Sealer, layout};
+
+use crate::place::content::Content;
+use crate::place::rig::{Rig, small_config, small_settings};
+use crate::place::source::ToySource;
+use crate::place::{DEADLINE, ends_within};
+
+/// Two snapshots, of which the first has a segment that is no longer there.
+fn filled() -> Rig {
+    fill(Rig::new())
+}
+
+fn fill(rig: Rig) -> Rig {
+    for (number, name) in (70..).zip(["p1/t1/a.dat", "p1/t1/b.dat", "p2/t2/c.dat"]) {
+        rig.source.put(&format!("shop/orders/{name}"), Content::noise(number, 600_000));
+    }
+    rig.backup("first").unwrap();
+    rig.source.put("shop/orders/p1/t1/b.dat", Content::noise(90, 600_000));
+    rig.backup("second").unwrap();
+    rig
+}
+
+impl Rig {
+    fn repaired_by(&self, request: CheckRequest) -> (CheckReport, Repair) {
+        let mut report =
+            ends_within(DEADLINE, self.engine.check(&self.repository, request)).unwrap();
+        let repair = report.repair.take().unwrap();
+        (report, repair)
+    }
+
+    fn repaired(&self) -> Repair {
+        self.repaired_by(CheckRequest::read_data().repair()).1
+    }
+
+    fn change(&self, path: &ObjectPath, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.memory.remove(path).unwrap().to_vec();
+        change(&mut bytes);
+        self.memory.insert(path.clone(), bytes.into());
+    }
+
+    fn prune_at_once(&self) {
+        let request = PruneRequest::new().grace(Duration::ZERO);
+        ends_within(DEADLINE, self.engine.prune(&self.repository, request)).unwrap();
+    }
+
+    /// Every pack with what lies in it.
+    fn packs(&self) -> Vec<(ObjectPath, Vec<IndexEntry>)> {
+        let objects = self.memory.objects();
+        let entries = |path: ObjectPath| {
+            let id: PackId = path.name().parse().unwrap();
+            let entries = entries_of_pack(&Sealer::plain(), &id, &objects[&path]).unwrap();
+            (path, entries)
+        };
+        self.paths_below("packs").into_iter().map(entries).collect()
+    }
+
+    /// A pack with several chunks of segments.
+    fn pack_of_segments(&self) -> (ObjectPath, Vec<IndexEntry>) {
+        let is_of_segments = |entries: &[IndexEntry]| {
+            entries.len() > 2 && entries.iter().all(|it| it.location.kind == ChunkKind::Segment)
+        };
+        self.packs().into_iter().find(|(_, entries)| is_of_segments(entries)).unwrap()
+    }
+}
+
+fn lines(findings: &[Finding]) -> Vec<String> {
+    findings.iter().map(|finding| finding.damage.to_string()).collect()
+}
+
+#[test]
+fn one_bad_chunk_takes_no_other_with_it_and_the_next_backup_stores_it_again() {
+    let rig = filled();
+    let (path, entries) = rig.pack_of_segments();
+    rig.change(&path, |bytes| bytes[entries[1].location.offset as usize] ^= 1);
+    let repair = rig.repaired();
+    assert_eq!((repair.done.condemned_packs, repair.done.lost_chunks), (1, 1));
+    assert_eq!(repair.done.salvaged_chunks, entries.len() as u64 - 1);
+    let touched: Vec<_> = repair.left.iter().flat_map(|finding| &finding.affected).collect();
+    assert!(
+        !touched.is_empty() && touched.len() <= 2,
+        "one segment of a snapshot or of both: {touched:?}"
+    );
+    assert_eq!(lines(&repair.left), ["indexes: not listed in any index run"]);
+    rig.memory.remove(&path);
+    rig.backup("third").unwrap();
+    assert_eq!(rig.restored("third"), rig.source.contents());
+    assert_eq!(rig.restored("second"), rig.source.contents(), "the older one is whole again");
+    rig.works();
+}
+
+#[test]
+fn a_bad_directory_loses_nothing() {
+    let rig = filled();
+    let first = rig.restored("first");
+    for (path, _) in rig.packs() {
+        rig.change(&path, |bytes| {
+            let end = bytes.len();
+            bytes[end - 40] ^= 1;
+        });
+    }
+    let repair = rig.repaired();
+    assert_eq!((repair.done.lost_chunks, lines(&repair.left)), (0, vec![]));
+    assert!(repair.done.condemned_packs > 1 && repair.done.salvaged_chunks > 5, "{repair:?}");
+    for path in rig.memory.objects().into_keys().filter(|path| path.as_str().starts_with("prune/"))
+    {
+        assert!(!path.name().starts_with("swept"), "nothing goes before a grace is over");
+    }
+    rig.prune_at_once();
+    assert_eq!((rig.restored("first"), rig.restored("second")), (first, rig.source.contents()));
+    rig.works();
+}
+
+#[test]
+fn the_index_is_made_anew_from_packs_alone() {
+    let rig = filled();
+    let first = rig.restored("first");
+    for path in rig.paths_below("indexes") {
+        rig.memory.remove(&path);
+    }
+    assert_ne!(rig.check(), [""; 0]);
+    let repair = rig.repaired();
+    let chunks: usize = rig.packs().iter().map(|(_, entries)| entries.len()).sum();
+    assert_eq!((repair.done.listed_chunks, lines(&repair.left)), (chunks as u64, vec![]));
+    assert_eq!((rig.restored("first"), rig.restored("second")), (first, rig.source.contents()));
+    rig.works();
+}
+
+#[test]
+fn damaged_runs_are_made_anew_and_go() {
+    let rig = filled();
+    let damaged = rig.paths_below("indexes");
+    for path in &damaged {
+        rig.change(path, |bytes| bytes[20] ^= 1);
+    }
+    let repair = rig.repaired();
+    assert_eq!((repair.done.superseded_runs, lines(&repair.left)), (damaged.len() as u64, vec![]));
+    assert_eq!(rig.check(), [""; 0], "what goes is no damage any more");
+    rig.prune_at_once();
+    let left = rig.paths_below("indexes");
+    assert!(damaged.iter().all(|path| !left.contains(path)));
+    rig.works();
+}
+
+#[test]
+fn a_missing_pack_is_told_to_the_next_backup() {
+    let rig = filled();
+    let (path, _) = rig.pack_of_segments();
+    rig.memory.remove(&path);
+    let repair = rig.repaired();
+    assert_eq!((repair.done.missing_packs, repair.done.condemned_packs), (1, 0));
+    assert!(!repair.left.is_empty());
+    rig.backup("third").unwrap();
+    assert_eq!(rig.restored("second"), rig.source.contents());
+    rig.works();
+}
+
+#[test]
+fn a_damaged_record_is_put_back_from_its_copy() {
+    let rig = filled();
+    let (first, record) = (rig.restored("first"), rig.repository.snapshot("first").unwrap());
+    let path = layout::snapshot_path(&"first".parse().unwrap());
+    rig.change(&path, |bytes| bytes[30] ^= 1);
+    let repair = rig.repaired();
+    let labels: Vec<_> = repair.done.records.iter().map(|it| it.label.to_string()).collect();
+    assert_eq!((labels, lines(&repair.left)), (vec!["first".to_owned()], vec![]));
+    assert_eq!(rig.restored("first"), first);
+    let back = rig.repository.snapshot("first").unwrap();
+    assert_eq!(
+        (&back.root, back.timestamp, &back.origin),
+        (&record.root, record.timestamp, &record.origin)
+    );
+    let sizes = |it: &cairn_pipeline::Record| {
+        let it = it.stats;
+        (it.objects, it.partitions, it.tablets, it.segments, it.raw_bytes)
+    };
+    assert_eq!(sizes(&back), sizes(&record));
+    rig.works();
+}
+
+#[test]
+fn a_record_of_which_no_pack_knows_is_named() {
+    let rig = filled();
+    rig.backup("same").unwrap();
+    let path = layout::snapshot_path(&"same".parse().unwrap());
+    rig.change(&path, |bytes| bytes[30] ^= 1);
+    let repair = rig.repaired();
+    assert_eq!(repair.done.lost_records, ["same".parse().unwrap()]);
+    assert_eq!(lines(&repair.left), ["snapshots/same: its content does not match its hash"]);
+}
+
+#[test]
+fn a_damaged_mark_stops_nobody_after_a_repair() {
+    let rig = filled();
+    rig.repository.forget(&"first".parse().unwrap(), None).unwrap();
+    let grace = PruneRequest::new().grace(Duration::from_millis(1));
+    ends_within(DEADLINE, rig.engine.prune(&rig.repository, grace)).unwrap();
+    let marks = rig.paths_below("prune");
+    let mark = marks.iter().find(|path| path.name() == "mark").unwrap();
+    rig.change(mark, |bytes| bytes[10] ^= 1);
+    assert_eq!(rig.check().len(), 1, "it is found");
+    assert_eq!(rig.repaired().done.replaced_marks, 1);
+    rig.works();
+}
+
+#[test]
+fn a_prune_goes_on_over_a_loss_only_when_told_so() {
+    let rig = filled();
+    let (path, _) = rig.pack_of_segments();
+    rig.memory.remove(&path);
+    let prune = |request| ends_within(DEADLINE, rig.engine.prune(&rig.repository, request));
+    let refused = prune(PruneRequest::new().grace(Duration::ZERO)).unwrap_err();
+    assert_eq!(refused.kind(), cairn_pipeline::ErrorKind::Repository);
+    let report = prune(PruneRequest::new().grace(Duration::ZERO).accept_loss()).unwrap();
+    assert!(report.pruned.lost_chunks > 0);
+    rig.backup("third").unwrap();
+    assert_eq!(rig.restored("second"), rig.source.contents(), "nothing else was taken for rubbish");
+}
+
+/// Leaves nothing but packs, and keys.
+fn lose_all_but_packs(rig: &Rig) {
+    for path in rig.memory.objects().into_keys() {
+        let kept = ["packs/", "keys/", "keyring/"];
+        if !kept.iter().any(|prefix| path.as_str().starts_with(prefix)) {
+            rig.memory.remove(&path);
+        }
+    }
+}
+
+/// The same rig on the repository as it is recovered.
+fn recovered(rig: Rig, secret: Option<&RepositorySecret>) -> (Rig, Repair) {
+    let storage: Arc<dyn Storage> = Arc::new(rig.memory.clone());
+    let repository = rig.engine.recover_repository_on(storage, secret).unwrap();
+    let rig = Rig { repository, ..rig };
+    let (_, repair) = rig.repaired_by(CheckRequest::read_data().recover());
+    (rig, repair)
+}
+
+#[test]
+fn a_repository_of_which_only_packs_are_left_is_recovered() {
+    let rig = filled();
+    let (first, id) = (rig.restored("first"), rig.repository.id());
+    lose_all_but_packs(&rig);
+    let (rig, repair) = recovered(rig, None);
+    assert_eq!(rig.repository.id(), id);
+    let labels: Vec<_> = repair.done.records.iter().map(|it| it.label.to_string()).collect();
+    assert_eq!(
+        (labels, lines(&repair.left)),
+        (vec!["first".to_owned(), "second".to_owned()], vec![])
+    );
+    assert_eq!((rig.restored("first"), rig.restored("second")), (first, rig.source.contents()));
+    rig.works();
+}
+
+#[test]
+fn an_encrypted_one_too_as_long_as_its_keys_are_left() {
+    let secret = RepositorySecret::key(vec![7; 32]).unwrap();
+    let (memory, engine) =
+        (MemoryStorage::new(), Engine::builder().config(small_config()).start().unwrap());
+    let storage: Arc<dyn Storage> = Arc::new(memory.clone());
+    let repository = engine
+        .create_encrypted_repository_on(Arc::clone(&storage), small_settings(), &secret, "")
+        .unwrap();
+    let rig = fill(Rig { source: ToySource::filled(), repository, engine, memory });
+    let first = rig.restored("first");
+    lose_all_but_packs(&rig);
+    let refused = rig.engine.recover_repository_on(Arc::clone(&storage), None).unwrap_err();
+    assert_eq!(refused.kind(), cairn_pipeline::ErrorKind::Config, "{refused}");
+    let other = RepositorySecret::key(vec![8; 32]).unwrap();
+    rig.engine.recover_repository_on(Arc::clone(&storage), Some(&other)).unwrap_err();
+    let (rig, repair) = recovered(rig, Some(&secret));
+    assert_eq!((repair.done.records.len(), lines(&repair.left)), (2, vec![]));
+    assert_eq!((rig.restored("first"), rig.restored("second")), (first, rig.source.contents()));
+    for path in rig.paths_below("keyring") {
+        rig.memory.remove(&path);
+    }
+    lose_all_but_packs(&rig);
+    rig.engine.recover_repository_on(storage, Some(&secret)).unwrap_err();
+}
+
+#[test]
+fn a_copy_of_a_forgotten_record_goes_with_a_prune() {
+    let rig = filled();
+    rig.repository.forget(&"second".parse().unwrap(), None).unwrap();
+    rig.prune_at_once();
+    let (_, repair) = rig.repaired_by(CheckRequest::structure().recover());
+    assert_eq!(repair.done.records, []);
+    assert_eq!(rig.labels(), ["first"]);
+}

@@ -1,0 +1,90 @@
+//! [`Carrier`]: puts chunks that lie elsewhere into new packs, as they are stored, and lists them.
+//!
+//! *Order*: a run is put when the packs that it lists are durable (R3).
+//! *Memory*: a pack that is filled, 100 bytes for each chunk until its run is put.
+
+use bytes::Bytes;
+
+use crate::pack::{IndexEntry, PackBuilder};
+use crate::{Repository, Result};
+
+/// Entries of a run that a carrier writes: 3 MiB.
+const MAX_RUN_ENTRIES: usize = 1 << 16;
+
+/// What was carried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Chunks put into new packs.
+    pub(crate) chunks: u64,
+    /// Bytes of their stored forms.
+    pub(crate) bytes: u64,
+    /// Runs put.
+    pub(crate) runs: u64,
+}
+
+/// Fills packs and runs.
+#[derive(Debug)]
+pub(crate) struct Carrier<'a> {
+    repository: &'a Repository,
+    pack: PackBuilder,
+    /// Chunks in durable packs that no run of this carrier lists yet.
+    entries: Vec<IndexEntry>,
+    carried: Carried,
+}
+
+impl<'a> Carrier<'a> {
+    pub(crate) fn new(repository: &'a Repository) -> Self {
+        Self {
+            repository,
+            pack: PackBuilder::new(repository.sealer(), repository.config().pack_bytes),
+            entries: Vec::new(),
+            carried: Carried::default(),
+        }
+    }
+
+    /// Puts the stored form of a chunk, which its owner has verified.
+    pub(crate) async fn push(&mut self, entry: IndexEntry, stored: &Bytes) -> Result<()> {
+        let IndexEntry { id, location } = entry;
+        if !self.pack.has_room_for(stored.len()) {
+            self.put_pack().await?;
+        }
+        self.pack.push(id, location.kind, location.codec, location.raw_len, stored)?;
+        self.carried.chunks += 1;
+        self.carried.bytes += stored.len() as u64;
+        Ok(())
+    }
+
+    /// Lists a chunk where it lies: in a durable pack.
+    pub(crate) async fn list(&mut self, entry: IndexEntry) -> Result<()> {
+        self.entries.push(entry);
+        self.put_full_run().await
+    }
+
+    /// Puts what is left; what was carried in all.
+    pub(crate) async fn finish(mut self) -> Result<Carried> {
+        self.put_pack().await?;
+        self.put_run().await?;
+        Ok(self.carried)
+    }
+
+    async fn put_pack(&mut self) -> Result<()> {
+        let empty = PackBuilder::new(self.repository.sealer(), self.repository.config().pack_bytes);
+        let Some(pack) = std::mem::replace(&mut self.pack, empty).finish() else { return Ok(()) };
+        self.repository.put_pack(&pack).await?;
+        self.entries.extend(pack.entries);
+        self.put_full_run().await
+    }
+
+    async fn put_full_run(&mut self) -> Result<()> {
+        if self.entries.len() < MAX_RUN_ENTRIES { Ok(()) } else { self.put_run().await }
+    }
+
+    async fn put_run(&mut self) -> Result<()> {
+        let entries = std::mem::take(&mut self.entries);
+        if !entries.is_empty() {
+            self.repository.put_run_of_others(entries).await?;
+            self.carried.runs += 1;
+        }
+        Ok(())
+    }
+}

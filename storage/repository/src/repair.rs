@@ -1,0 +1,341 @@
+//! Repairs: makes usable again what a damage left, and shows everybody what it took.
+//!
+//! `DESIGN.md`, section 13, holds the protocol and why it takes nothing from anybody. [`repair`] copies every sound chunk out of packs
+//! that are damaged, lists again what no intact run lists, names the rest in a mark so that the next backup stores
+//! it again from live data, and puts records back from the copies that packs hold.
+//!
+//! - *Memory*: the index budget, 60 bytes for each pack, the entries of damaged packs, the reads of one of them.
+//! - *On cancel*, as on a crash: packs and runs that say again what others say; a mark that is not settled, which the next
+//!   repair or prune settles.
+//! - *On failure*: nothing was deleted or overwritten but damaged records and marks.
+
+mod records;
+mod report;
+mod salvage;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use cairn_storage::{ByteRange, Payload, PutMode};
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::runtime::Handle;
+
+use self::report::Watch;
+pub use self::report::{OnProgress, RepairPhase, RepairProgress, RepairReport, RepairedRecord};
+use crate::carrier::Carrier;
+use crate::error::DamagedObject;
+use crate::index::{Index, ListedRun, Run, Trust, decode_run};
+use crate::pack::{ChunkKind, IndexEntry};
+use crate::prune::{MARK, Mark, MarkId, Marks, SETTLED};
+use crate::repository::refuse_read_only;
+use crate::seal::ObjectKind;
+use crate::{Damage, Error, IndexId, Label, PackId, Repository, Result, layout};
+
+/// Rounds before one gives up that prunes or new damages come in the midst of.
+const MAX_ROUNDS: usize = 5;
+
+/// Runs in memory at once.
+const MAX_RUNS: usize = 4;
+
+/// Directories read at once.
+const MAX_DIRECTORIES: usize = 16;
+
+/// Bytes of a pack's end that are read for its directory: 1400 chunks.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// What a check found, as far as a repair has to know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Suspects {
+    packs: BTreeSet<PackId>,
+    records: BTreeSet<Label>,
+}
+
+impl Suspects {
+    /// What these damages are about. A repair looks at each of them itself.
+    pub fn of<'a>(damages: impl IntoIterator<Item = &'a Damage>) -> Self {
+        let mut suspects = Self::default();
+        for damage in damages {
+            match &damage.object {
+                DamagedObject::Pack(pack) => {
+                    suspects.packs.insert(*pack);
+                }
+                DamagedObject::Record(label) => {
+                    suspects.records.insert(label.clone());
+                }
+                _ => {}
+            }
+        }
+        suspects
+    }
+}
+
+/// What a repair may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RepairOptions {
+    /// Memory for the index in bytes.
+    pub index_budget_bytes: u64,
+    /// Whether snapshots are put back of which there is a copy of the record but no record: also those that were
+    /// forgotten and whose packs no prune has swept yet.
+    pub missing_records: bool,
+}
+
+/// Repairs a repository. [`crate::ErrorKind::ReadOnly`] where this host may not write.
+pub async fn repair(
+    repository: &Repository,
+    runtime: Handle,
+    suspects: Suspects,
+    options: &RepairOptions,
+    on_progress: OnProgress<'_>,
+) -> Result<RepairReport> {
+    refuse_read_only(repository.storage())?;
+    let mut repairing = Repairing {
+        repository,
+        runtime,
+        options: *options,
+        watch: Watch::new(on_progress),
+        suspects: suspects.packs,
+        mark: None,
+        copies: Vec::new(),
+        report: RepairReport::default(),
+    };
+    repairing.replace_marks().await?;
+    for _ in 0..MAX_ROUNDS {
+        if repairing.round().await? {
+            repairing.put_records_back(suspects.records).await?;
+            return Ok(repairing.report);
+        }
+    }
+    Err(Error::invalid("prunes or new damages come in the midst of each try: repair again"))
+}
+
+/// A repair under way.
+struct Repairing<'a> {
+    repository: &'a Repository,
+    runtime: Handle,
+    options: RepairOptions,
+    watch: Watch<'a>,
+    /// Packs to be looked at chunk by chunk.
+    suspects: BTreeSet<PackId>,
+    /// The mark that was put.
+    mark: Option<MarkId>,
+    /// Copies of records that were met in the last round.
+    copies: Vec<IndexEntry>,
+    report: RepairReport,
+}
+
+/// What a round looks at.
+struct Look {
+    marks: Marks,
+    /// Runs that marks name.
+    superseded: HashSet<IndexId>,
+    /// Packs that settled marks name. What lies in those of others may be needed until they are settled.
+    condemned: HashSet<PackId>,
+    runs: Vec<ListedRun>,
+    /// Lengths of packs.
+    packs: HashMap<PackId, u64>,
+}
+
+/// What the runs say.
+#[derive(Default)]
+struct Listed {
+    damaged: Vec<IndexId>,
+    /// Runs that no mark names, with those of their packs that are suspect or not there.
+    doubtful: Vec<(IndexId, Vec<PackId>)>,
+    /// What they list in suspects.
+    entries: HashMap<PackId, HashSet<IndexEntry>>,
+}
+
+impl Repairing<'_> {
+    /// Damaged marks name nothing that could be known, and stop everybody: they are replaced by ones that name nothing.
+    async fn replace_marks(&mut self) -> Result<()> {
+        let (_, damaged) = self.repository.readable_marks().await?;
+        for (id, damage) in damaged {
+            tracing::warn!(%damage, "the mark of a prune is replaced by one that names nothing");
+            self.put_mark(id, &Mark::default()).await?;
+            self.report.replaced_marks += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether everything is done: not if marks or damages came that it did not know of.
+    async fn round(&mut self) -> Result<bool> {
+        self.report = RepairReport {
+            replaced_marks: self.report.replaced_marks,
+            condemned_packs: self.report.condemned_packs,
+            superseded_runs: self.report.superseded_runs,
+            ..RepairReport::default()
+        };
+        self.copies.clear();
+        let look = self.look().await?;
+        let listed = self.read_runs(&look).await?;
+        let bad = self.salvage(&look, &listed).await?;
+        let is_bad = |pack: &PackId| bad.contains(pack) || !look.packs.contains_key(pack);
+        let doubtful =
+            listed.doubtful.iter().filter(|(_, packs)| packs.iter().any(is_bad)).map(|(id, _)| *id);
+        let superseded: Vec<IndexId> = listed.damaged.iter().copied().chain(doubtful).collect();
+        let late = self.list_unlisted(&look, &bad, &superseded).await?;
+        if !late.is_empty() {
+            self.suspects.extend(late);
+            return Ok(false);
+        }
+        self.condemn(&look, &bad, superseded).await?;
+        let mut known = look.marks.ids();
+        known.extend(self.mark);
+        if !self.repository.marks_seen().await?.ids().is_subset(&known) {
+            return Ok(false);
+        }
+        if let Some(mark) = self.mark {
+            let path = layout::mark_path(mark, SETTLED);
+            let storage = self.repository.storage();
+            storage.put(&path, Payload::default(), PutMode::Overwrite).await?;
+        }
+        Ok(true)
+    }
+
+    async fn look(&self) -> Result<Look> {
+        let marks = self.repository.marks().await?;
+        let runs = self.repository.runs().await?;
+        let packs = self.repository.listed_packs().map_ok(|(id, meta)| (id, meta.size));
+        let packs = packs.try_collect().await?;
+        let (superseded, condemned) = (marks.named().runs, marks.settled().packs);
+        Ok(Look { marks, superseded, condemned, runs, packs })
+    }
+
+    async fn read_runs(&self, look: &Look) -> Result<Listed> {
+        let mut listed = Listed::default();
+        let reads = look.runs.iter().map(|run| self.read_run(run.id));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_RUNS);
+        let mut done = 0;
+        while let Some((id, run)) = reads.try_next().await? {
+            self.watch.tell(RepairPhase::Runs, done, look.runs.len() as u64);
+            done += 1;
+            match run {
+                Some(run) => listed.note(id, &run, look, &self.suspects),
+                None if look.superseded.contains(&id) => {}
+                None => listed.damaged.push(id),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// A run; `None` for what cannot be read as one.
+    async fn read_run(&self, id: IndexId) -> Result<(IndexId, Option<Run>)> {
+        let path = layout::index_path(&id);
+        let bytes = match self.repository.storage().get(&path, ByteRange::Full).await {
+            Ok(bytes) => bytes,
+            Err(error) if error.is_not_found() => return Ok((id, None)),
+            Err(error) => return Err(error.into()),
+        };
+        Ok((id, decode_run(self.repository.sealer(), &id, &bytes).ok()))
+    }
+
+    /// Lists what packs hold and no run lists that stays; packs whose directories cannot be read.
+    async fn list_unlisted(
+        &mut self,
+        look: &Look,
+        bad: &HashSet<PackId>,
+        superseded: &[IndexId],
+    ) -> Result<Vec<PackId>> {
+        let index = self.index(look, bad, superseded).await?;
+        let is_sound = |pack: &&PackId| !bad.contains(*pack) && !look.condemned.contains(*pack);
+        let packs: Vec<PackId> = look.packs.keys().filter(is_sound).copied().collect();
+        let repository = self.repository;
+        let reads = packs.iter().map(async |pack| {
+            let length = look.packs.get(pack).copied().unwrap_or_default();
+            (*pack, repository.read_directory(pack, length, TAIL_BYTES.min(length)).await)
+        });
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DIRECTORIES);
+        let (mut carrier, mut late) = (Carrier::new(repository), Vec::new());
+        let mut done = 0;
+        while let Some((pack, directory)) = reads.next().await {
+            self.watch.tell(RepairPhase::Directories, done, packs.len() as u64);
+            done += 1;
+            let entries = match directory {
+                Ok(entries) => entries,
+                Err(Error::Damaged(_)) => {
+                    late.push(pack);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            for entry in entries {
+                if entry.location.kind == ChunkKind::RecordCopy {
+                    self.copies.push(entry);
+                }
+                if index.find(&entry.id).await?.is_none() {
+                    carrier.list(entry).await?;
+                    self.report.listed_chunks += 1;
+                }
+            }
+        }
+        carrier.finish().await?;
+        Ok(late)
+    }
+
+    /// What can be counted on without what is bad.
+    async fn index(
+        &self,
+        look: &Look,
+        bad: &HashSet<PackId>,
+        superseded: &[IndexId],
+    ) -> Result<Index> {
+        let superseded: HashSet<&IndexId> = superseded.iter().collect();
+        let mut runs = look.runs.clone();
+        runs.retain(|run| !look.superseded.contains(&run.id) && !superseded.contains(&run.id));
+        let trust = Trust {
+            is_counted_on: true,
+            marks: Marks::default(),
+            condemned: look.condemned.union(bad).copied().collect(),
+            present: Some(look.packs.keys().copied().collect()),
+        };
+        let storage = Arc::clone(self.repository.storage());
+        let (sealer, budget) = (self.repository.sealer(), self.options.index_budget_bytes);
+        Index::load_trusting(storage, sealer, runs, trust, budget, self.runtime.clone()).await
+    }
+
+    /// Puts the mark, once, if there is something to name.
+    async fn condemn(
+        &mut self,
+        look: &Look,
+        bad: &HashSet<PackId>,
+        superseded: Vec<IndexId>,
+    ) -> Result<()> {
+        let lengths = bad.iter().filter_map(|pack| Some((*pack, *look.packs.get(pack)?)));
+        let (packs, lengths): (Vec<PackId>, Vec<u64>) = lengths.unzip();
+        if self.mark.is_some() || packs.is_empty() && superseded.is_empty() {
+            return Ok(());
+        }
+        self.report.condemned_packs = packs.len() as u64;
+        self.report.superseded_runs = superseded.len() as u64;
+        let id = MarkId::random();
+        let mark = Mark { packs, runs: superseded, bytes: lengths.into_iter().sum() };
+        self.put_mark(id, &mark).await?;
+        self.mark = Some(id);
+        Ok(())
+    }
+
+    async fn put_mark(&self, id: MarkId, mark: &Mark) -> Result<()> {
+        let path = layout::mark_path(id, MARK);
+        let sealed = self.repository.sealer().seal(ObjectKind::Mark, &path, mark.encode());
+        let storage = self.repository.storage();
+        Ok(storage.put(&path, Payload::from(sealed), PutMode::Overwrite).await?)
+    }
+}
+
+impl Listed {
+    fn note(&mut self, id: IndexId, run: &Run, look: &Look, suspects: &BTreeSet<PackId>) {
+        for entry in run.entries().filter(|entry| suspects.contains(&entry.location.pack)) {
+            self.entries.entry(entry.location.pack).or_default().insert(entry);
+        }
+        if look.superseded.contains(&id) {
+            return;
+        }
+        let is_doubtful = |pack: &PackId| suspects.contains(pack) || !look.packs.contains_key(pack);
+        // A random id in the table of packs makes the name of a run new: what counts is what entries name.
+        let named = run.entries().map(|entry| entry.location.pack).filter(is_doubtful);
+        let packs: HashSet<PackId> = named.collect();
+        if !packs.is_empty() {
+            self.doubtful.push((id, packs.into_iter().collect()));
+        }
+    }
+}
