@@ -38,6 +38,7 @@ use crate::error::{Fault, Stop};
 use crate::failpoint::{Failpoint, hit};
 use crate::flight::Flight;
 use crate::io::IoTasks;
+use crate::losses::Losses;
 use crate::message::{Fetched, Placement};
 use crate::progress::{Phase, Progress};
 use crate::report::{ObjectReport, RestoreOutcome};
@@ -68,6 +69,8 @@ pub(crate) struct FetcherWorker {
     pub(crate) root: DocumentRef,
     /// What to restore.
     pub(crate) scope: RestoreScope,
+    /// What is to be left out; without, a loss fails the job.
+    pub(crate) losses: Option<Losses>,
     /// Unique name of the job.
     pub(crate) job: String,
     /// The database's side.
@@ -92,7 +95,7 @@ struct Wanted {
     offset: u64,
 }
 
-/// What an earlier run has left of a partition.
+/// What of a partition is not read.
 #[derive(Default)]
 struct Adopted {
     segments: u64,
@@ -110,7 +113,8 @@ struct Lookahead {
 impl Worker for FetcherWorker {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
         let objects =
-            self.io.block_on(resolve(&self.repository, &self.index, &self.root, &self.scope))??;
+            resolve(&self.repository, &self.index, &self.root, &self.scope, self.losses.as_ref());
+        let objects = self.io.block_on(objects)??;
         for partition in objects.iter().flat_map(|object| &object.partitions) {
             self.progress.segments_total(partition.segments);
             self.progress.bytes_total(partition.bytes);
@@ -137,7 +141,8 @@ impl Worker for FetcherWorker {
             self.forward(flight.wait()?)?;
         }
         // No receiver means that nobody waits for the job any more.
-        let _ = self.outcome.send(RestoreOutcome { objects: reports });
+        let missing = self.losses.as_ref().map(Losses::take_missing).unwrap_or_default();
+        let _ = self.outcome.send(RestoreOutcome { objects: reports, missing });
         self.outlet.end();
         Ok(())
     }
@@ -156,11 +161,11 @@ impl FetcherWorker {
         let mut report = ObjectReport::new(&object.target.spec.key);
         let mut position = 0;
         for group in object.partitions.chunks(PARTITIONS_PER_READ) {
-            let documents: Vec<DocumentRef> =
-                group.iter().map(|partition| partition.tablets.clone()).collect();
-            let read = self.repository.read_documents::<TabletList>(&self.index, &documents);
-            let manifests = self.io.block_on(read)??;
-            for (partition, manifest) in group.iter().zip(manifests) {
+            for (partition, manifest) in group.iter().zip(self.manifests(object, group)?) {
+                let Some(manifest) = manifest else {
+                    position += 1;
+                    continue;
+                };
                 let name = |tablet: &Tablet| (tablet.index.clone(), tablet.name.clone());
                 let tablets: Vec<_> = manifest.tablets().iter().map(name).collect();
                 staged.prepare(number, position, &tablets)?;
@@ -171,22 +176,65 @@ impl FetcherWorker {
                 let locate = |id: &ChunkId| self.locate(id);
                 let (at, within) = ((number, position), place_of(object, partition));
                 let request = |full: &mut Lookahead| self.request(full, flight);
-                let mut adopted = Adopted::default();
-                let adopts = |out: &SegmentOut, ids: &ChunkList| {
+                let (mut adopted, mut left_out) = (Adopted::default(), Adopted::default());
+                let needs_no_read = |out: &SegmentOut, ids: &ChunkList| {
                     context.check_cancelled()?;
+                    if self.leaves_out(out, ids) {
+                        left_out.segments += 1;
+                        left_out.bytes += out.len;
+                        return Ok(true);
+                    }
                     let is_adopted = self.adopts(staged, out, ids)?;
                     adopted.segments += u64::from(is_adopted);
                     adopted.bytes += if is_adopted { out.len } else { 0 };
                     Ok(is_adopted)
                 };
-                lookahead.add_partition(at, &within, manifest, adopts, locate, request)?;
-                report.read_segments += partition.segments - adopted.segments;
-                report.read_bytes += partition.bytes - adopted.bytes;
+                lookahead.add_partition(at, &within, manifest, needs_no_read, locate, request)?;
+                report.segments -= left_out.segments;
+                report.bytes -= left_out.bytes;
+                report.read_segments += partition.segments - adopted.segments - left_out.segments;
+                report.read_bytes += partition.bytes - adopted.bytes - left_out.bytes;
                 context.check_cancelled()?;
                 position += 1;
             }
         }
         Ok(report)
+    }
+
+    /// The manifests of some partitions; none for what is left out.
+    fn manifests(
+        &self,
+        object: &ResolvedObject,
+        group: &[Partition],
+    ) -> Result<Vec<Option<TabletList>>, Stop> {
+        let documents: Vec<DocumentRef> =
+            group.iter().map(|partition| partition.tablets.clone()).collect();
+        let Some(losses) = &self.losses else {
+            let read = self.repository.read_documents(&self.index, &documents);
+            return Ok(self.io.block_on(read)??.into_iter().map(Some).collect());
+        };
+        let mut manifests = Vec::with_capacity(group.len());
+        for (partition, document) in group.iter().zip(&documents) {
+            let read = losses.read(&self.repository, &self.index, document);
+            manifests.push(match self.io.block_on(read)?? {
+                Ok(manifest) => Some(manifest),
+                Err(reason) => {
+                    let place = place_of(object, partition).to_string();
+                    losses.note(place, Some(partition.segments), reason);
+                    None
+                }
+            });
+        }
+        Ok(manifests)
+    }
+
+    /// Whether a segment is left out because some of it is lost.
+    fn leaves_out(&self, out: &SegmentOut, ids: &ChunkList) -> bool {
+        let Some(losses) = self.losses.as_ref().filter(|losses| losses.strike(ids)) else {
+            return false;
+        };
+        losses.note(out.place(), Some(1), "some of its chunks are lost".to_owned());
+        true
     }
 
     /// Takes a segment that was staged before, if every byte of it is right.
@@ -276,13 +324,13 @@ impl FetcherWorker {
 }
 
 impl Lookahead {
-    /// Adds the segments of a partition that are not adopted, and calls `request` whenever enough is planned. Pure but for these.
+    /// Adds the segments of a partition that have to be read, and calls `request` whenever enough is planned. Pure but for these.
     fn add_partition(
         &mut self,
         (object, partition): (u32, u32),
         within: &Arc<str>,
         manifest: TabletList,
-        mut adopts: impl FnMut(&SegmentOut, &ChunkList) -> Result<bool, Stop>,
+        mut needs_no_read: impl FnMut(&SegmentOut, &ChunkList) -> Result<bool, Stop>,
         locate: impl Fn(&ChunkId) -> Result<Option<ChunkLocation>, Stop>,
         mut request: impl FnMut(&mut Self) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
@@ -304,7 +352,7 @@ impl Lookahead {
                     self.empty.push(out);
                     continue;
                 }
-                if adopts(&out, &segment.chunks)? {
+                if needs_no_read(&out, &segment.chunks)? {
                     continue;
                 }
                 self.add_chunks(&out, segment.chunks.iter(), &locate, &mut request)?;

@@ -39,6 +39,7 @@ mod fetcher;
 mod flight;
 pub mod holdings;
 mod installer;
+mod losses;
 mod snapshot;
 mod tally;
 mod uploader;
@@ -46,6 +47,7 @@ mod verifier;
 
 pub use error::{Fault, Stop};
 pub use fetcher::MAX_SPAN_BYTES;
+pub use losses::{Losses, Missing};
 pub use progress::{Phase, Progress, ProgressSnapshot};
 pub use report::{BackupOutcome, ObjectReport, RestoreOutcome};
 pub use scope::{RestoreItem, RestoreScope};

@@ -2,6 +2,7 @@
 
 use cairn_repository::record::Record;
 
+use crate::losses::Missing;
 use crate::tablet::{ObjectKey, Skipped};
 
 /// What happened to one object.
@@ -65,4 +66,6 @@ pub enum BackupOutcome {
 pub struct RestoreOutcome {
     /// Every object that was restored.
     pub objects: Vec<ObjectReport>,
+    /// What was left out because it is lost.
+    pub missing: Vec<Missing>,
 }

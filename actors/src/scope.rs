@@ -7,6 +7,7 @@ use cairn_repository::index::Index;
 use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
 
 use crate::error::Fault;
+use crate::losses::Losses;
 use crate::tablet::{ObjectKey, ObjectSpec, RestoreObject, TabletError, TabletErrorKind};
 
 /// What to restore. No items means everything, under its own name.
@@ -42,12 +43,14 @@ pub(crate) struct ResolvedObject {
     pub(crate) partitions: Vec<Partition>,
 }
 
-/// Finds the objects of a scope in a manifest. [`TabletErrorKind::NotFound`] names an item that is not there.
+/// Finds the objects of a scope in a manifest. [`TabletErrorKind::NotFound`] names an item that is not there. A database of which the
+/// objects cannot be read is noted among the losses, where those are asked for.
 pub(crate) async fn resolve(
     repository: &Repository,
     index: &Index,
     root: &DocumentRef,
     scope: &RestoreScope,
+    losses: Option<&Losses>,
 ) -> Result<Vec<ResolvedObject>, Fault> {
     let root: Root = repository.read_document(index, root).await?;
     let is_named = |database: &Database| {
@@ -55,11 +58,20 @@ pub(crate) async fn resolve(
     };
     let named: Vec<Database> = root.into_databases().into_iter().filter(is_named).collect();
     let lists: Vec<DocumentRef> = named.iter().map(|database| database.objects.clone()).collect();
-    let lists = repository.read_documents::<ObjectList>(index, &lists).await?;
-    let objects = lists.into_iter().map(ObjectList::into_objects);
-    let databases: Vec<_> = named.into_iter().map(|database| database.name).zip(objects).collect();
+    let lists = match losses {
+        None => repository.read_documents(index, &lists).await?.into_iter().map(Some).collect(),
+        Some(losses) => read_what_is_left(repository, index, &named, losses).await?,
+    };
+    let objects = |list: Option<ObjectList>| list.map(ObjectList::into_objects);
+    let names = named.into_iter().map(|database| database.name);
+    let (databases, lost): (Vec<_>, Vec<_>) =
+        names.zip(lists.into_iter().map(objects)).partition(|(_, objects)| objects.is_some());
+    let databases: Vec<_> =
+        databases.into_iter().map(|(name, objects)| (name, objects.unwrap_or_default())).collect();
     for item in &scope.items {
-        check_item(item, &databases)?;
+        if lost.iter().all(|(name, _)| *name != item.database) {
+            check_item(item, &databases)?;
+        }
     }
     let mut resolved: Vec<ResolvedObject> = Vec::new();
     for (database, objects) in databases {
@@ -69,6 +81,25 @@ pub(crate) async fn resolve(
     }
     refuse_shared_targets(&resolved)?;
     Ok(order_by_dependency(resolved))
+}
+
+async fn read_what_is_left(
+    repository: &Repository,
+    index: &Index,
+    databases: &[Database],
+    losses: &Losses,
+) -> Result<Vec<Option<ObjectList>>, Fault> {
+    let mut lists = Vec::with_capacity(databases.len());
+    for database in databases {
+        lists.push(match losses.read(repository, index, &database.objects).await? {
+            Ok(list) => Some(list),
+            Err(reason) => {
+                losses.note(database.name.clone(), None, reason);
+                None
+            }
+        });
+    }
+    Ok(lists)
 }
 
 fn invalid(what: impl ToString, problem: impl Into<String>) -> Fault {

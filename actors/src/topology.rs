@@ -28,6 +28,7 @@ use crate::fetcher::FetcherWorker;
 use crate::holdings::Holdings;
 use crate::installer::{InstallerWorker, Switch};
 use crate::io::IoTasks;
+use crate::losses::Losses;
 use crate::metrics::{EdgeId, StageId};
 use crate::parent::Parent;
 use crate::progress::Progress;
@@ -103,6 +104,8 @@ pub struct RestoreParts {
     pub root: DocumentRef,
     /// What to restore.
     pub scope: RestoreScope,
+    /// What is to be left out; without, a loss fails the job.
+    pub losses: Option<Losses>,
     /// Unique name of the job, safe as a file name.
     pub job: String,
     /// Receives what is restored; it counts only when the job finishes.
@@ -234,6 +237,7 @@ pub fn restore(job: JobParts, parts: RestoreParts) -> Topology {
         io: job.io.clone(),
         root: parts.root,
         scope: parts.scope,
+        losses: parts.losses,
         job: parts.job,
         sink: parts.sink,
         staged: Arc::clone(&staged),

@@ -59,17 +59,26 @@ pub struct RestoreRequest {
     pub(crate) label: Label,
     pub(crate) scope: RestoreScope,
     pub(crate) timestamp: Option<Timestamp>,
+    pub(crate) partial: bool,
 }
 
 impl RestoreRequest {
     /// A restore of a whole snapshot.
     pub fn new(label: &str) -> Result<Self, Error> {
-        Ok(Self { label: Label::parse(label)?, scope: RestoreScope::default(), timestamp: None })
+        let (scope, timestamp, partial) = (RestoreScope::default(), None, false);
+        Ok(Self { label: Label::parse(label)?, scope, timestamp, partial })
     }
 
     /// Only this item, or this one too.
     pub fn item(mut self, item: RestoreItem) -> Self {
         self.scope.items.push(item);
+        self
+    }
+
+    /// Leaves out segments of which something is lost, and tells which, instead of failing. Everything is read twice. What it restores may have less
+    /// than what it replaces: give it an empty place.
+    pub fn partial(mut self) -> Self {
+        self.partial = true;
         self
     }
 

@@ -74,6 +74,7 @@ pub(super) struct RestorePlan {
     /// None is the newest.
     pub(super) label: Option<String>,
     pub(super) items: Vec<RestoreItem>,
+    pub(super) partial: bool,
     pub(super) target: PathBuf,
 }
 
@@ -222,6 +223,7 @@ impl Invocation {
                     repository: repository(typed.repository)?,
                     label: typed.label,
                     items: restore_items(&typed.table, typed.renamed.as_deref())?,
+                    partial: typed.partial,
                     target: typed.target,
                 })
             }

@@ -220,6 +220,10 @@ pub(super) struct Restore {
     /// Another name for what is restored; with one --table.
     #[arg(long = "as", value_name = "DATABASE[.TABLE]", requires = "table")]
     pub(super) renamed: Option<String>,
+    /// Of a damaged snapshot: leave out segments of which something is lost and say which, into an empty directory. Reads everything
+    /// twice, and exits with 3 if something is missing.
+    #[arg(long)]
+    pub(super) partial: bool,
     #[command(flatten)]
     pub(super) watching: Watching,
     /// The directory to restore into. Tables that it has are replaced, others are left alone.

@@ -76,7 +76,18 @@ pub(super) fn show_restore(ui: &Ui, target: &str, report: &RestoreReport) -> std
         rate(progress.bytes_done, report.duration),
         bytes(progress.bytes_read),
         duration(report.duration),
-    ))
+    ))?;
+    for missing in &report.missing {
+        let segments = missing.segments.map(|number| plural(number, "segment"));
+        let segments = segments.map_or(String::new(), |segments| format!(" ({segments})"));
+        ui.show(format!(
+            "{} {}{segments}: {}",
+            ui.bold("missing:"),
+            missing.place,
+            missing.reason
+        ))?;
+    }
+    Ok(())
 }
 
 fn show_objects(ui: &Ui, moved: &str, objects: &[ObjectReport]) -> std::io::Result<()> {
@@ -130,6 +141,7 @@ pub(super) fn restore_document(repository: &str, target: &str, report: &RestoreR
         "label": report.label,
         "timestamp": report.timestamp,
         "objects": report.objects,
+        "missing": report.missing,
         "progress": report.progress,
         "duration_seconds": seconds(report.duration),
     })

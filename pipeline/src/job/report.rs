@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cairn_actors::{ObjectReport, ProgressSnapshot};
+use cairn_actors::{Missing, ObjectReport, ProgressSnapshot};
 use cairn_repository::Damage;
 use cairn_repository::check::{CheckReport as StructureReport, Finding};
 use cairn_repository::copy::CopyProgress;
@@ -57,6 +57,8 @@ pub struct RestoreReport {
     pub timestamp: String,
     /// Every object that was restored, under its new name.
     pub objects: Vec<ObjectReport>,
+    /// What a partial restore left out because it is lost.
+    pub missing: Vec<Missing>,
     /// The job's counters.
     pub progress: ProgressSnapshot,
     /// How long it took.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cairn_actors::Losses;
 use cairn_actors::tablet::TabletSink;
 use cairn_actors::topology::{self, RestoreParts};
 use cairn_repository::Repository;
@@ -27,11 +28,21 @@ pub(crate) async fn run(
     let budget = around.config.index_memory_bytes;
     let index = repository.load_index(budget, around.runtime.clone());
     let index = Arc::new(core.cancellable(index).await?);
+    let losses = match request.partial {
+        false => None,
+        true => {
+            let (root, scope) = (&record.root, &request.scope);
+            let reads = around.config.download_worker_count;
+            let losses = Losses::find(&repository, &index, root, scope, reads);
+            Some(core.cancellable(losses).await?)
+        }
+    };
     let (outcome, restored) = oneshot::channel();
     let parts = RestoreParts {
         sink,
         root: record.root,
         scope: request.scope,
+        losses,
         job: core.id.clone(),
         outcome,
     };
@@ -43,6 +54,7 @@ pub(crate) async fn run(
         label: record.label.to_string(),
         timestamp: record.timestamp.to_string(),
         objects: restored.objects,
+        missing: restored.missing,
         progress: core.progress.observe(),
         duration: core.started.elapsed(),
     })

@@ -7,13 +7,14 @@ use std::time::Duration;
 use cairn_pipeline::storage::{MemoryStorage, ObjectPath, Storage};
 use cairn_pipeline::{
     CheckReport, CheckRequest, Engine, Finding, PruneRequest, Repair, RepositorySecret,
+    RestoreRequest,
 };
 use cairn_repository::pack::{ChunkKind, IndexEntry, entries_of_pack};
 use cairn_repository::{PackId, Sealer, layout};
 
 use crate::place::content::Content;
 use crate::place::rig::{Rig, small_config, small_settings};
-use crate::place::source::ToySource;
+use crate::place::source::{ToySink, ToySource};
 use crate::place::{DEADLINE, ends_within};
 
 /// Two snapshots, of which the first has a segment that is no longer there.
@@ -296,4 +297,30 @@ fn a_copy_of_a_forgotten_record_goes_with_a_prune() {
     let (_, repair) = rig.repaired_by(CheckRequest::structure().recover());
     assert_eq!(repair.done.records, []);
     assert_eq!(rig.labels(), ["first"]);
+}
+
+#[test]
+fn a_partial_restore_leaves_out_what_is_lost_and_says_so() {
+    let rig = Rig::new();
+    rig.source.put("shop/orders/p1/t1/long.dat", Content::noise(70, 600_000));
+    rig.backup("only").unwrap();
+    let (path, entries) = rig.pack_of_segments();
+    rig.change(&path, |bytes| bytes[entries[1].location.offset as usize] ^= 1);
+    let restore = |request: RestoreRequest| {
+        let sink = ToySink::new();
+        let job = rig.engine.restore(&rig.repository, Arc::clone(&sink) as _, request);
+        (ends_within(DEADLINE, job), sink)
+    };
+    let request = || RestoreRequest::new("only").unwrap();
+    restore(request()).0.unwrap_err();
+    let (report, sink) = restore(request().partial());
+    let missing = report.unwrap().missing;
+    assert_eq!((missing.len(), missing[0].segments), (1, Some(1)), "{missing:?}");
+    let mut expected = rig.source.contents();
+    assert!(expected.remove(&missing[0].place).is_some(), "{missing:?}");
+    assert_eq!(sink.contents(), expected);
+    for path in rig.paths_below("packs") {
+        rig.memory.remove(&path);
+    }
+    restore(request().partial()).0.unwrap_err();
 }
