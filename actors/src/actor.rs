@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::cancel::CancelToken;
 use crate::error::Fault;
 use crate::metrics::StageId;
+use crate::priority::Priority;
 use crate::stage::{StageContext, StageExit, Worker, spawn};
 
 /// Ends the work of a job as soon as its stages notice.
@@ -358,8 +359,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts the thread.
-    pub fn start() -> Result<Self, Fault> {
+    /// Starts the thread with this priority, which stages have too.
+    pub fn start(priority: Priority) -> Result<Self, Fault> {
         let system_error =
             |source| Fault::System { what: "starting the control plane".to_owned(), source };
         let (ready, started) = crossbeam_channel::bounded(1);
@@ -367,6 +368,7 @@ impl ControlPlane {
         let thread = std::thread::Builder::new()
             .name("cairn-control".to_owned())
             .spawn(move || {
+                priority.apply();
                 let runner = System::new();
                 runner.block_on(async move {
                     // The other side waits for exactly this message.

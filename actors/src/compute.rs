@@ -23,6 +23,7 @@ use crate::clock::Stopwatch;
 use crate::edge::{Inlet, Outlet, Received, Weigh};
 use crate::error::{Fault, Stop};
 use crate::flight::{Flight, Landing};
+use crate::priority::Priority;
 use crate::stage::{StageContext, Worker, panic_message};
 
 /// Threads for hashing and (de)compression, shared by the jobs of one engine; never rayon's global
@@ -33,11 +34,12 @@ pub struct ComputePool {
 }
 
 impl ComputePool {
-    /// A pool of `threads` threads.
-    pub fn new(threads: usize) -> Result<Self, Fault> {
+    /// A pool of `threads` threads of this priority.
+    pub fn new(threads: usize, priority: Priority) -> Result<Self, Fault> {
         let pool = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("cairn-compute-{index}"))
+            .start_handler(move |_| priority.apply())
             .build()
             .map_err(|error| Fault::System {
                 what: "starting the compute pool".to_owned(),

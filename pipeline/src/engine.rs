@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use cairn_actors::Priority;
 use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
 use cairn_actors::compute::ComputePool;
 use cairn_actors::tablet::{TabletSink, TabletSource};
@@ -34,6 +35,7 @@ pub struct EngineBuilder {
     config: EngineConfig,
     observer: Arc<dyn Observer>,
     clock: Arc<dyn Clock>,
+    priority: Priority,
 }
 
 impl EngineBuilder {
@@ -55,13 +57,19 @@ impl EngineBuilder {
         self
     }
 
+    /// How far the engine's threads stand back for the others of this process. Only Linux knows it for threads.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Starts the engine's threads. Settings that make no sense are [`crate::ErrorKind::Config`].
     pub fn start(self) -> Result<Engine, Error> {
         let config = Arc::new(self.config.validate()?);
-        let runtime = IoRuntime::start()?;
-        let plane = Plane(Arc::new(ControlPlane::start()?));
+        let runtime = IoRuntime::start(self.priority)?;
+        let plane = Plane(Arc::new(ControlPlane::start(self.priority)?));
         let surroundings = Surroundings {
-            pool: ComputePool::new(config.compute_threads)?,
+            pool: ComputePool::new(config.compute_threads, self.priority)?,
             config,
             plane,
             runtime: runtime.handle().clone(),
@@ -124,6 +132,7 @@ impl Engine {
             config: EngineConfig::default(),
             observer: Arc::new(NoObserver),
             clock: Arc::new(SystemClock),
+            priority: Priority::default(),
         }
     }
 

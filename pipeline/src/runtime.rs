@@ -4,6 +4,7 @@ use std::future::Future;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use cairn_actors::Priority;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -26,7 +27,8 @@ pub(crate) struct IoRuntime {
 }
 
 impl IoRuntime {
-    pub(crate) fn start() -> Result<Self, Error> {
+    /// Starts the threads with this priority.
+    pub(crate) fn start(priority: Priority) -> Result<Self, Error> {
         let failed = |source| {
             let what = "starting the I/O runtime".to_owned();
             Error::from(cairn_actors::Fault::System { what, source })
@@ -34,6 +36,7 @@ impl IoRuntime {
         let runtime = Builder::new_multi_thread()
             .worker_threads(IO_THREADS)
             .thread_name("cairn-io")
+            .on_thread_start(move || priority.apply())
             .enable_all()
             .build()
             .map_err(failed)?;

@@ -29,7 +29,10 @@ pub(super) fn run(
     let metrics = recorder::install()?;
     let board = Arc::new(Board::default());
     let observer = Arc::<Board>::clone(&board);
-    let engine = Engine::builder().config(config.engine.clone()).observer(observer).start()?;
+    let engine = Engine::builder().config(config.engine.clone()).observer(observer);
+    #[cfg(feature = "sql")]
+    let engine = engine.priority(config.sql.job_priority);
+    let engine = engine.start()?;
     let mut repositories = Vec::new();
     for location in &plan.repositories {
         let repository = open_read_only(&engine, location, &config.properties)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use cairn_pipeline::Priority;
 use serde::{Deserialize, Serialize};
 
 use super::as_text;
@@ -41,6 +42,7 @@ pub(crate) struct SqlConfig {
     pub(crate) repositories: Vec<PathBuf>,
     pub(crate) allow_jobs_of_disjoint_tables: bool,
     pub(crate) backup_job_default_timeout_ms: NonZeroU64,
+    pub(crate) job_priority: Priority,
 }
 
 impl Default for SqlConfig {
@@ -59,6 +61,7 @@ impl Default for SqlConfig {
             repositories: vec![PathBuf::from("/")],
             allow_jobs_of_disjoint_tables: false,
             backup_job_default_timeout_ms: DAY_MILLIS,
+            job_priority: Priority::Idle,
         }
     }
 }
