@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::dataset::SetSpec;
 use crate::scenario::Scenario;
@@ -17,6 +17,7 @@ Examples:
   cairn-bench run --data /data --sets T1,T2,T4 --tools cairn,restic,rustic,cp,floor --runs 3
   cairn-bench run --sets segments --stores s3,s3@0ms,s3@50ms,hdfs --tools cairn,restic,rustic,rclone,hdfs-dfs
   cairn-bench scale --tools cairn                      ten times the segments, ten times the bytes
+  cairn-bench sql --parts query,load                   what clients of the reference host wait for
   cairn-bench report bench/results/2026-01-31-host     make summary.md and the plots again
 
 Sets that are generated: small[:FILES] large[:SIZE] rows[:SIZE] segments[:SIZE]. Any other name is a folder
@@ -40,6 +41,8 @@ pub enum Verb {
     Run(RunOptions),
     /// Whether throughput and memory hold with ten times the segments and ten times the bytes.
     Scale(ScaleOptions),
+    /// What clients of `cairn serve` wait for: queries beside plain DataFusion, a load under backups, SHOW.
+    Sql(SqlOptions),
     /// Make summary and plots again from raw.json.
     Report(ReportOptions),
     /// The floor: copy, cut and hash every byte once, on one thread.
@@ -122,6 +125,64 @@ pub struct ScaleOptions {
     /// Bytes of the smaller of the two sets that differ in size; most of them are holes.
     #[arg(long, default_value = "2GiB", value_name = "SIZE")]
     pub bytes_size: ByteSize,
+}
+
+/// A part of `sql`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SqlPart {
+    /// Queries beside plain DataFusion.
+    Query,
+    /// A steady load without and with backups.
+    Load,
+    /// SHOW among many tables and snapshots.
+    Show,
+}
+
+/// Options of `sql`.
+#[derive(Debug, Clone, Args)]
+pub struct SqlOptions {
+    /// Parts, always run in this order.
+    #[arg(long, value_delimiter = ',', value_enum, default_values_t = [SqlPart::Query, SqlPart::Load, SqlPart::Show])]
+    pub parts: Vec<SqlPart>,
+    /// The scale factor of the line items.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f64,
+    /// Rounds of queries and of SHOW.
+    #[arg(long, default_value_t = 11, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// Clients of the load; every second one inserts, the others query.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..))]
+    pub clients: u32,
+    /// Statements of each client in a second.
+    #[arg(long, default_value_t = 10.0)]
+    pub rate: f64,
+    /// Phases without backups, and as many with them.
+    #[arg(long, default_value_t = 5)]
+    pub phases: u32,
+    /// Length of a phase.
+    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    pub phase_secs: u64,
+    /// Tables among which SHOW is asked.
+    #[arg(long, default_value_t = 1000)]
+    pub tables: u32,
+    /// Snapshots among which SHOW is asked.
+    #[arg(long, default_value_t = 10_000)]
+    pub snapshots: u32,
+    /// A line for the section `[sql]` of the server's configuration, such as `job_priority = "low"`; can be repeated.
+    #[arg(long = "setting", value_name = "KEY = VALUE")]
+    pub settings: Vec<String>,
+    /// The cairn binary; by default the one built beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub cairn: Option<PathBuf>,
+    /// Directory for data and repositories; in memory, if disks are not what is measured.
+    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
+    pub scratch: PathBuf,
+    /// Folder of results; a run goes to `<date>-<machine>` in it.
+    #[arg(long, default_value = "bench/results", value_name = "DIR")]
+    pub results: PathBuf,
+    /// Name of the machine in the results; by default its host name.
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
 }
 
 /// Options of `report`.

@@ -9,7 +9,8 @@
 //! [`plan`] says what is run, [`runner`] runs it, [`measure`] times one command, [`results`] keeps every
 //! sample as soon as it exists, and [`report`] and [`plot`] can be made from that file again at any time. The
 //! command lines of all tools stand in [`tool`], the servers that repositories can be on in [`store`]. [`floor`] is the
-//! tool that no backup program can beat: the same bytes through the same kernels, once, on one thread.
+//! tool that no backup program can beat: the same bytes through the same kernels, once, on one thread. [`sql`] is another
+//! kind of run, with its own lines in raw.json: what clients of the reference host wait for.
 
 pub mod cli;
 mod console;
@@ -27,6 +28,7 @@ pub mod results;
 pub mod runner;
 pub mod scenario;
 mod scratch;
+pub mod sql;
 pub mod stats;
 pub mod store;
 mod summary;

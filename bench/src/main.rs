@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cairn_bench::cli::{Arguments, Verb};
-use cairn_bench::{floor, measure, plan, report, runner};
+use cairn_bench::{floor, measure, plan, report, runner, sql};
 use clap::Parser;
 
 fn main() -> Result<()> {
@@ -10,6 +10,8 @@ fn main() -> Result<()> {
         Verb::Quick(options) => runner::run(&plan::quick(&options)?),
         Verb::Run(options) => runner::run(&plan::full(&options)?),
         Verb::Scale(options) => runner::run(&plan::scale(&options)?),
+        Verb::Sql(options) => sql::run(&options),
+        Verb::Report(options) if sql::is_run(&options.results)? => sql::print(&options.results),
         Verb::Report(options) => report::print(&options.results),
         Verb::Floor(options) => floor::run(&options),
         Verb::Measure(options) => measure::answer(&options),

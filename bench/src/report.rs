@@ -23,7 +23,8 @@ pub fn print(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-const SUMMARY: &str = "summary.md";
+/// The file with the text.
+pub(crate) const SUMMARY: &str = "summary.md";
 
 /// Writes summary and plots; gives the text of the summary.
 fn make(folder: &Path) -> Result<String> {
@@ -108,12 +109,12 @@ fn mib(bytes: f64) -> f64 {
     bytes / f64::from(1 << 20)
 }
 
-fn ratio(ratio: Option<f64>) -> String {
+pub(crate) fn ratio(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
 /// A table that is Markdown; names on the left, numbers on the right.
-fn numbers(columns: &[&str]) -> Table {
+pub(crate) fn numbers(columns: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_header(columns.to_vec());
     for column in table.column_iter_mut().skip(1) {
@@ -301,7 +302,7 @@ mod tests {
     #[test]
     fn a_report_is_made_from_the_folder_alone() {
         let place = tempfile::tempdir().unwrap();
-        let mut results = Results::create(place.path(), &header()).unwrap();
+        let mut results = Results::of_run(place.path(), &header()).unwrap();
         results.append(&Record::Sample(sample("cairn", Scenario::Full, 0, 1.0))).unwrap();
         let summary = make(results.folder()).unwrap();
         assert!(summary.contains("![T1: wall time](T1-wall.svg)"), "{summary}");

@@ -95,13 +95,19 @@ pub struct Results {
     raw: File,
 }
 
-const RAW: &str = "raw.json";
+pub(crate) const RAW: &str = "raw.json";
 
 impl Results {
-    /// A new folder for this run: `<date>-<machine>`, with a number behind it when there is one already.
-    pub fn create(parent: &Path, header: &RunHeader) -> Result<Self> {
-        let date = header.started.get(..10).unwrap_or(&header.started);
-        let name = format!("{date}-{}", header.machine.name);
+    /// A new folder for a run that began at this time: `<date>-<machine>`, with a number behind it when there is one
+    /// already. `header` is its first line.
+    pub fn create(
+        parent: &Path,
+        started: &str,
+        machine: &str,
+        header: &impl Serialize,
+    ) -> Result<Self> {
+        let date = started.get(..10).unwrap_or(started);
+        let name = format!("{date}-{machine}");
         fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
         let parent = std::path::absolute(parent)?;
         let mut number = 1;
@@ -113,7 +119,7 @@ impl Results {
                     let raw =
                         File::options().create_new(true).append(true).open(folder.join(RAW))?;
                     let mut results = Self { folder, raw };
-                    results.append(&Record::Run(header.clone()))?;
+                    results.append(header)?;
                     return Ok(results);
                 }
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
@@ -122,13 +128,18 @@ impl Results {
         }
     }
 
+    /// A new folder for a run of tools.
+    pub fn of_run(parent: &Path, header: &RunHeader) -> Result<Self> {
+        Self::create(parent, &header.started, &header.machine.name, &Record::Run(header.clone()))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Adds a line. It is in the file when this returns.
-    pub fn append(&mut self, record: &Record) -> Result<()> {
+    pub fn append(&mut self, record: &impl Serialize) -> Result<()> {
         let mut line = serde_json::to_vec(record)?;
         line.push(b'\n');
         self.raw.write_all(&line).context("append to raw.json")
@@ -187,8 +198,8 @@ pub(crate) mod tests {
             machine: Machine { name: "box".into(), ..Machine::default() },
             ..RunHeader::default()
         };
-        let mut first = Results::create(place.path(), &header).unwrap();
-        let second = Results::create(place.path(), &header).unwrap();
+        let create = || Results::of_run(place.path(), &header).unwrap();
+        let (mut first, second) = (create(), create());
         assert!(first.folder().ends_with("2026-01-31-box"));
         assert!(second.folder().ends_with("2026-01-31-box-2"));
         let sample = sample("cairn", Scenario::Full, 0, 1.5);

@@ -42,7 +42,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     ensure!(!tools.is_empty(), "no tool is left to measure");
     let scratch = Scratch::take(&plan.common.scratch)?;
     let header = header(plan, &tools, missing, &scratch)?;
-    let results = Results::create(&plan.common.results, &header)?;
+    let results = Results::of_run(&plan.common.results, &header)?;
     let measurer =
         Measurer { helper: own, answer: scratch.answer(), log: results.folder().join("tools.log") };
     let mut runner =
