@@ -51,7 +51,7 @@ pub use cairn_actors::actor::StageObservation;
 pub use cairn_actors::failpoint;
 pub use cairn_actors::tablet;
 pub use cairn_actors::tablet::{Selection, TabletSink, TabletSnapshot, TabletSource};
-pub use cairn_actors::{ObjectReport, Priority, ProgressSnapshot, RestoreItem};
+pub use cairn_actors::{Missing, ObjectReport, Priority, ProgressSnapshot, RestoreItem};
 pub use cairn_repository::browse::{
     Entry, Extent, Level, ParsePathError, SnapshotPath, shown_name,
 };

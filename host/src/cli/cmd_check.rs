@@ -30,7 +30,7 @@ pub(super) fn run(session: &Session, plan: &CheckPlan) -> anyhow::Result<Exit> {
 }
 
 fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> {
-    show_findings(ui, "damaged:", report.findings())?;
+    show_findings(ui, "damaged:", &report.findings().collect::<Vec<_>>())?;
     let structure = &report.structure;
     ui.show(format!(
         "checked {}: {}, {}, {}, {}",
@@ -76,19 +76,15 @@ fn show(ui: &Ui, repository: &str, report: &CheckReport) -> std::io::Result<()> 
     }
 }
 
-fn show_findings<'a>(
-    ui: &Ui,
-    title: &str,
-    findings: impl Iterator<Item = &'a Finding> + Clone,
-) -> std::io::Result<()> {
-    for finding in findings.clone().take(MAX_SHOWN) {
+fn show_findings(ui: &Ui, title: &str, findings: &[&Finding]) -> std::io::Result<()> {
+    for finding in findings.iter().take(MAX_SHOWN) {
         ui.show(format!("{} {}", ui.bold(title), finding.damage))?;
         for affected in finding.affected.iter().take(MAX_SHOWN) {
             ui.show(format!("  touches {affected}"))?;
         }
         more(ui, "  touches", finding.affected.len())?;
     }
-    more(ui, title, findings.count())
+    more(ui, title, findings.len())
 }
 
 /// What was repaired, each only where there was something, and what is left.
@@ -112,7 +108,7 @@ fn show_repair(ui: &Ui, repair: &Repair) -> std::io::Result<()> {
     for label in &done.lost_records {
         ui.show(format!("  no pack has a copy of the record of {label}"))?;
     }
-    show_findings(ui, "left:", repair.left.iter())
+    show_findings(ui, "left:", &repair.left.iter().collect::<Vec<_>>())
 }
 
 fn more(ui: &Ui, what: &str, total: usize) -> std::io::Result<()> {

@@ -32,7 +32,7 @@ pub(crate) async fn run(
         false => None,
         true => {
             let (root, scope) = (&record.root, &request.scope);
-            let reads = around.config.download_worker_count;
+            let reads = around.config.downloads;
             let losses = Losses::find(&repository, &index, root, scope, reads);
             Some(core.cancellable(losses).await?)
         }
