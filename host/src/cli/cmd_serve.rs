@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+#[cfg(feature = "sql")]
+use std::thread::available_parallelism;
 
-use cairn_pipeline::Engine;
+#[cfg(feature = "sql")]
+use cairn_pipeline::Priority;
+use cairn_pipeline::{Engine, EngineBuilder};
 use serde_json::json;
 
 use super::high::ServePlan;
@@ -18,6 +22,25 @@ use crate::signals::Signals;
 use crate::sql::SqlServer;
 use crate::ui::Ui;
 
+/// The engine. Beside statements it stands back, and unless told otherwise it computes on half of the processors: the
+/// other half keeps warm caches for them.
+#[cfg(feature = "sql")]
+fn engine(config: &HostConfig, plan: &ServePlan) -> EngineBuilder {
+    let (mut engine, has_statements) = (config.engine.clone(), plan.sql.is_some());
+    if has_statements && engine.compute_threads == 0 {
+        engine.compute_threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    }
+    Engine::builder().config(engine).priority(match has_statements {
+        true => config.sql.job_priority,
+        false => Priority::Normal,
+    })
+}
+
+#[cfg(not(feature = "sql"))]
+fn engine(config: &HostConfig, _plan: &ServePlan) -> EngineBuilder {
+    Engine::builder().config(config.engine.clone())
+}
+
 /// Serves until the first signal, which is the way to end it and no failure.
 pub(super) fn run(
     ui: &Ui,
@@ -29,10 +52,7 @@ pub(super) fn run(
     let metrics = recorder::install()?;
     let board = Arc::new(Board::default());
     let observer = Arc::<Board>::clone(&board);
-    let engine = Engine::builder().config(config.engine.clone()).observer(observer);
-    #[cfg(feature = "sql")]
-    let engine = engine.priority(config.sql.job_priority);
-    let engine = engine.start()?;
+    let engine = engine(config, plan).observer(observer).start()?;
     let mut repositories = Vec::new();
     for location in &plan.repositories {
         let repository = open_read_only(&engine, location, &config.properties)?;

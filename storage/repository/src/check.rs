@@ -91,6 +91,9 @@ pub async fn check_structure(
     for damage in repository.damaged_keys().await? {
         findings.add(damage);
     }
+    for damage in repository.damaged_holds().await? {
+        findings.add(damage);
+    }
     for (_, damage) in damaged_marks {
         findings.add(damage);
     }

@@ -184,7 +184,12 @@ impl RepositoryConfig {
         self.mac == mac
     }
 
-    /// What the code covers: all values, in one form only.
+    /// What shows that a value is not the one that was written, where no code of keys does.
+    fn hash(&self) -> String {
+        blake3::hash(&self.authenticated()).to_hex().to_string()
+    }
+
+    /// What code or hash cover: all values, in one form only.
     fn authenticated(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.array(11).uint(FORMAT_VERSION.into()).bytes(self.id.as_bytes());
@@ -235,6 +240,7 @@ impl RepositoryConfig {
             compression: self.compression.to_string(),
             pack_bytes: self.pack_bytes,
             features: self.features.clone(),
+            blake3: self.mac.is_none().then(|| self.hash()),
             encryption: self.mac.map(|mac| StoredEncryption {
                 algorithm: ENCRYPTION_ALGORITHM.to_owned(),
                 mac: mac.to_hex().to_string(),
@@ -319,6 +325,8 @@ struct StoredConfig {
     pack_bytes: u32,
     features: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    blake3: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     encryption: Option<StoredEncryption>,
 }
 
@@ -333,8 +341,9 @@ impl StoredEncryption {
         if self.algorithm != ENCRYPTION_ALGORITHM {
             return Err("unknown encryption algorithm");
         }
-        let mac = blake3::Hash::from_hex(&self.mac);
-        mac.map_err(|_| "the authentication code is not 64 hexadecimal digits")
+        let mac = blake3::Hash::from_hex(&self.mac).ok();
+        mac.filter(|mac| *mac.to_hex() == *self.mac)
+            .ok_or("the authentication code is not 64 hexadecimal digits")
     }
 }
 
@@ -367,6 +376,9 @@ impl StoredConfig {
             mac,
         };
         config.validate()?;
+        if mac.is_none() && self.blake3 != Some(config.hash()) {
+            return Err("its values do not match its hash");
+        }
         Ok(config)
     }
 }
@@ -399,7 +411,8 @@ mod tests {
                 "created": "2026-11-23-08-00-00-000",
                 "chunking": { "algorithm": "fastcdc-v2020", "min_bytes": 524288,
                               "avg_bytes": 524288, "max_bytes": 2097152 },
-                "compression": "auto", "pack_bytes": 16777216, "features": []
+                "compression": "auto", "pack_bytes": 16777216, "features": [],
+                "blake3": blake3::hash(&config().authenticated()).to_hex().to_string(),
             })
         );
         assert_eq!(RepositoryConfig::decode(&config().encode()), Ok(config()));
@@ -445,6 +458,14 @@ mod tests {
         assert_eq!(what(&with("compression", "20".into())), "unknown compression");
         assert_eq!(what(&with("pack_bytes", 1.into())), "the pack size is 1 MiB to 512 MiB");
         assert_eq!(what(&with("chunking", 1.into())), "a field is missing or wrong");
+        assert_eq!(
+            what(&with("pack_bytes", 33_554_432.into())),
+            "its values do not match its hash"
+        );
+        assert_eq!(
+            what(&with("blake3", serde_json::Value::Null)),
+            "its values do not match its hash"
+        );
     }
 
     #[test]

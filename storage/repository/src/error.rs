@@ -71,6 +71,8 @@ pub enum DamagedObject {
     Mark(MarkId),
     /// A key slot or a key ring.
     Keys(ObjectPath),
+    /// A hold: it holds all the same.
+    Hold(ObjectPath),
     /// A document of a manifest, named by its first chunk: its chunks are intact, what they say is not.
     Document(ChunkId),
 }
@@ -84,7 +86,7 @@ impl DamagedObject {
             Self::IndexRun(id) => Some(layout::index_path(id)),
             Self::Pack(id) => Some(layout::pack_path(id)),
             Self::Mark(id) => Some(layout::mark_path(*id, crate::prune::MARK)),
-            Self::Keys(path) => Some(path.clone()),
+            Self::Keys(path) | Self::Hold(path) => Some(path.clone()),
             Self::Index | Self::Document(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! Prunes: frees what no snapshot reaches, while others back up, restore, forget and prune.
 //!
 //! `DESIGN.md`, section 9, holds the protocol and why nothing that is needed goes. [`prune`] finishes what older ones have
-//! begun, then puts a mark of its own if there is something to free.
+//! begun, then puts a mark of its own if there is something to free. It deletes nothing on the word of others.
 //!
 //! - *Memory*: 25 bytes for each place of a chunk, 70 for each pack, 20 for each distinct document, the chunks of documents at
 //!   50 bytes, and a few runs.
@@ -16,6 +16,7 @@ mod report;
 mod survey;
 mod sweep;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use cairn_storage::{Payload, PutMode};
@@ -79,6 +80,7 @@ pub async fn prune(
         options: *options,
         watch,
         now: SystemTime::UNIX_EPOCH,
+        proven: BTreeSet::new(),
         report: PruneReport::default(),
     };
     if options.dry_run {
@@ -97,7 +99,7 @@ pub(crate) async fn is_whole(
     repository: &Repository,
     record: &Record,
     runtime: Handle,
-) -> Result<Option<std::collections::BTreeSet<MarkId>>> {
+) -> Result<Option<BTreeSet<MarkId>>> {
     let survey = Survey::of(repository, &runtime, Watch::new(&|_| {})).await?;
     let is_firm = survey.is_firm(repository, &record.root).await?;
     Ok(is_firm.then(|| survey.marks.ids()))
@@ -111,6 +113,9 @@ struct Pruning<'a> {
     watch: Watch<'a>,
     /// The time of the storage when the prune began.
     now: SystemTime,
+    /// Marks of which this prune knows itself that nothing which is needed lies only in what they name: whoever may only
+    /// append could put a mark, and say that it is settled.
+    proven: BTreeSet<MarkId>,
     report: PruneReport,
 }
 
@@ -130,8 +135,8 @@ impl Plan<'_> {
 impl Pruning<'_> {
     async fn run(&mut self) -> Result<()> {
         self.now = self.storage_time().await?;
-        self.sweep().await?;
         let survey = self.settle_older().await?;
+        self.sweep().await?;
         if let Some(id) = self.mark(&survey).await? {
             self.settle_own(id, survey).await?;
             if self.options.grace.is_zero() {
@@ -148,7 +153,8 @@ impl Pruning<'_> {
         let survey = self.survey().await?;
         let plan = self.plan(&survey);
         self.count(&survey, &plan);
-        let settlement = survey.ledger.settle(|pack| survey.goes(pack) || plan.takes(pack));
+        let goes = |pack| survey.goes(pack) || plan.takes(pack);
+        let settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
         self.report.copied_chunks = settlement.num_to_copy();
         self.tell_of_waiting().await?;
         Ok(self.report)
@@ -158,7 +164,8 @@ impl Pruning<'_> {
     async fn settle_older(&mut self) -> Result<Survey> {
         let marks = self.repository.marks_seen().await?;
         let survey = self.survey().await?;
-        let is_settled = self.carry(&survey, |pack| survey.goes(pack)).await?;
+        let is_settled = self.carry(&survey, |pack| survey.goes(pack), |_| false).await?;
+        self.proven = survey.marks.ids();
         for (id, seen) in marks.seen() {
             if seen.put.is_some() && seen.settled.is_none() {
                 self.put(*id, SETTLED).await?;
@@ -176,14 +183,22 @@ impl Pruning<'_> {
         if !seen.is_subset(&known) || !survey.roots.are_all(self.repository).await? {
             drop(survey);
             let survey = self.survey().await?;
-            self.carry(&survey, |pack| survey.goes(pack)).await?;
+            self.carry(&survey, |pack| survey.goes(pack), |_| false).await?;
+            self.proven.extend(survey.marks.ids());
         }
+        self.proven.insert(id);
         self.put(id, SETTLED).await
     }
 
-    /// Makes firm what is not, or would not be if more packs went; whether there was nothing to do.
-    async fn carry(&mut self, survey: &Survey, goes: impl Fn(u32) -> bool) -> Result<bool> {
-        let settlement = survey.ledger.settle(goes);
+    /// Makes firm what is not, or would not be if more packs went; whether there was nothing to do. What lies in a pack that
+    /// goes `for_now` and elsewhere too is read where it stays.
+    async fn carry(
+        &mut self,
+        survey: &Survey,
+        goes: impl Fn(u32) -> bool,
+        for_now: impl Fn(u32) -> bool,
+    ) -> Result<bool> {
+        let settlement = survey.ledger.settle(goes, for_now);
         let carried = carry(self.repository, &survey.ledger, &settlement, self.watch).await?;
         self.report.copied_chunks += carried.chunks;
         self.report.copied_bytes += carried.bytes;
@@ -232,7 +247,7 @@ impl Pruning<'_> {
     }
 
     fn plan<'s>(&self, survey: &'s Survey) -> Plan<'s> {
-        let settlement = survey.ledger.settle(|position| survey.goes(position));
+        let settlement = survey.ledger.settle(|position| survey.goes(position), |_| false);
         let choice = Choice {
             now: self.now,
             grace: self.options.grace,
@@ -266,7 +281,7 @@ impl Pruning<'_> {
         let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
         let stays = |pack: &PackId| survey.ledger.position(pack).is_some_and(|pack| !goes(pack));
         self.list_again(&plan.runs, stays).await?;
-        self.carry(survey, goes).await?;
+        self.carry(survey, goes, |pack| plan.takes(pack)).await?;
         let ledger = survey.ledger.packs();
         let packs = plan.packs.iter().filter_map(|pack| ledger.get(*pack as usize));
         let mark = Mark {

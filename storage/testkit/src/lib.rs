@@ -6,11 +6,13 @@
 //! - [`TcpProxy`]: a network that is slow and fails as planned, for whatever speaks TCP to a server.
 //! - [`RecordingStorage`]: a storage that remembers what was done to it, so that a test can rebuild it as
 //!   a crash at any instant would have left it.
+//! - [`AppendOnlyStorage`]: what credentials that can neither delete nor overwrite leave of a storage.
 //! - [`UndecidedStorage`]: a storage on which several creates of one path may win.
 //! - [`mariadb`]: the client of that name, for whoever serves SQL.
 //! - `S3Server` (feature `s3-server`): an S3 server in this process.
 //! - `servers` (feature `servers`): a real HDFS and Ceph's S3 gateway, started beside this process.
 
+mod append_only;
 pub mod conformance;
 mod fault;
 mod mariadb;
@@ -24,6 +26,7 @@ mod s3_server;
 pub mod servers;
 mod undecided;
 
+pub use append_only::AppendOnlyStorage;
 pub use fault::{Fault, FaultHandle, FaultStorage};
 pub use mariadb::{mariadb, mariadb_reads};
 pub use patience::wait_until;

@@ -1,4 +1,5 @@
-//! Makes firm what is not: copies chunks out of packs that go, and lists again what only superseded runs list.
+//! Makes firm what is not: copies chunks out of packs that go, and lists again what only superseded runs list. Chunks that
+//! lie elsewhere too are read there before a pack with them is condemned.
 //!
 //! *Memory*: that of a [`Carrier`], and the reads of one pack that is copied from.
 
@@ -36,15 +37,22 @@ pub(super) async fn carry(
 ) -> Result<Carried> {
     let mut carrier = Carrier::new(repository);
     let packs = |positions: u32| ledger.packs().get(positions as usize);
-    let total = (settlement.to_copy.len() + settlement.to_list.len()) as u64;
+    let Settlement { to_copy, to_list, to_verify, .. } = settlement;
+    let total = (to_copy.len() + to_list.len() + to_verify.len()) as u64;
     let mut done = 0;
-    for (position, chunks) in &settlement.to_copy {
+    for (position, chunks) in to_verify {
         watch.tell(PrunePhase::Copying, done, total);
         done += 1;
         let Some(pack) = packs(*position) else { continue };
-        copy(repository, &mut carrier, pack, chunks).await?;
+        read(repository, pack, chunks, None).await?;
     }
-    for (position, chunks) in &settlement.to_list {
+    for (position, chunks) in to_copy {
+        watch.tell(PrunePhase::Copying, done, total);
+        done += 1;
+        let Some(pack) = packs(*position) else { continue };
+        read(repository, pack, chunks, Some(&mut carrier)).await?;
+    }
+    for (position, chunks) in to_list {
         watch.tell(PrunePhase::Copying, done, total);
         done += 1;
         let Some(pack) = packs(*position) else { continue };
@@ -57,11 +65,12 @@ pub(super) async fn carry(
     Ok(carried)
 }
 
-async fn copy(
+/// Reads chunks of a pack, verified, and has them carried. [`crate::ErrorKind::Damaged`] when one is not what it says.
+async fn read(
     repository: &Repository,
-    carrier: &mut Carrier<'_>,
     pack: &LedgerPack,
     chunks: &[HalfId],
+    mut carrier: Option<&mut Carrier<'_>>,
 ) -> Result<()> {
     let entries = wanted_of(repository, pack, chunks).await?;
     let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
@@ -76,7 +85,9 @@ async fn copy(
         for (_, id, location) in &span.chunks {
             let stored = span.stored(&bytes, location).unwrap_or_default();
             open_chunk(&mut decompressor, id, location, &stored)?;
-            carrier.push(IndexEntry { id: *id, location: *location }, &stored).await?;
+            if let Some(carrier) = &mut carrier {
+                carrier.push(IndexEntry { id: *id, location: *location }, &stored).await?;
+            }
         }
     }
     Ok(())

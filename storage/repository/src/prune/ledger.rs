@@ -109,6 +109,9 @@ pub(super) struct Settlement {
     pub(super) to_list: BTreeMap<u32, Vec<HalfId>>,
     /// Chunks to copy from packs that go, by position.
     pub(super) to_copy: BTreeMap<u32, Vec<HalfId>>,
+    /// Chunks to read in packs that stay before other places of them go, by position: one who may only append could have put
+    /// anything there.
+    pub(super) to_verify: BTreeMap<u32, Vec<HalfId>>,
 }
 
 impl Settlement {
@@ -159,8 +162,13 @@ impl Ledger {
     }
 
     /// Gives each chunk that is reached one place that counts: in a pack that does not go, if it has one, and in the youngest of
-    /// several, for it may have been stored again because an older one is damaged.
-    pub(super) fn settle(&self, goes: impl Fn(u32) -> bool) -> Settlement {
+    /// several, for it may have been stored again because an older one is damaged. Of packs that go, those that go `for_now` were
+    /// chosen for that by this prune.
+    pub(super) fn settle(
+        &self,
+        goes: impl Fn(u32) -> bool,
+        for_now: impl Fn(u32) -> bool,
+    ) -> Settlement {
         let nothing = vec![0; self.packs.len()];
         let mut settlement =
             Settlement { listed: nothing.clone(), used: nothing, ..Settlement::default() };
@@ -176,7 +184,7 @@ impl Ledger {
             let (places, others) = rest.split_at(length);
             let bits = self.reached.get(first / 64).copied().unwrap_or_default();
             if bits >> (first % 64) & 1 == 1 {
-                self.settle_chunk(places, &goes, &mut settlement);
+                self.settle_chunk(places, &goes, &for_now, &mut settlement);
             }
             (rest, first) = (others, first + length);
         }
@@ -187,6 +195,7 @@ impl Ledger {
         &self,
         places: &[Place],
         goes: impl Fn(u32) -> bool,
+        for_now: impl Fn(u32) -> bool,
         settlement: &mut Settlement,
     ) {
         let age = |place: &&Place| self.packs.get(place.pack as usize).map(|pack| pack.modified);
@@ -197,6 +206,9 @@ impl Ledger {
         settlement.num_chunks += 1;
         if let Some(used) = settlement.used.get_mut(place.pack as usize) {
             *used += place.bytes();
+        }
+        if kept.is_some() && places.iter().any(|other| for_now(other.pack)) {
+            settlement.to_verify.entry(place.pack).or_default().push(place.id);
         }
         if kept.is_none() {
             settlement.to_copy.entry(place.pack).or_default().push(place.id);
@@ -263,11 +275,16 @@ mod tests {
         let mut ledger = builder.build();
         assert!(ledger.reach(&chunk(1)) && ledger.reach(&chunk(2)));
         assert!(!ledger.reach(&chunk(3)));
-        let settlement = ledger.settle(|_| false);
+        let settlement = ledger.settle(|_| false, |_| false);
         assert_eq!((settlement.used, settlement.listed), (vec![10, 10], vec![20, 10]));
-        let settlement = ledger.settle(|pack| pack == 1);
+        let settlement = ledger.settle(|pack| pack == 1, |pack| pack == 1);
         assert_eq!(settlement.used, [20, 0], "it lies elsewhere too");
         assert!(settlement.to_copy.is_empty() && settlement.to_list.is_empty());
+        assert_eq!(
+            settlement.to_verify.into_keys().collect::<Vec<_>>(),
+            [0],
+            "it is read there first"
+        );
     }
 
     #[test]
@@ -279,7 +296,7 @@ mod tests {
         let mut ledger = builder.build();
         assert!(ledger.reach(&chunk(1)) && ledger.reach(&chunk(2)) && !ledger.reach(&chunk(3)));
         assert!(!ledger.is_firm(&chunk(1)) && !ledger.is_firm(&chunk(2)));
-        let settlement = ledger.settle(|pack| pack == 0);
+        let settlement = ledger.settle(|pack| pack == 0, |_| false);
         assert_eq!(settlement.to_copy.into_keys().collect::<Vec<_>>(), [0]);
         assert_eq!(settlement.to_list.into_keys().collect::<Vec<_>>(), [1]);
     }
@@ -291,6 +308,6 @@ mod tests {
         add(&mut builder, 1, &[1], false);
         let mut ledger = builder.build();
         assert!(ledger.reach(&chunk(1)) && ledger.is_firm(&chunk(1)));
-        assert!(ledger.settle(|_| false).is_settled());
+        assert!(ledger.settle(|_| false, |_| false).is_settled());
     }
 }

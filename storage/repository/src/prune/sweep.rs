@@ -11,12 +11,12 @@ use super::plan::age;
 use crate::{Result, layout};
 
 impl Pruning<'_> {
-    /// Lets go what was settled a grace ago.
+    /// Lets go what was settled a grace ago, of marks that are proven.
     pub(super) async fn sweep(&mut self) -> Result<()> {
         let marks = self.repository.marks().await?;
         for (id, seen) in marks.seen() {
             let is_due = seen.settled.is_some_and(|settled| self.is_over(settled));
-            if seen.swept.is_none() && is_due {
+            if seen.swept.is_none() && is_due && self.proven.contains(id) {
                 self.let_go(&seen.mark).await?;
                 self.put(*id, SWEPT).await?;
             }

@@ -2,14 +2,16 @@
 //!
 //! `DESIGN.md`, section 8, holds the protocol and why no hold that was reported comes too late.
 
+use bytes::Bytes;
 use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{Repository, refuse_read_only};
+use crate::error::DamagedObject;
 use crate::hold::{Hold, HoldNames, HoldNote};
 use crate::record::Record;
 use crate::seal::ObjectKind;
-use crate::{Error, Label, Result, layout};
+use crate::{Damage, Error, Label, Malformed, Result, layout};
 
 /// Holds read at once.
 const MAX_READS: usize = 16;
@@ -88,6 +90,28 @@ impl Repository {
         }
     }
 
+    /// Holds that cannot be read: what they say is lost, and that they hold is not.
+    pub(crate) async fn damaged_holds(&self) -> Result<Vec<Damage>> {
+        let mut damages = Vec::new();
+        for hold in self.list_holds(&layout::holds_prefix()).await? {
+            let path = layout::hold_path(&hold);
+            match self.storage.get(&path, ByteRange::Full).await {
+                Ok(bytes) => {
+                    let fault = self.decode_hold(&path, &bytes).err();
+                    damages.extend(fault.map(|it| Damage::new(DamagedObject::Hold(path), it)));
+                }
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(damages)
+    }
+
+    fn decode_hold(&self, path: &ObjectPath, bytes: &Bytes) -> Result<HoldNote, Malformed> {
+        let opened = self.sealer.open(ObjectKind::Hold, path, bytes);
+        opened.and_then(|bytes| HoldNote::decode(&bytes))
+    }
+
     /// Puts the holds of another repository here, whatever they say.
     pub(crate) async fn copy_holds(&self, from: &Self) -> Result<()> {
         for hold in from.list_holds(&layout::holds_prefix()).await? {
@@ -117,10 +141,7 @@ impl Repository {
     async fn read_hold(&self, hold: Hold) -> Result<Hold> {
         let path = layout::hold_path(&hold);
         let note = match self.storage.get(&path, ByteRange::Full).await {
-            Ok(bytes) => {
-                let opened = self.sealer.open(ObjectKind::Hold, &path, &bytes);
-                opened.and_then(|bytes| HoldNote::decode(&bytes)).ok()
-            }
+            Ok(bytes) => self.decode_hold(&path, &bytes).ok(),
             // Released since it was listed.
             Err(error) if error.is_not_found() => None,
             Err(error) => return Err(error.into()),

@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use cairn_repository::check::{CheckOptions, check_structure};
 use cairn_repository::manifest::Root;
-use cairn_repository::prune::{PruneOptions, PruneReport, prune};
-use cairn_repository::{ErrorKind, Repository, layout};
+use cairn_repository::pack::{PackBuilder, entries_of_pack};
+use cairn_repository::prune::{Mark, PruneOptions, PruneReport, prune};
+use cairn_repository::{ErrorKind, Repository, Sealer, layout};
 use cairn_storage::layer::ReadOnly;
 use cairn_storage::{MemoryStorage, ObjectPath, Operation};
 use cairn_testkit::{Fault, FaultStorage};
@@ -286,4 +287,72 @@ async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
     let refused = prune(&append_only, Handle::current(), &options, &|_| {}).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AppendOnly);
     assert_eq!(place.memory.objects(), before);
+}
+
+/// What a host that may only append can add, if it lies.
+impl Place {
+    fn ids<T>(&self, parse: impl Fn(&ObjectPath) -> Option<T>) -> Vec<T> {
+        self.memory.objects().keys().filter_map(parse).collect()
+    }
+
+    fn put_lying_mark(&self) {
+        let mark = Mark {
+            packs: self.ids(layout::parse_pack_path),
+            runs: self.ids(layout::parse_index_path),
+            bytes: 0,
+        };
+        let path = |name: &str| {
+            let id = layout::prune_prefix().join(&format!("{:032x}", 7)).unwrap();
+            id.join(name).unwrap()
+        };
+        self.memory.insert(path("mark"), mark.encode().into());
+        self.memory.insert(path("settled"), Vec::new().into());
+    }
+
+    /// For each pack one that says to hold the same chunks.
+    async fn put_lying_packs(&self) {
+        for (path, bytes) in self.memory.objects() {
+            let Some(id) = layout::parse_pack_path(&path) else { continue };
+            let mut lie = PackBuilder::new(&Sealer::plain(), 1 << 20);
+            for entry in entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap() {
+                let at = entry.location;
+                let garbage = vec![b'x'; at.stored_len as usize];
+                lie.push(entry.id, at.kind, at.codec, at.raw_len, &garbage).unwrap();
+            }
+            let lie = lie.finish().unwrap();
+            self.repository.put_pack(&lie).await.unwrap();
+            self.repository.put_index_run(lie.entries).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_lies_deletes_nothing_that_a_snapshot_needs() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    let packs = place.ids(layout::parse_pack_path);
+    place.put_lying_mark();
+    for _ in 0..3 {
+        place.wait();
+        place.prune().await;
+        place.restores("old", &[1, 2]).await;
+        place.is_sound().await;
+    }
+    let left = place.ids(layout::parse_pack_path);
+    assert!(packs.iter().all(|pack| !left.contains(pack)), "what it names has gone all the same");
+}
+
+#[tokio::test]
+async fn packs_that_lie_displace_no_sound_ones() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    place.wait();
+    place.put_lying_packs().await;
+    for _ in 0..3 {
+        place.wait();
+        let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
+        let pruned = prune(&place.repository, Handle::current(), &options, &|_| {}).await;
+        assert_eq!(pruned.unwrap_err().kind(), ErrorKind::Damaged);
+        place.restores("old", &[1, 2]).await;
+    }
 }
