@@ -139,8 +139,12 @@ fn strike(template: &Template, memory: &MemoryStorage, dice: &mut Dice) -> Optio
     Some(Damage { what, paths: vec![path.clone()] })
 }
 
-/// Whether what is stored says what it said: a line end less behind a config.
-fn is_harmless(template: &Template, memory: &MemoryStorage) -> bool {
+/// Whether what is stored says what it said, a line end less behind a config, or was said of what is through: the marks here
+/// are swept.
+fn is_harmless(template: &Template, memory: &MemoryStorage, paths: &[ObjectPath]) -> bool {
+    if paths.iter().any(|path| path.as_str().starts_with("prune/")) {
+        return true;
+    }
     let path = ObjectPath::parse("cairn.json").unwrap();
     let config = |memory: &MemoryStorage| {
         memory.objects().get(&path).and_then(|bytes| RepositoryConfig::decode(bytes).ok())
@@ -154,7 +158,7 @@ fn one(template: &Template, seed: u64) -> bool {
     let memory = template.rig.memory.fork();
     let mut dice = Dice(seed);
     let Some(Damage { what, paths }) = strike(template, &memory, &mut dice) else { return false };
-    if is_harmless(template, &memory) {
+    if is_harmless(template, &memory, &paths) {
         return false;
     }
     let about = format!("seed {seed}: {what} {paths:?}");

@@ -95,9 +95,15 @@ impl Survey {
         while let Some((ListedRun { id, size }, bytes)) = reads.try_next().await? {
             watch.tell(PrunePhase::Index, runs.len() as u64, total);
             let Some(bytes) = bytes else { return Ok(None) };
-            let run = decode_run(repository.sealer(), &id, &bytes)
-                .map_err(|malformed| Damage::new(DamagedObject::IndexRun(id), malformed))?;
             let is_superseded = named.runs.contains(&id);
+            let run = match decode_run(repository.sealer(), &id, &bytes) {
+                Ok(run) => run,
+                // A repair has listed anew what it listed; if not, something that is reached is not listed.
+                Err(_) if is_superseded => continue,
+                Err(malformed) => {
+                    return Err(Damage::new(DamagedObject::IndexRun(id), malformed).into());
+                }
+            };
             let (packs, num_gone) = builder.add(&run, is_superseded);
             if !documents.add(&run, |kind, _| kind == Some(ChunkKind::Document)) {
                 return Err(Error::invalid("documents of more than 2^32 chunks"));
