@@ -192,7 +192,9 @@ fn one(template: &Template, seed: u64) -> bool {
             }
         }
     };
-    is_whole_again(template, &template.on(repository, &memory), &about);
+    // Record and copy of it, both at once.
+    let may_lose_last = what == "swapped" && names("snapshots/last");
+    is_whole_again(template, &template.on(repository, &memory), may_lose_last, &about);
     true
 }
 
@@ -207,13 +209,15 @@ fn restores_nothing_else(template: &Template, rig: &Rig, about: &str) {
 }
 
 /// A repair, and a backup of what there is.
-fn is_whole_again(template: &Template, rig: &Rig, about: &str) {
+fn is_whole_again(template: &Template, rig: &Rig, may_lose_last: bool, about: &str) {
     let request = CheckRequest::read_data().recover();
     ends_within(DEADLINE, rig.engine.check(&rig.repository, request))
         .unwrap_or_else(|error| panic!("{about}: repair: {}", chain(&error)));
     rig.backup("healed").unwrap_or_else(|error| panic!("{about}: backup: {}", chain(&error)));
     assert!(rig.restored("healed") == template.expected["last"], "{about}: healed");
-    assert!(rig.restored("last") == template.expected["last"], "{about}: last");
+    let last = ToySink::new();
+    let is_restored = rig.restore_into("last", &last).is_ok();
+    assert!(is_restored || may_lose_last, "{about}: last is lost");
     restores_nothing_else(template, rig, about);
 }
 
