@@ -1,6 +1,7 @@
 //! [`Session`]: an engine with what a verb needs around it; [`Session::follow`] sees a job through.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -81,6 +82,14 @@ impl Session {
         let mut properties = config.properties.clone();
         let secret = SecretSource::take(&mut properties)?;
         Ok(Self { ui, signals, engine, properties, secret, _http: http })
+    }
+
+    /// The same with what another configuration file says of storages and keys.
+    pub(crate) fn with_properties_of(&self, file: &Path) -> anyhow::Result<Self> {
+        let mut properties = HostConfig::read(Some(file))?.properties;
+        let secret = SecretSource::take(&mut properties)?;
+        let (ui, signals, engine) = (self.ui.clone(), self.signals.clone(), self.engine.clone());
+        Ok(Self { ui, signals, engine, properties, secret, _http: None })
     }
 
     /// Sees a job through: shows its progress, cancels it on the first signal.

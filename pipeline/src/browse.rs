@@ -7,7 +7,7 @@ use bytes::Bytes;
 use cairn_repository::browse::{Entry, SnapshotPath};
 use cairn_repository::compare::{Comparison, Difference};
 use cairn_repository::index::Index;
-use cairn_repository::manifest::Segment;
+use cairn_repository::manifest::{Document, DocumentRef, Segment};
 use cairn_repository::record::Record;
 use cairn_repository::{Damage, DamagedObject, Fault};
 
@@ -30,15 +30,13 @@ impl Repository {
         let with = inner.clone();
         let found = async move { with.find_segment(&of, &record, &path).await };
         let segment = self.engine().block_on(found)??;
-        Ok(SegmentBytes {
-            engine: self.engine().clone(),
-            inner,
-            index,
-            left: segment.len,
-            segment: Arc::new(segment),
-            next: 0,
-            ready: VecDeque::new(),
-        })
+        Ok(SegmentBytes::of(self.engine().clone(), inner, index, segment))
+    }
+
+    /// What documents and segments of snapshots are read through, with the keys and the index that there are now.
+    pub(crate) fn reading(&self) -> Result<Reading, Error> {
+        let (inner, index) = self.present()?;
+        Ok(Reading { engine: self.engine().clone(), inner, index })
     }
 
     /// What two snapshots differ in, a whole before its parts, found as it is asked for. What is the same is not read.
@@ -65,6 +63,29 @@ impl Repository {
     }
 }
 
+/// A repository as it is read at one time.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    engine: Engine,
+    inner: cairn_repository::Repository,
+    index: Arc<Index>,
+}
+
+impl Reading {
+    pub(crate) fn document<D: Document + Send + 'static>(
+        &self,
+        reference: &DocumentRef,
+    ) -> Result<D, Error> {
+        let (inner, index) = (self.inner.clone(), Arc::clone(&self.index));
+        let reference = reference.clone();
+        Ok(self.engine.block_on(async move { inner.read_document(&index, &reference).await })??)
+    }
+
+    pub(crate) fn segment(&self, segment: Segment) -> SegmentBytes {
+        SegmentBytes::of(self.engine.clone(), self.inner.clone(), Arc::clone(&self.index), segment)
+    }
+}
+
 /// The bytes of a segment, chunk by chunk. After an error there is nothing more.
 #[derive(Debug)]
 pub struct SegmentBytes {
@@ -80,6 +101,16 @@ pub struct SegmentBytes {
 }
 
 impl SegmentBytes {
+    fn of(
+        engine: Engine,
+        inner: cairn_repository::Repository,
+        index: Arc<Index>,
+        segment: Segment,
+    ) -> Self {
+        let (left, segment) = (segment.len, Arc::new(segment));
+        Self { engine, inner, index, left, segment, next: 0, ready: VecDeque::new() }
+    }
+
     /// How many there are in all.
     pub fn total(&self) -> u64 {
         self.segment.len

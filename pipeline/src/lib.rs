@@ -44,6 +44,7 @@ mod repository;
 mod request;
 mod retention;
 mod runtime;
+mod snapshot_source;
 
 pub use browse::{Differences, SegmentBytes};
 pub use cairn_actors::actor::StageObservation;
@@ -83,3 +84,4 @@ pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};
 pub use request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
 pub use retention::{Permit, SweepReport, SweepRequest, this_host};
+pub use snapshot_source::SnapshotSource;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use cairn_actors::tablet::Selection;
 use cairn_actors::{RestoreItem, RestoreScope};
 use cairn_repository::prune::DEFAULT_GRACE;
+use cairn_repository::record::Record;
 use cairn_repository::retention::Period;
 use cairn_repository::{Label, Timestamp};
 
@@ -24,18 +25,28 @@ pub struct BackupRequest {
     pub(crate) selection: Selection,
     pub(crate) rescan: bool,
     pub(crate) ttl: Option<Period>,
+    /// When and where the snapshot was taken, if not now and here.
+    pub(crate) taken: Option<(Timestamp, String)>,
 }
 
 impl BackupRequest {
     /// A backup of everything under a label: 1 to 128 letters, digits, `_`, `-`, `.`, `:`, not starting with a dot.
     pub fn new(label: &str) -> Result<Self, Error> {
         let label = Label::parse(label)?;
-        Ok(Self { label, selection: Selection::everything(), rescan: false, ttl: None })
+        let (selection, rescan, ttl, taken) = (Selection::everything(), false, None, None);
+        Ok(Self { label, selection, rescan, ttl, taken })
     }
 
     /// Only what is selected.
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = selection;
+        self
+    }
+
+    /// As the snapshot with this record was taken.
+    pub(crate) fn as_taken_in(mut self, record: &Record) -> Self {
+        self.ttl = record.ttl;
+        self.taken = Some((record.timestamp, record.host.clone()));
         self
     }
 

@@ -83,7 +83,7 @@ impl Place {
         crate::scratch::remove(&self.repository(name))
     }
 
-    fn repository(&self, name: &str) -> PathBuf {
+    pub(super) fn repository(&self, name: &str) -> PathBuf {
         self.scratch.root().join("repositories").join(name)
     }
 }

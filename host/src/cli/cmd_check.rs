@@ -106,7 +106,10 @@ fn show_repair(ui: &Ui, repair: &Repair) -> std::io::Result<()> {
         ui.show(format!("  put back snapshot {} of {}", record.label, record.timestamp))?;
     }
     for label in &done.lost_records {
-        ui.show(format!("  no pack has a copy of the record of {label}"))?;
+        ui.show(format!("  no pack tells what the record of {label} was"))?;
+    }
+    for label in &done.busy_records {
+        ui.show(format!("  somebody else is busy with the label {label}: repair again"))?;
     }
     show_findings(ui, "left:", &repair.left.iter().collect::<Vec<_>>())
 }
@@ -153,6 +156,7 @@ fn repair(repair: &Repair) -> Value {
         "replaced_marks": done.replaced_marks,
         "records": records.map(|it| it.label.to_string()).collect::<Vec<_>>(),
         "lost_records": done.lost_records.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "busy_records": done.busy_records.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "left": repair.left.iter().map(finding).collect::<Vec<_>>(),
     })
 }

@@ -33,6 +33,9 @@ pub(super) fn create(session: &Session, plan: &RepoCreatePlan) -> anyhow::Result
 
 pub(super) fn copy(session: &Session, plan: &RepoCopyPlan) -> anyhow::Result<Exit> {
     let from = session.open(&plan.from)?;
+    if let Some(anew) = &plan.anew {
+        return super::cmd_repo_anew::copy(session, &from, plan, anew);
+    }
     let to = session.open_for_repository(&plan.to)?;
     let report = session.follow(session.engine.copy(&from, to))?;
     show_copy(&session.ui, plan, &report)?;

@@ -139,6 +139,20 @@ pub(super) enum NewSecret {
 pub(super) struct RepoCopyPlan {
     pub(super) from: Location,
     pub(super) to: Location,
+    /// None copies object by object.
+    pub(super) anew: Option<AnewPlan>,
+}
+
+/// How snapshots are stored anew.
+#[derive(Debug)]
+pub(super) struct AnewPlan {
+    /// Empty is all.
+    pub(super) labels: Vec<String>,
+    pub(super) rules: Vec<cairn_pipeline::Rule>,
+    pub(super) settings: RepositorySettings,
+    pub(super) encrypt: bool,
+    /// Whose properties hold for the place that is copied to.
+    pub(super) to_config: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -300,7 +314,7 @@ impl Invocation {
             }
             Verb::Repo(low::Repo::Copy(typed)) => {
                 listen = typed.watching.listen;
-                Action::RepoCopy(RepoCopyPlan { from: typed.from, to: typed.to })
+                Action::RepoCopy(RepoCopyPlan::of(&config, *typed)?)
             }
             Verb::Storage(low::Storage::Validate { location, .. }) => {
                 Action::StorageValidate(location)
@@ -418,6 +432,24 @@ fn ttl(config: &HostConfig, typed: Option<&str>) -> anyhow::Result<Option<Period
             let refused = |error| Refusal::usage(format!("--ttl {text:?}: {error}"));
             text.parse().map(Some).map_err(refused)
         }
+    }
+}
+
+impl RepoCopyPlan {
+    fn of(config: &HostConfig, typed: low::Copy) -> anyhow::Result<Self> {
+        let low::Copy { from, to, anew, label, keep, encrypt, to_config, new, .. } = typed;
+        let rules = retention::rules(keep)?;
+        if !anew && !rules.is_empty() {
+            return Err(Refusal::usage(
+                "a rule says which snapshots are stored --anew: give that too",
+            ));
+        }
+        if !label.is_empty() && !rules.is_empty() {
+            return Err(Refusal::usage("copy what is named or what rules keep, not both"));
+        }
+        let settings = settings(config, &new)?;
+        let anew = anew.then_some(AnewPlan { labels: label, rules, settings, encrypt, to_config });
+        Ok(Self { from, to, anew })
     }
 }
 

@@ -130,9 +130,8 @@ impl Verb {
             ) => &repository.said,
             Self::Hold(hold) => &hold.repository().said,
             Self::Repo(Repo::Key(key)) => &key.repository().said,
-            Self::Repo(Repo::Copy(Copy { said, .. }))
-            | Self::Serve(Serve { said, .. })
-            | Self::Storage(Storage::Validate { said, .. }) => said,
+            Self::Repo(Repo::Copy(copy)) => &copy.said,
+            Self::Serve(Serve { said, .. }) | Self::Storage(Storage::Validate { said, .. }) => said,
             #[cfg(feature = "sql")]
             Self::Quickstart(Quickstart { said, .. }) | Self::Sql(Sql { said, .. }) => said,
             Self::Config(_) => return &[],
@@ -386,7 +385,7 @@ pub(super) enum Repo {
     /// pruned. Says what each of them misses.
     Recover(Recover),
     /// Copy a repository to another place, object by object. Run again, it copies what is missing.
-    Copy(Copy),
+    Copy(Box<Copy>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -451,9 +450,27 @@ pub(super) struct Copy {
     /// The repository to copy.
     #[arg(long, value_name = "LOCATION")]
     pub(super) from: String,
-    /// Where to: a place that holds nothing, or an older or unfinished copy of the same repository.
+    /// Where to: a place that holds nothing, or an older or unfinished copy of the same repository; with --anew any repository.
     #[arg(long, value_name = "LOCATION")]
     pub(super) to: String,
+    /// Store the snapshots anew, one after the other, in a repository of its own keys, chunk sizes and compression; it is made where there is
+    /// none. Everything is read, verified and stored as a backup stores it.
+    #[arg(long)]
+    pub(super) anew: bool,
+    /// With --anew: only this snapshot; can be repeated.
+    #[arg(long, value_name = "LABEL", requires = "anew")]
+    pub(super) label: Vec<String>,
+    /// With --anew: only snapshots that these rules keep, as `cairn forget` explains them.
+    #[command(flatten)]
+    pub(super) keep: retention::Keep,
+    /// With --anew: encrypt a repository that is made, with the key that is given for it.
+    #[arg(long, requires = "anew")]
+    pub(super) encrypt: bool,
+    /// With --anew: a configuration file whose [properties] hold for --to, such as its key and its credentials.
+    #[arg(long, value_name = "FILE", requires = "anew")]
+    pub(super) to_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) new: NewRepository,
     #[command(flatten)]
     pub(super) said: Said,
     #[command(flatten)]

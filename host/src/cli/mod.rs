@@ -12,6 +12,7 @@ mod cmd_prune;
 #[cfg(feature = "sql")]
 mod cmd_quickstart;
 mod cmd_repo;
+mod cmd_repo_anew;
 mod cmd_repo_key;
 mod cmd_restore;
 mod cmd_serve;

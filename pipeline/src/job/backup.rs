@@ -80,19 +80,15 @@ async fn run_once(
     let job = core.parts(around, &repository, holdings.index());
     let io = job.io.clone();
     let parent = Parent::new(repository, Arc::clone(&holdings), io.clone(), before.objects);
+    let now = || (around.timestamps.next(around.clock.as_ref()), host_name());
+    let (created, host) = request.taken.unwrap_or_else(now);
     let (outcome, committed) = oneshot::channel();
     let parts = BackupParts {
         source,
         selection: request.selection,
         parent,
         holdings,
-        head: SnapshotHead {
-            label: request.label,
-            created: around.timestamps.next(around.clock.as_ref()),
-            origin,
-            host: host_name(),
-            ttl: request.ttl,
-        },
+        head: SnapshotHead { label: request.label, created, origin, host, ttl: request.ttl },
         checkpoint: Checkpoint {
             bytes: around.config.checkpoint_bytes,
             interval: around.config.checkpoint_interval,

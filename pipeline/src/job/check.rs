@@ -105,7 +105,10 @@ async fn read_data(
         .collect();
     let is_news = |damage: &Damage| !known.contains(&(damage.object.clone(), damage.chunk));
     let damages: Vec<Damage> = tally.damages.into_iter().filter(is_news).collect();
-    let mut lost = core.cancellable(lost_chunks(&index, &damages)).await?;
+    // Packs that are known to be bad give no other place of a chunk.
+    let bad: HashSet<DamagedObject> =
+        known.into_iter().filter_map(|(object, chunk)| chunk.is_none().then_some(object)).collect();
+    let mut lost = core.cancellable(lost_chunks(&index, &damages, &bad)).await?;
     for damage in damages {
         // One walk over the manifests per damaged pack: its first damage carries what all of them touch.
         let lost = lost.remove(&damage.object).unwrap_or_default();
@@ -122,13 +125,18 @@ async fn read_data(
 async fn lost_chunks(
     index: &Index,
     damages: &[Damage],
+    bad_objects: &HashSet<DamagedObject>,
 ) -> Result<HashMap<DamagedObject, HashSet<ChunkId>>, Error> {
     let bad: HashSet<(ChunkId, &DamagedObject)> =
         damages.iter().filter_map(|damage| Some((damage.chunk?, &damage.object))).collect();
     let mut lost: HashMap<DamagedObject, HashSet<ChunkId>> = HashMap::new();
     for (chunk, object) in &bad {
         let places = index.find_all(chunk).await?;
-        if places.iter().all(|place| bad.contains(&(*chunk, &DamagedObject::Pack(place.pack)))) {
+        let is_bad = |pack| {
+            let pack = DamagedObject::Pack(pack);
+            bad.contains(&(*chunk, &pack)) || bad_objects.contains(&pack)
+        };
+        if places.iter().all(|place| is_bad(place.pack)) {
             lost.entry((*object).clone()).or_default().insert(*chunk);
         }
     }

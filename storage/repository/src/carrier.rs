@@ -3,6 +3,8 @@
 //! *Order*: a run is put when the packs that it lists are durable (R3).
 //! *Memory*: a pack that is filled, 100 bytes for each chunk until its run is put.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
 use crate::pack::{IndexEntry, PackBuilder};
@@ -80,10 +82,14 @@ impl<'a> Carrier<'a> {
     }
 
     async fn put_run(&mut self) -> Result<()> {
-        let entries = std::mem::take(&mut self.entries);
-        if !entries.is_empty() {
-            self.repository.put_run_of_others(entries).await?;
+        let mut entries = std::mem::take(&mut self.entries);
+        while !entries.is_empty() {
+            // A run lists a chunk once, and which of several places is the good one nobody knows.
+            let mut listed = HashSet::with_capacity(entries.len());
+            let (now, later) = entries.into_iter().partition(|entry| listed.insert(entry.id));
+            self.repository.put_run_of_others(now).await?;
             self.carried.runs += 1;
+            entries = later;
         }
         Ok(())
     }

@@ -16,16 +16,17 @@ mod report;
 mod survey;
 mod sweep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use cairn_storage::{Payload, PutMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
-use self::carry::carry;
+use self::carry::Carrying;
+use self::ledger::Settlement;
 use self::mark::NOW;
-pub(crate) use self::mark::{MARK, Marks, SETTLED};
+pub(crate) use self::mark::{MARK, Marks, Named, SETTLED};
 pub use self::mark::{Mark, MarkId};
 use self::plan::Choice;
 use self::report::Watch;
@@ -80,7 +81,7 @@ pub async fn prune(
         options: *options,
         watch,
         now: SystemTime::UNIX_EPOCH,
-        proven: BTreeSet::new(),
+        proven: BTreeMap::new(),
         report: PruneReport::default(),
     };
     if options.dry_run {
@@ -113,9 +114,9 @@ struct Pruning<'a> {
     watch: Watch<'a>,
     /// The time of the storage when the prune began.
     now: SystemTime,
-    /// Marks of which this prune knows itself that nothing which is needed lies only in what they name: whoever may only
-    /// append could put a mark, and say that it is settled.
-    proven: BTreeSet<MarkId>,
+    /// Marks of which this prune has seen itself that nothing which is needed lies only in what they name, as it read that: whoever may
+    /// only append could put a mark, and say that it is settled.
+    proven: BTreeMap<MarkId, Mark>,
     report: PruneReport,
 }
 
@@ -137,8 +138,8 @@ impl Pruning<'_> {
         self.now = self.storage_time().await?;
         let survey = self.settle_older().await?;
         self.sweep().await?;
-        if let Some(id) = self.mark(&survey).await? {
-            self.settle_own(id, survey).await?;
+        if let Some((id, mark)) = self.mark(&survey).await? {
+            self.settle_own(id, mark, survey).await?;
             if self.options.grace.is_zero() {
                 self.sweep().await?;
             }
@@ -164,8 +165,7 @@ impl Pruning<'_> {
     async fn settle_older(&mut self) -> Result<Survey> {
         let marks = self.repository.marks_seen().await?;
         let survey = self.survey().await?;
-        let is_settled = self.carry(&survey, |pack| survey.goes(pack), |_| false).await?;
-        self.proven = survey.marks.ids();
+        let is_settled = self.prove(&survey, &HashSet::new()).await?;
         for (id, seen) in marks.seen() {
             if seen.put.is_some() && seen.settled.is_none() {
                 self.put(*id, SETTLED).await?;
@@ -176,33 +176,49 @@ impl Pruning<'_> {
     }
 
     /// Settles a mark that was put after this survey: anew, unless nothing can have come to need what it names.
-    async fn settle_own(&mut self, id: MarkId, survey: Survey) -> Result<()> {
+    async fn settle_own(&mut self, id: MarkId, mark: Mark, survey: Survey) -> Result<()> {
         let mut known = survey.marks.ids();
         known.insert(id);
         let seen = self.repository.marks_seen().await?.ids();
         if !seen.is_subset(&known) || !survey.roots.are_all(self.repository).await? {
             drop(survey);
             let survey = self.survey().await?;
-            self.carry(&survey, |pack| survey.goes(pack), |_| false).await?;
-            self.proven.extend(survey.marks.ids());
+            self.prove(&survey, &mark.packs.iter().copied().collect()).await?;
         }
-        self.proven.insert(id);
+        self.proven.insert(id, mark);
         self.put(id, SETTLED).await
     }
 
-    /// Makes firm what is not, or would not be if more packs went; whether there was nothing to do. What lies in a pack that
-    /// goes `for_now` and elsewhere too is read where it stays.
-    async fn carry(
-        &mut self,
-        survey: &Survey,
-        goes: impl Fn(u32) -> bool,
-        for_now: impl Fn(u32) -> bool,
-    ) -> Result<bool> {
-        let settlement = survey.ledger.settle(goes, for_now);
-        let carried = carry(self.repository, &survey.ledger, &settlement, self.watch).await?;
+    /// Makes firm what marks leave unfirm; whether there was nothing to do. What may be swept now, and `own` packs, are let go only
+    /// for places that were read.
+    async fn prove(&mut self, survey: &Survey, own: &HashSet<PackId>) -> Result<bool> {
+        let due: HashSet<PackId> = survey.marks.settled_before(|since| self.is_over(since)).packs;
+        let packs = survey.ledger.packs();
+        let for_now = |pack: u32| {
+            let pack = packs.get(pack as usize);
+            pack.is_some_and(|pack| due.contains(&pack.id) || own.contains(&pack.id))
+        };
+        let settlement = survey.ledger.settle(|pack| survey.goes(pack), for_now);
+        self.carry(survey, &settlement).await?;
+        for (id, seen) in survey.marks.seen() {
+            // One that came after the records were listed says nothing of those that came with it.
+            if seen.put.is_some() && survey.marks_before.contains(id) {
+                self.proven.insert(*id, seen.mark.clone());
+            }
+        }
+        Ok(settlement.is_settled())
+    }
+
+    /// Makes firm what a settlement says is not.
+    async fn carry(&mut self, survey: &Survey, settlement: &Settlement) -> Result<()> {
+        let accept_loss = self.options.accept_loss;
+        let carrying =
+            Carrying { repository: self.repository, ledger: &survey.ledger, accept_loss };
+        let (carried, lost) = carrying.carry(settlement, self.watch).await?;
+        self.report.lost_chunks += lost;
         self.report.copied_chunks += carried.chunks;
         self.report.copied_bytes += carried.bytes;
-        Ok(settlement.is_settled())
+        Ok(())
     }
 
     /// What the storage says that the time is. Who may not delete learns it here and has written nothing.
@@ -218,15 +234,18 @@ impl Pruning<'_> {
 
     /// Looks at everything, and at what is reached of it.
     async fn survey(&mut self) -> Result<Survey> {
+        // Before the records: of a mark that comes later they do not tell who relies on what it names.
+        let marks_before = self.repository.marks_seen().await?.ids();
         // Before the index: what a record reaches was listed before the record was.
         let roots = Roots::read(self.repository).await?;
         let mut survey = Survey::of(self.repository, &self.runtime, self.watch).await?;
+        survey.marks_before = marks_before;
         self.report.num_snapshots = roots.roots.len() as u64;
         let accept_loss = self.options.accept_loss;
-        let reached = survey.reach(self.repository, roots, accept_loss, self.watch).await?;
-        self.report.num_documents = reached.documents;
-        self.report.lost_chunks = reached.lost_chunks;
-        if reached.lost_chunks > 0 {
+        let documents = survey.reach(self.repository, roots, accept_loss, self.watch).await?;
+        self.report.num_documents = documents;
+        self.report.lost_chunks = survey.lost_chunks;
+        if survey.lost_chunks > 0 {
             self.refuse_slow_look().await?;
         }
         Ok(survey)
@@ -253,6 +272,7 @@ impl Pruning<'_> {
             grace: self.options.grace,
             repack: self.options.repack,
             pack_bytes: self.repository.config().pack_bytes,
+            spares_unlisted: survey.lost_chunks > 0,
         };
         let packs = choice.packs(&survey.ledger, &settlement);
         let runs = Vec::new();
@@ -272,7 +292,7 @@ impl Pruning<'_> {
     }
 
     /// Puts a mark, if there is something to free.
-    async fn mark(&mut self, survey: &Survey) -> Result<Option<MarkId>> {
+    async fn mark(&mut self, survey: &Survey) -> Result<Option<(MarkId, Mark)>> {
         let plan = self.plan(survey);
         self.count(survey, &plan);
         if plan.packs.is_empty() && plan.runs.is_empty() {
@@ -281,7 +301,10 @@ impl Pruning<'_> {
         let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
         let stays = |pack: &PackId| survey.ledger.position(pack).is_some_and(|pack| !goes(pack));
         self.list_again(&plan.runs, stays).await?;
-        self.carry(survey, goes, |pack| plan.takes(pack)).await?;
+        let mut settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
+        // What older marks name was dealt with, and may be gone.
+        settlement.to_copy.retain(|pack, _| plan.takes(*pack));
+        self.carry(survey, &settlement).await?;
         let ledger = survey.ledger.packs();
         let packs = plan.packs.iter().filter_map(|pack| ledger.get(*pack as usize));
         let mark = Mark {
@@ -294,7 +317,7 @@ impl Pruning<'_> {
         let sealed = self.repository.sealer().seal(ObjectKind::Mark, &path, mark.encode());
         let payload = Payload::from(sealed);
         self.repository.storage().put(&path, payload, PutMode::Overwrite).await?;
-        Ok(Some(id))
+        Ok(Some((id, mark)))
     }
 
     /// Puts runs with what others list in packs that stay.

@@ -22,14 +22,15 @@ use tokio::runtime::Handle;
 
 use self::report::Watch;
 pub use self::report::{OnProgress, RepairPhase, RepairProgress, RepairReport, RepairedRecord};
+use self::salvage::copy_sound;
 use crate::carrier::Carrier;
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, Run, Trust, decode_run};
 use crate::pack::{ChunkKind, IndexEntry};
-use crate::prune::{MARK, Mark, MarkId, Marks, SETTLED};
+use crate::prune::{MARK, Mark, MarkId, Marks, Named, SETTLED};
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
-use crate::{Damage, Error, IndexId, Label, PackId, Repository, Result, layout};
+use crate::{Damage, Error, IndexId, KeyError, Label, PackId, Repository, Result, layout};
 
 /// Rounds before one gives up that prunes or new damages come in the midst of.
 const MAX_ROUNDS: usize = 5;
@@ -88,13 +89,16 @@ pub async fn repair(
     on_progress: OnProgress<'_>,
 ) -> Result<RepairReport> {
     refuse_read_only(repository.storage())?;
+    // What is sealed with a key that came meanwhile is not damaged.
+    let repository = &repository.refreshed().await?;
     let mut repairing = Repairing {
         repository,
         runtime,
         options: *options,
         watch: Watch::new(on_progress),
         suspects: suspects.packs,
-        mark: None,
+        marks: BTreeSet::new(),
+        named: Mark::default(),
         copies: Vec::new(),
         report: RepairReport::default(),
     };
@@ -116,8 +120,10 @@ struct Repairing<'a> {
     watch: Watch<'a>,
     /// Packs to be looked at chunk by chunk.
     suspects: BTreeSet<PackId>,
-    /// The mark that was put.
-    mark: Option<MarkId>,
+    /// Marks that were put.
+    marks: BTreeSet<MarkId>,
+    /// What they name.
+    named: Mark,
     /// Copies of records that were met in the last round.
     copies: Vec<IndexEntry>,
     report: RepairReport,
@@ -126,10 +132,10 @@ struct Repairing<'a> {
 /// What a round looks at.
 struct Look {
     marks: Marks,
-    /// Runs that marks name.
-    superseded: HashSet<IndexId>,
-    /// Packs that settled marks name. What lies in those of others may be needed until they are settled.
-    condemned: HashSet<PackId>,
+    /// Packs and runs that marks name.
+    named: Named,
+    /// Packs that settled marks name. Those of others may be needed until they are settled.
+    settled: HashSet<PackId>,
     runs: Vec<ListedRun>,
     /// Lengths of packs.
     packs: HashMap<PackId, u64>,
@@ -149,12 +155,17 @@ impl Repairing<'_> {
     /// Damaged marks name nothing that could be known, and stop everybody: they are replaced by ones that name nothing.
     async fn replace_marks(&mut self) -> Result<()> {
         let (_, damaged) = self.repository.readable_marks().await?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        self.refuse_outdated().await?;
         for (id, damage) in damaged {
             tracing::warn!(%damage, "the mark of a prune is replaced by one that names nothing");
             self.put_mark(id, &Mark::default()).await?;
             self.report.replaced_marks += 1;
         }
-        Ok(())
+        // A replaced mark is not new to who knew it; this one tells everybody to look again.
+        self.put_new_mark(Mark::default()).await
     }
 
     /// Whether everything is done: not if marks or damages came that it did not know of.
@@ -180,12 +191,12 @@ impl Repairing<'_> {
         }
         self.condemn(&look, &bad, superseded).await?;
         let mut known = look.marks.ids();
-        known.extend(self.mark);
+        known.extend(&self.marks);
         if !self.repository.marks_seen().await?.ids().is_subset(&known) {
             return Ok(false);
         }
-        if let Some(mark) = self.mark {
-            let path = layout::mark_path(mark, SETTLED);
+        for mark in &self.marks {
+            let path = layout::mark_path(*mark, SETTLED);
             let storage = self.repository.storage();
             storage.put(&path, Payload::default(), PutMode::Overwrite).await?;
         }
@@ -197,8 +208,8 @@ impl Repairing<'_> {
         let runs = self.repository.runs().await?;
         let packs = self.repository.listed_packs().map_ok(|(id, meta)| (id, meta.size));
         let packs = packs.try_collect().await?;
-        let (superseded, condemned) = (marks.named().runs, marks.settled().packs);
-        Ok(Look { marks, superseded, condemned, runs, packs })
+        let (named, settled) = (marks.named(), marks.settled().packs);
+        Ok(Look { marks, named, settled, runs, packs })
     }
 
     async fn read_runs(&self, look: &Look) -> Result<Listed> {
@@ -211,7 +222,7 @@ impl Repairing<'_> {
             done += 1;
             match run {
                 Some(run) => listed.note(id, &run, look, &self.suspects),
-                None if look.superseded.contains(&id) => {}
+                None if look.named.runs.contains(&id) => {}
                 None => listed.damaged.push(id),
             }
         }
@@ -237,8 +248,8 @@ impl Repairing<'_> {
         superseded: &[IndexId],
     ) -> Result<Vec<PackId>> {
         let index = self.index(look, bad, superseded).await?;
-        let is_sound = |pack: &&PackId| !bad.contains(*pack) && !look.condemned.contains(*pack);
-        let packs: Vec<PackId> = look.packs.keys().filter(is_sound).copied().collect();
+        let packs = look.packs.keys().filter(|pack| !bad.contains(*pack));
+        let packs: Vec<PackId> = packs.copied().collect();
         let repository = self.repository;
         let reads = packs.iter().map(async |pack| {
             let length = look.packs.get(pack).copied().unwrap_or_default();
@@ -253,22 +264,36 @@ impl Repairing<'_> {
             let entries = match directory {
                 Ok(entries) => entries,
                 Err(Error::Damaged(_)) => {
-                    late.push(pack);
+                    // What settled marks name goes anyhow.
+                    late.extend((!look.settled.contains(&pack)).then_some(pack));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
+            let goes = look.named.packs.contains(&pack);
+            let mut unlisted = Vec::new();
             for entry in entries {
                 if entry.location.kind == ChunkKind::RecordCopy {
                     self.copies.push(entry);
                 }
-                if index.find(&entry.id).await?.is_none() {
-                    carrier.list(entry).await?;
-                    self.report.listed_chunks += 1;
+                // Of what goes, what lies elsewhere; of what stays, what is listed at its place.
+                let places = index.find_all(&entry.id).await?;
+                if places.is_empty() || !goes && !places.contains(&entry.location) {
+                    unlisted.push(entry);
                 }
             }
+            if look.settled.contains(&pack) {
+                copy_sound(repository, &mut carrier, &unlisted).await?;
+                continue;
+            }
+            self.report.listed_chunks += unlisted.len() as u64;
+            for entry in unlisted {
+                carrier.list(entry).await?;
+            }
         }
-        carrier.finish().await?;
+        let carried = carrier.finish().await?;
+        self.report.salvaged_chunks += carried.chunks;
+        self.report.salvaged_bytes += carried.bytes;
         Ok(late)
     }
 
@@ -281,11 +306,11 @@ impl Repairing<'_> {
     ) -> Result<Index> {
         let superseded: HashSet<&IndexId> = superseded.iter().collect();
         let mut runs = look.runs.clone();
-        runs.retain(|run| !look.superseded.contains(&run.id) && !superseded.contains(&run.id));
+        runs.retain(|run| !look.named.runs.contains(&run.id) && !superseded.contains(&run.id));
         let trust = Trust {
             is_counted_on: true,
             marks: Marks::default(),
-            condemned: look.condemned.union(bad).copied().collect(),
+            condemned: look.named.packs.union(bad).copied().collect(),
             present: Some(look.packs.keys().copied().collect()),
         };
         let storage = Arc::clone(self.repository.storage());
@@ -293,25 +318,43 @@ impl Repairing<'_> {
         Index::load_trusting(storage, sealer, runs, trust, budget, self.runtime.clone()).await
     }
 
-    /// Puts the mark, once, if there is something to name.
+    /// Puts a mark, if there is something to name that none of this repair names.
     async fn condemn(
         &mut self,
         look: &Look,
         bad: &HashSet<PackId>,
         superseded: Vec<IndexId>,
     ) -> Result<()> {
-        let lengths = bad.iter().filter_map(|pack| Some((*pack, *look.packs.get(pack)?)));
+        let news = bad.iter().filter(|pack| !self.named.packs.contains(pack));
+        let lengths = news.filter_map(|pack| Some((*pack, *look.packs.get(pack)?)));
         let (packs, lengths): (Vec<PackId>, Vec<u64>) = lengths.unzip();
-        if self.mark.is_some() || packs.is_empty() && superseded.is_empty() {
+        if packs.is_empty() && superseded.is_empty() {
             return Ok(());
         }
-        self.report.condemned_packs = packs.len() as u64;
-        self.report.superseded_runs = superseded.len() as u64;
+        self.refuse_outdated().await?;
+        self.report.condemned_packs += packs.len() as u64;
+        self.report.superseded_runs += superseded.len() as u64;
+        self.named.packs.extend(&packs);
+        let bytes = lengths.into_iter().sum();
+        self.put_new_mark(Mark { packs, runs: superseded, bytes }).await
+    }
+
+    async fn put_new_mark(&mut self, mark: Mark) -> Result<()> {
         let id = MarkId::random();
-        let mark = Mark { packs, runs: superseded, bytes: lengths.into_iter().sum() };
         self.put_mark(id, &mark).await?;
-        self.mark = Some(id);
+        self.marks.insert(id);
         Ok(())
+    }
+
+    /// Asked before anything is put that makes others believe in a damage: what a key opens that this host does not have
+    /// looks damaged to it.
+    async fn refuse_outdated(&self) -> Result<()> {
+        let generation = |repository: &Repository| repository.sealer().generation();
+        let now = self.repository.refreshed().await?;
+        match generation(&now) == generation(self.repository) {
+            true => Ok(()),
+            false => Err(KeyError::Outdated { object: "the key ring".to_owned() }.into()),
+        }
     }
 
     async fn put_mark(&self, id: MarkId, mark: &Mark) -> Result<()> {
@@ -327,7 +370,7 @@ impl Listed {
         for entry in run.entries().filter(|entry| suspects.contains(&entry.location.pack)) {
             self.entries.entry(entry.location.pack).or_default().insert(entry);
         }
-        if look.superseded.contains(&id) {
+        if look.named.runs.contains(&id) {
             return;
         }
         let is_doubtful = |pack: &PackId| suspects.contains(pack) || !look.packs.contains_key(pack);

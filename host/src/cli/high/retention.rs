@@ -51,20 +51,10 @@ impl HoldPlan {
 impl ForgetPlan {
     pub(super) fn of(repository: Location, typed: Forget) -> anyhow::Result<Self> {
         let Forget { keep, expired, force, dry_run, label, .. } = typed;
-        let is_refined = keep.group_by.is_some()
-            || keep.database.is_some()
-            || keep.series.is_some()
-            || keep.allow_empty;
-        let rule = rule(keep);
-        let has_rule = !rule.policy.is_empty();
-        if is_refined && !has_rule {
-            return Err(Refusal::usage(
-                "--group-by, --database, --series and --allow-empty refine a rule: give a --keep-... above 0 with them",
-            ));
-        }
-        let what = match (label.is_empty(), has_rule || expired) {
+        let rules = rules(keep)?;
+        let what = match (label.is_empty(), !rules.is_empty() || expired) {
             (false, false) => Forgotten::Named(label),
-            (true, true) => Forgotten::ByRules(if has_rule { vec![rule] } else { Vec::new() }),
+            (true, true) => Forgotten::ByRules(rules),
             (false, true) => {
                 return Err(Refusal::usage("forget what is named or what rules say, not both"));
             }
@@ -75,6 +65,22 @@ impl ForgetPlan {
             }
         };
         Ok(Self { repository, what, force, dry_run })
+    }
+}
+
+/// The rule that was typed, if one was.
+pub(super) fn rules(keep: Keep) -> anyhow::Result<Vec<Rule>> {
+    let is_refined = keep.group_by.is_some()
+        || keep.database.is_some()
+        || keep.series.is_some()
+        || keep.allow_empty;
+    let rule = rule(keep);
+    match (rule.policy.is_empty(), is_refined) {
+        (false, _) => Ok(vec![rule]),
+        (true, false) => Ok(Vec::new()),
+        (true, true) => Err(Refusal::usage(
+            "--group-by, --database, --series and --allow-empty refine a rule: give a --keep-... above 0 with them",
+        )),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Makes firm what is not: copies chunks out of packs that go, and lists again what only superseded runs list. Chunks that
-//! lie elsewhere too are read there before a pack with them is condemned.
+//! lie elsewhere too are read there before a pack with them is let go.
 //!
-//! *Memory*: that of a [`Carrier`], and the reads of one pack that is copied from.
+//! *Memory*: that of a [`Carrier`], and 64 chunks.
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
@@ -12,9 +13,9 @@ use super::{PrunePhase, Watch};
 use crate::carrier::{Carried, Carrier};
 use crate::codec::{Decompressor, open_chunk};
 use crate::error::DamagedObject;
-use crate::pack::IndexEntry;
-use crate::read_plan::coalesce;
-use crate::{Damage, Malformed, Repository, Result};
+use crate::pack::{ChunkKind, IndexEntry};
+use crate::read_plan::{ReadSpan, coalesce};
+use crate::{Damage, Error, Malformed, PackId, Repository, Result};
 
 /// Bytes of a pack's end that are read for its directory: 1400 chunks.
 const TAIL_BYTES: u64 = 64 << 10;
@@ -25,86 +26,180 @@ const MAX_GAP_BYTES: u32 = 256 << 10;
 /// Longest read in bytes.
 const MAX_SPAN_BYTES: u32 = 8 << 20;
 
+/// Chunks of one pack in memory at once.
+const BATCH: usize = 64;
+
 /// Reads of one pack at once.
 const MAX_READS: usize = 4;
 
-/// Makes everything firm that a settlement says is not.
-pub(super) async fn carry(
-    repository: &Repository,
-    ledger: &Ledger,
-    settlement: &Settlement,
-    watch: Watch<'_>,
-) -> Result<Carried> {
-    let mut carrier = Carrier::new(repository);
-    let packs = |positions: u32| ledger.packs().get(positions as usize);
-    let Settlement { to_copy, to_list, to_verify, .. } = settlement;
-    let total = (to_copy.len() + to_list.len() + to_verify.len()) as u64;
-    let mut done = 0;
-    for (position, chunks) in to_verify {
-        watch.tell(PrunePhase::Copying, done, total);
-        done += 1;
-        let Some(pack) = packs(*position) else { continue };
-        read(repository, pack, chunks, None).await?;
-    }
-    for (position, chunks) in to_copy {
-        watch.tell(PrunePhase::Copying, done, total);
-        done += 1;
-        let Some(pack) = packs(*position) else { continue };
-        read(repository, pack, chunks, Some(&mut carrier)).await?;
-    }
-    for (position, chunks) in to_list {
-        watch.tell(PrunePhase::Copying, done, total);
-        done += 1;
-        let Some(pack) = packs(*position) else { continue };
-        for entry in wanted_of(repository, pack, chunks).await? {
-            carrier.list(entry).await?;
-        }
-    }
-    let carried = carrier.finish().await?;
-    watch.tell(PrunePhase::Copying, total, total);
-    Ok(carried)
+/// What carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Carrying<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) ledger: &'a Ledger,
+    /// Whether a chunk of a segment that no place gives is passed over.
+    pub(super) accept_loss: bool,
 }
 
-/// Reads chunks of a pack, verified, and has them carried. [`crate::ErrorKind::Damaged`] when one is not what it says.
-async fn read(
-    repository: &Repository,
-    pack: &LedgerPack,
-    chunks: &[HalfId],
-    mut carrier: Option<&mut Carrier<'_>>,
-) -> Result<()> {
-    let entries = wanted_of(repository, pack, chunks).await?;
-    let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
-    let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
-    let reads = spans.into_iter().map(|span| async move {
-        let bytes = repository.read_pack(&span.pack, span.offset, span.length).await?;
-        Ok::<_, crate::Error>((span, bytes))
-    });
-    let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-    let mut decompressor = Decompressor::new(repository.sealer());
-    while let Some((span, bytes)) = reads.try_next().await? {
-        for (_, id, location) in &span.chunks {
-            let stored = span.stored(&bytes, location).unwrap_or_default();
-            open_chunk(&mut decompressor, id, location, &stored)?;
-            if let Some(carrier) = &mut carrier {
-                carrier.push(IndexEntry { id: *id, location: *location }, &stored).await?;
+/// Chunks of one pack.
+struct Wanted {
+    entries: Vec<IndexEntry>,
+    /// Those that its directory does not have, and why.
+    missing: Vec<HalfId>,
+    damage: Damage,
+}
+
+impl Carrying<'_> {
+    /// Makes everything firm that a settlement says is not; also says how many chunks are lost for good.
+    pub(super) async fn carry(
+        self,
+        settlement: &Settlement,
+        watch: Watch<'_>,
+    ) -> Result<(Carried, u64)> {
+        let mut carrier = Carrier::new(self.repository);
+        let Settlement { to_copy, to_list, to_verify, .. } = settlement;
+        let total = (to_copy.len() + to_list.len() + to_verify.len()) as u64;
+        let (mut done, mut lost) = (0, 0);
+        let mut next = |positions: &u32| {
+            watch.tell(PrunePhase::Copying, done, total);
+            done += 1;
+            self.ledger.packs().get(*positions as usize)
+        };
+        for (position, chunks) in to_verify {
+            let Some(pack) = next(position) else { continue };
+            for entries in self.all_of(pack, chunks).await?.chunks(BATCH) {
+                for (_, read) in self.read(entries).await? {
+                    read?;
+                }
             }
         }
+        for (position, chunks) in to_copy {
+            let Some(pack) = next(position) else { continue };
+            lost += self.copy(&mut carrier, pack, chunks).await?;
+        }
+        for (position, chunks) in to_list {
+            let Some(pack) = next(position) else { continue };
+            for entry in self.all_of(pack, chunks).await? {
+                carrier.list(entry).await?;
+            }
+        }
+        let carried = carrier.finish().await?;
+        watch.tell(PrunePhase::Copying, total, total);
+        Ok((carried, lost))
     }
-    Ok(())
-}
 
-/// The entries of some chunks of a pack, by its own directory, each once.
-async fn wanted_of(
-    repository: &Repository,
-    pack: &LedgerPack,
-    chunks: &[HalfId],
-) -> Result<Vec<IndexEntry>> {
-    let mut wanted: HashSet<HalfId> = chunks.iter().copied().collect();
-    let mut entries = repository.read_directory(&pack.id, pack.size.into(), TAIL_BYTES).await?;
-    entries.retain(|entry| wanted.remove(&half(&entry.id)));
-    if wanted.is_empty() {
-        return Ok(entries);
+    /// Copies chunks of a pack, or from wherever else they lie; how many are lost.
+    async fn copy(
+        self,
+        carrier: &mut Carrier<'_>,
+        pack: &LedgerPack,
+        chunks: &[HalfId],
+    ) -> Result<u64> {
+        let Wanted { entries, missing, damage } = self.wanted_of(pack, chunks).await?;
+        let mut lost = 0;
+        for id in missing {
+            if !self.copy_from_another(carrier, pack, &id).await? {
+                return Err(damage.into());
+            }
+        }
+        for entries in entries.chunks(BATCH) {
+            for (entry, read) in self.read(entries).await? {
+                let damage = match read {
+                    Ok(stored) => {
+                        carrier.push(entry, &stored).await?;
+                        continue;
+                    }
+                    Err(damage) => damage,
+                };
+                if self.copy_from_another(carrier, pack, &half(&entry.id)).await? {
+                    continue;
+                }
+                match self.accept_loss && entry.location.kind == ChunkKind::Segment {
+                    true => lost += 1,
+                    false => return Err(damage.into()),
+                }
+            }
+        }
+        Ok(lost)
     }
-    let fault = Malformed::new("the index lists a chunk of it that is not there");
-    Err(Damage::new(DamagedObject::Pack(pack.id), fault).into())
+
+    /// Whether another pack than this one gave a chunk.
+    async fn copy_from_another(
+        self,
+        carrier: &mut Carrier<'_>,
+        pack: &LedgerPack,
+        chunk: &HalfId,
+    ) -> Result<bool> {
+        for other in self.ledger.packs_of(chunk) {
+            if other.id == pack.id {
+                continue;
+            }
+            let wanted = self.wanted_of(other, std::slice::from_ref(chunk)).await?;
+            for (entry, read) in self.read(&wanted.entries).await? {
+                if let Ok(stored) = read {
+                    carrier.push(entry, &stored).await?;
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Chunks with their stored forms, verified, or with what is wrong with them.
+    async fn read(
+        self,
+        entries: &[IndexEntry],
+    ) -> Result<Vec<(IndexEntry, Result<Bytes, Damage>)>> {
+        let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
+        let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
+        let reads = spans.into_iter().map(|span| self.read_span(span));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+        let mut decompressor = Decompressor::new(self.repository.sealer());
+        let mut chunks = Vec::with_capacity(entries.len());
+        while let Some((span, bytes)) = reads.try_next().await? {
+            for (_, id, location) in &span.chunks {
+                let stored = span.stored(&bytes, location).unwrap_or_default();
+                let opened = open_chunk(&mut decompressor, id, location, &stored);
+                let entry = IndexEntry { id: *id, location: *location };
+                chunks.push((entry, opened.map(|_| stored)));
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// The bytes of a span, none where the pack is not there or not so long.
+    async fn read_span(self, span: ReadSpan) -> Result<(ReadSpan, Bytes)> {
+        match self.repository.read_pack(&span.pack, span.offset, span.length).await {
+            Ok(bytes) => Ok((span, bytes)),
+            Err(Error::Damaged(_)) => Ok((span, Bytes::new())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The entries of some chunks of a pack, by its own directory, each once. [`crate::ErrorKind::Damaged`] when one is missing.
+    async fn all_of(self, pack: &LedgerPack, chunks: &[HalfId]) -> Result<Vec<IndexEntry>> {
+        let wanted = self.wanted_of(pack, chunks).await?;
+        if wanted.missing.is_empty() { Ok(wanted.entries) } else { Err(wanted.damage.into()) }
+    }
+
+    async fn wanted_of(self, pack: &LedgerPack, chunks: &[HalfId]) -> Result<Wanted> {
+        let mut wanted: HashSet<HalfId> = chunks.iter().copied().collect();
+        let (mut entries, damage) = match self.directory(&pack.id, pack.size).await? {
+            Ok(entries) => {
+                let fault = Malformed::new("the index lists a chunk of it that is not there");
+                (entries, Damage::new(DamagedObject::Pack(pack.id), fault))
+            }
+            Err(damage) => (Vec::new(), damage),
+        };
+        entries.retain(|entry| wanted.remove(&half(&entry.id)));
+        Ok(Wanted { entries, missing: wanted.into_iter().collect(), damage })
+    }
+
+    async fn directory(self, pack: &PackId, size: u32) -> Result<Result<Vec<IndexEntry>, Damage>> {
+        match self.repository.read_directory(pack, size.into(), TAIL_BYTES).await {
+            Ok(entries) => Ok(Ok(entries)),
+            Err(Error::Damaged(damage)) => Ok(Err(damage)),
+            Err(error) => Err(error),
+        }
+    }
 }

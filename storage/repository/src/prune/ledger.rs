@@ -1,7 +1,7 @@
 //! [`Ledger`]: every place of every chunk, and which chunks are reached. Pure.
 //!
-//! *Memory*: 24 bytes for each place and a bit, 56 for each pack. Half of an id tells chunks apart: were two ever alike, both
-//! would be kept.
+//! *Memory*: 24 bytes for each place and a bit, 56 for each pack. Half of an id tells chunks apart: two of 2^40 are alike
+//! with a chance of 2^-49.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -137,6 +137,16 @@ impl Ledger {
         position(&self.packs, pack)
     }
 
+    /// All packs that hold a chunk, the youngest first.
+    pub(super) fn packs_of(&self, id: &HalfId) -> Vec<&LedgerPack> {
+        let first = self.places.partition_point(|place| place.id < *id);
+        let places = self.places.iter().skip(first).take_while(|place| place.id == *id);
+        let mut packs: Vec<_> =
+            places.filter_map(|place| self.packs.get(place.pack as usize)).collect();
+        packs.sort_by_key(|pack| std::cmp::Reverse(pack.modified));
+        packs
+    }
+
     /// Notes that a chunk is reached; `false` when it has no place.
     pub(super) fn reach(&mut self, id: &ChunkId) -> bool {
         let id = half(id);
@@ -202,7 +212,9 @@ impl Ledger {
         let stays = || places.iter().filter(|place| !goes(place.pack));
         let listed = stays().filter(|place| !place.is_superseded()).max_by_key(age);
         let kept = listed.or_else(|| stays().max_by_key(age));
-        let Some(place) = kept.or_else(|| places.iter().max_by_key(age)) else { return };
+        let new = || places.iter().filter(|place| for_now(place.pack)).max_by_key(age);
+        let place = kept.or_else(new).or_else(|| places.iter().max_by_key(age));
+        let Some(place) = place else { return };
         settlement.num_chunks += 1;
         if let Some(used) = settlement.used.get_mut(place.pack as usize) {
             *used += place.bytes();

@@ -147,7 +147,13 @@ impl Marks {
 
     /// What those name that were settled: nobody needs it any more.
     pub(crate) fn settled(&self) -> Named {
-        Named::by(self.seen.values().filter(|seen| seen.settled.is_some()))
+        self.settled_before(|_| true)
+    }
+
+    /// What those name that were settled at a time of which this holds.
+    pub(crate) fn settled_before(&self, is_before: impl Fn(SystemTime) -> bool) -> Named {
+        let settled = self.seen.values().filter(|seen| seen.settled.is_some_and(&is_before));
+        Named::by(settled)
     }
 }
 
@@ -159,12 +165,13 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    fn by<'a>(marks: impl Iterator<Item = &'a SeenMark> + Clone) -> Self {
-        let marks = marks.map(|seen| &seen.mark);
-        Self {
-            packs: marks.clone().flat_map(|mark| &mark.packs).copied().collect(),
-            runs: marks.flat_map(|mark| &mark.runs).copied().collect(),
+    fn by<'a>(marks: impl Iterator<Item = &'a SeenMark>) -> Self {
+        let mut named = Self::default();
+        for SeenMark { mark, .. } in marks {
+            named.packs.extend(&mark.packs);
+            named.runs.extend(&mark.runs);
         }
+        named
     }
 }
 

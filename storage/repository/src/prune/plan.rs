@@ -29,6 +29,8 @@ pub(super) struct Choice {
     pub(super) repack: bool,
     /// What packs are filled to.
     pub(super) pack_bytes: u32,
+    /// Whether packs that no run lists stay: they may hold what is lost.
+    pub(super) spares_unlisted: bool,
 }
 
 impl Choice {
@@ -45,7 +47,8 @@ impl Choice {
         let are_small_merged = self.repack && num_small > MAX_SMALL;
         let chosen = free().filter(|((_, pack), (used, listed))| {
             let is_remade = self.repack && used * 2 < *listed || are_small_merged && is_small(pack);
-            *used == 0 || is_remade
+            let is_spared = self.spares_unlisted && *listed == 0;
+            !is_spared && (*used == 0 || is_remade)
         });
         chosen.map(|((position, _), _)| position).collect()
     }

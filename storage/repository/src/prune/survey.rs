@@ -5,7 +5,7 @@
 //!
 //! *On failure*: something damaged or missing is an error: nobody may conclude from half a survey.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -14,14 +14,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::ledger::{Ledger, LedgerBuilder, LedgerPack};
-use super::mark::Marks;
+use super::mark::{MarkId, Marks};
 use super::{PrunePhase, Watch};
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, TableBuilder, decode_run};
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
 use crate::record::Record;
-use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Repository, Result, layout};
+use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, Repository, Result, layout};
 
 /// Runs in memory at once.
 const MAX_RUNS: usize = 4;
@@ -51,6 +51,10 @@ pub(super) struct Survey {
     pub(super) runs: Vec<SurveyedRun>,
     /// What was walked from.
     pub(super) roots: Roots,
+    /// Marks that were listed before those.
+    pub(super) marks_before: BTreeSet<MarkId>,
+    /// Chunks of segments that are reached and have no place; one counts for each document that names it.
+    pub(super) lost_chunks: u64,
     /// Where documents lie.
     documents: Index,
 }
@@ -114,11 +118,18 @@ impl Survey {
         }
         let storage = std::sync::Arc::clone(repository.storage());
         let documents = Index::of(storage, documents, runtime.clone());
-        let roots = Roots::default();
-        Ok(Some(Self { marks, ledger: builder.build(), runs, roots, documents }))
+        Ok(Some(Self {
+            marks,
+            ledger: builder.build(),
+            runs,
+            roots: Roots::default(),
+            marks_before: BTreeSet::new(),
+            lost_chunks: 0,
+            documents,
+        }))
     }
 
-    /// Notes everything that these roots reach. Chunks of segments that have no place are counted if `accept_loss`, and an
+    /// Notes everything that these roots reach, and says how many documents that are. Chunks of segments that have no place are counted if `accept_loss`, and an
     /// error if not; a document that has none always is, for nobody knows what it reaches.
     pub(super) async fn reach(
         &mut self,
@@ -126,7 +137,7 @@ impl Survey {
         roots: Roots,
         accept_loss: bool,
         watch: Watch<'_>,
-    ) -> Result<Reached> {
+    ) -> Result<u64> {
         self.roots = roots;
         let roots = &self.roots.roots;
         let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
@@ -150,7 +161,8 @@ impl Survey {
             // A backup that stored no document made none.
             self.ledger.reach(copy);
         }
-        Ok(Reached { documents, lost_chunks })
+        self.lost_chunks = lost_chunks;
+        Ok(documents)
     }
 
     /// Whether a mark names a pack.
@@ -167,15 +179,6 @@ impl Survey {
         let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
         Ok(walk.walk(root, &mut |id, _| self.ledger.is_firm(id)).await?.is_none())
     }
-}
-
-/// What is reached.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Reached {
-    /// Distinct documents.
-    pub(super) documents: u64,
-    /// Chunks of segments that have no place; one of several snapshots counts for each document that names it.
-    pub(super) lost_chunks: u64,
 }
 
 async fn read_run(repository: &Repository, run: &ListedRun) -> Result<(ListedRun, Option<Bytes>)> {
@@ -250,7 +253,18 @@ async fn read_record(repository: &Repository, path: &ObjectPath) -> Result<Optio
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Ok(Some(repository.open_record(&label, &bytes)?))
+    match repository.open_record(&label, &bytes) {
+        Ok(record) => Ok(Some(record)),
+        // Nobody carries such a vote through.
+        Err(Error::Damaged(Damage { fault, .. }))
+            if layout::parse_vote_path(path).is_some()
+                && fault != Malformed::UNKNOWN_KEY.into() =>
+        {
+            tracing::warn!(%path, "a vote that cannot be read is passed over");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Goes down from roots; a document is read once.

@@ -13,11 +13,14 @@ use crate::{Result, layout};
 impl Pruning<'_> {
     /// Lets go what was settled a grace ago, of marks that are proven.
     pub(super) async fn sweep(&mut self) -> Result<()> {
-        let marks = self.repository.marks().await?;
+        let marks = self.repository.marks_seen().await?;
         for (id, seen) in marks.seen() {
             let is_due = seen.settled.is_some_and(|settled| self.is_over(settled));
-            if seen.swept.is_none() && is_due && self.proven.contains(id) {
-                self.let_go(&seen.mark).await?;
+            if seen.swept.is_none()
+                && is_due
+                && let Some(mark) = self.proven.remove(id)
+            {
+                self.let_go(&mark).await?;
                 self.put(*id, SWEPT).await?;
             }
         }
@@ -75,7 +78,7 @@ impl Pruning<'_> {
     }
 
     /// Whether a grace is over since.
-    fn is_over(&self, modified: SystemTime) -> bool {
+    pub(super) fn is_over(&self, modified: SystemTime) -> bool {
         age(self.now, modified) >= self.options.grace
     }
 

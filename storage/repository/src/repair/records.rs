@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cairn_storage::{Payload, PutMode};
+use cairn_storage::ByteRange;
 
 use super::Repairing;
 use super::report::{RepairPhase, RepairedRecord};
@@ -21,30 +21,44 @@ impl Repairing<'_> {
         let budget = self.options.index_budget_bytes;
         let index = self.repository.load_index(budget, self.runtime.clone()).await?;
         let there: BTreeSet<Label> = self.repository.labels().await?.into_iter().collect();
-        let copies = self.newest_copies().await?;
-        let wanted = copies.iter().filter(|(label, _)| {
-            damaged.contains(*label) || self.options.missing_records && !there.contains(*label)
-        });
-        let wanted: Vec<(&Label, &Record)> = wanted.collect();
-        for (done, (label, record)) in (0..).zip(&wanted) {
-            self.watch.tell(RepairPhase::Records, done, wanted.len() as u64);
+        let copies = self.copies_by_label().await?;
+        let is_wanted = |label: &Label| {
+            damaged.contains(label) || self.options.missing_records && !there.contains(label)
+        };
+        let wanted: Vec<_> = copies.into_iter().filter(|(label, _)| is_wanted(label)).collect();
+        let total = wanted.len() as u64;
+        for (done, (label, copies)) in (0..).zip(wanted) {
+            self.watch.tell(RepairPhase::Records, done, total);
+            let record = match damaged.contains(&label) {
+                true => self.the_one_meant(&label, copies).await?,
+                false => copies.into_iter().max_by_key(|record| record.timestamp),
+            };
+            let Some(record) = record else { continue };
             let Some(stats) = stats_of(self.repository, &index, &record.root).await? else {
                 continue;
             };
-            let record = Record { stats, ..(*record).clone() };
-            if self.put_back(&record, damaged.contains(*label)).await? {
-                let Record { label, timestamp, .. } = record;
-                self.report.records.push(RepairedRecord { label, timestamp });
+            let record = Record { stats, ..record };
+            match self.put_back(&record, damaged.contains(&label)).await {
+                Ok(true) => {
+                    let timestamp = record.timestamp;
+                    self.report.records.push(RepairedRecord { label, timestamp });
+                }
+                Ok(false) => {}
+                Err(Error::Busy { label }) => self.report.busy_records.push(label),
+                Err(error) => return Err(error),
             }
         }
-        let is_back = |label: &Label| self.report.records.iter().any(|it| it.label == *label);
-        self.report.lost_records = damaged.into_iter().filter(|label| !is_back(label)).collect();
+        let is_told = |label: &Label| {
+            self.report.busy_records.contains(label)
+                || self.report.records.iter().any(|it| it.label == *label)
+        };
+        self.report.lost_records = damaged.into_iter().filter(|label| !is_told(label)).collect();
         Ok(())
     }
 
-    /// Of each label the copy of its newest record.
-    async fn newest_copies(&self) -> Result<BTreeMap<Label, Record>> {
-        let mut newest: BTreeMap<Label, Record> = BTreeMap::new();
+    /// The copies of records, those of backups that did not end and of snapshots that were forgotten too.
+    async fn copies_by_label(&self) -> Result<BTreeMap<Label, Vec<Record>>> {
+        let mut copies: BTreeMap<Label, Vec<Record>> = BTreeMap::new();
         for entry in &self.copies {
             let bytes = match self.repository.read_chunk_at(&entry.id, &entry.location).await {
                 Ok(bytes) => bytes,
@@ -55,21 +69,40 @@ impl Repairing<'_> {
                 Ok(copy) if copy.id == self.repository.config().id => copy.record,
                 Ok(_) | Err(_) => continue,
             };
-            let known = newest.entry(record.label.clone()).or_insert_with(|| record.clone());
-            if known.timestamp < record.timestamp {
-                *known = record;
+            let of_label = copies.entry(record.label.clone()).or_default();
+            if !of_label.contains(&record) {
+                of_label.push(record);
             }
         }
-        Ok(newest)
+        Ok(copies)
     }
 
-    /// Whether a record was put back: not when another snapshot has taken the label meanwhile.
+    /// Which of several records a damaged one was: what is left of it says when it was taken. Where nothing tells, none.
+    async fn the_one_meant(
+        &self,
+        label: &Label,
+        mut copies: Vec<Record>,
+    ) -> Result<Option<Record>> {
+        if copies.len() > 1 {
+            let path = layout::snapshot_path(label);
+            let left = match self.repository.storage().get(&path, ByteRange::Full).await {
+                Ok(left) => left,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error.into()),
+            };
+            copies.retain(|record| {
+                let taken = record.timestamp.to_string();
+                left.windows(taken.len()).any(|text| text == taken.as_bytes())
+            });
+        }
+        Ok(if copies.len() == 1 { copies.pop() } else { None })
+    }
+
+    /// Whether a record was put back: not when another snapshot has taken the label meanwhile, or nothing is damaged any more.
     async fn put_back(&self, record: &Record, is_damaged: bool) -> Result<bool> {
         if is_damaged {
-            let payload = Payload::from(self.repository.stored_record(record));
-            let path = layout::snapshot_path(&record.label);
-            self.repository.storage().put(&path, payload, PutMode::Overwrite).await?;
-            return Ok(true);
+            self.refuse_outdated().await?;
+            return self.repository.replace_damaged(record).await;
         }
         match self.repository.commit(record).await {
             Ok(()) => Ok(true),

@@ -26,8 +26,10 @@ pub struct RepairReport {
     pub replaced_marks: u64,
     /// Records that were put back.
     pub records: Vec<RepairedRecord>,
-    /// Damaged records of which no pack has a copy whose root can be read.
+    /// Damaged records that stay so: no pack has a copy whose root can be read, or packs have several and nothing tells which.
     pub lost_records: Vec<Label>,
+    /// Snapshots that are not put back because their label is busy: repair again.
+    pub busy_records: Vec<Label>,
 }
 
 impl RepairReport {

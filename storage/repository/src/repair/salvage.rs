@@ -52,32 +52,17 @@ impl Repairing<'_> {
     ) -> Result<bool> {
         let repository = self.repository;
         let directory = repository.read_directory(pack, length, TAIL_BYTES.min(length)).await;
-        let (has_directory, entries) = match directory {
-            Ok(entries) => (true, entries),
+        let (is_sound, entries) = match directory {
+            // What runs list and it does not have was never there.
+            Ok(entries) => (listed.iter().all(|entry| entries.contains(entry)), entries),
             Err(Error::Damaged(_)) => (false, listed),
             Err(error) => return Err(error),
         };
-        let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
-        let spans = coalesce(wanted, 0, MAX_SPAN_BYTES);
-        let reads = spans.into_iter().map(|span| stored_chunks(repository, span));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-        let (mut carrier, mut lost) = (Carrier::new(repository), 0);
-        let mut decompressor = Decompressor::new(repository.sealer());
-        while let Some(chunks) = reads.try_next().await? {
-            for (entry, stored) in chunks {
-                let IndexEntry { id, location } = entry;
-                if open_chunk(&mut decompressor, &id, &location, &stored).is_err() {
-                    lost += 1;
-                    continue;
-                }
-                if location.kind == ChunkKind::RecordCopy {
-                    self.copies.push(entry);
-                }
-                carrier.push(entry, &stored).await?;
-            }
-        }
-        if has_directory && lost == 0 {
-            // What was carried is a pack in memory and is dropped.
+        let mut carrier = Carrier::new(repository);
+        let (copies, lost) = copy_sound(repository, &mut carrier, &entries).await?;
+        self.copies.extend(copies);
+        if is_sound && lost == 0 {
+            // What was carried is dropped: at most, for a longer pack than the config has, a pack that nothing lists.
             return Ok(false);
         }
         let carried = carrier.finish().await?;
@@ -86,6 +71,34 @@ impl Repairing<'_> {
         self.report.salvaged_bytes += carried.bytes;
         Ok(true)
     }
+}
+
+/// Copies those of the chunks of a pack that are sound: the copies of records among them, and how many are not sound.
+pub(super) async fn copy_sound(
+    repository: &Repository,
+    carrier: &mut Carrier<'_>,
+    entries: &[IndexEntry],
+) -> Result<(Vec<IndexEntry>, u64)> {
+    let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
+    let spans = coalesce(wanted, 0, MAX_SPAN_BYTES);
+    let reads = spans.into_iter().map(|span| stored_chunks(repository, span));
+    let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+    let mut decompressor = Decompressor::new(repository.sealer());
+    let (mut copies, mut lost) = (Vec::new(), 0);
+    while let Some(chunks) = reads.try_next().await? {
+        for (entry, stored) in chunks {
+            let IndexEntry { id, location } = entry;
+            if open_chunk(&mut decompressor, &id, &location, &stored).is_err() {
+                lost += 1;
+                continue;
+            }
+            if location.kind == ChunkKind::RecordCopy {
+                copies.push(entry);
+            }
+            carrier.push(entry, &stored).await?;
+        }
+    }
+    Ok((copies, lost))
 }
 
 /// The stored forms of the chunks of a span, unverified; empty for those that cannot be read. Where the span as a whole cannot,

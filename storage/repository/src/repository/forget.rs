@@ -13,6 +13,7 @@ use futures::TryStreamExt;
 
 use super::{Repository, refuse_read_only};
 use crate::config::CommitMode;
+use crate::record::Record;
 use crate::{Error, Label, Result, Timestamp, layout};
 
 /// Looks at what others do to the label before the answer is that it is busy: some twelve seconds.
@@ -61,6 +62,30 @@ impl Repository {
         self.free_to_go(label, taken).await?;
         *is_sent = true;
         self.delete(&layout::snapshot_path(label)).await
+    }
+
+    /// Puts a record over a damaged one of its label; whether it was still there and still damaged. A notice keeps
+    /// others from taking the label meanwhile.
+    pub(crate) async fn replace_damaged(&self, record: &Record) -> Result<bool> {
+        let (label, path) = (&record.label, layout::snapshot_path(&record.label));
+        let notice = layout::forgetting_of(label).join(&format!("{:032x}", rand::random::<u128>()));
+        let notice = notice.map_err(Error::invalid)?;
+        self.storage.put(&notice, Payload::default(), PutMode::Overwrite).await?;
+        let outcome = match self.record(label).await {
+            Err(error) if error.damage().is_some() => {
+                let payload = Payload::from(self.stored_record(record));
+                let put = self.storage.put(&path, payload, PutMode::Overwrite).await;
+                put.map(|()| true).map_err(Error::from)
+            }
+            Ok(_) | Err(Error::NoSuchSnapshot { .. }) => Ok(false),
+            Err(error) => Err(error),
+        };
+        // A put that may still take effect keeps its notice.
+        if !outcome.as_ref().is_err_and(Error::is_retryable) {
+            self.withdraw(&notice).await;
+        }
+        self.records.remove(label);
+        outcome
     }
 
     /// Refuses when the snapshot that is meant is not there, or is held. Holds are looked for last.

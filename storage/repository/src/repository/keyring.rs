@@ -235,7 +235,8 @@ async fn read_slots(storage: &dyn Storage) -> Result<Vec<(SlotId, Result<Slot, D
         Ok(layout::parse_key_slot_path(&meta.path).map(|id| (id, meta)))
     });
     let mut listed: Vec<(SlotId, ObjectMeta)> = listed.try_collect().await?;
-    listed.sort_unstable_by_key(|(id, _)| *id);
+    // The oldest first: who may only put slots does not crowd out those that were there.
+    listed.sort_unstable_by_key(|(id, meta)| (meta.modified, *id));
     let mut slots = Vec::new();
     for (id, meta) in listed.into_iter().take(MAX_SLOTS) {
         let read = match meta.size > MAX_SLOT_BYTES {

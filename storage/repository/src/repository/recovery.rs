@@ -1,6 +1,6 @@
 //! Opening a repository that has lost its config: what it was created with stands in packs too.
 //!
-//! - *Cost*: directories of packs, the newest first, until one holds a copy of a record.
+//! - *Cost*: directories of packs, the oldest first, until one holds a copy of a record.
 //! - *On cancel*: nothing, or the config.
 //! - *On failure*: nothing is changed. Without a key slot and a ring an encrypted repository is lost.
 
@@ -15,10 +15,12 @@ use super::{
     refuse_read_only,
 };
 use crate::config::{CommitMode, RepositoryConfig, RepositorySettings};
+use crate::error::DamagedObject;
 use crate::pack::ChunkKind;
 use crate::record_copy::RecordCopy;
 use crate::{
-    Error, KeyError, PackId, RepositoryId, RepositorySecret, Result, Sealer, Timestamp, layout,
+    Damage, Error, KeyError, PackId, RepositoryId, RepositorySecret, Result, Sealer, Timestamp,
+    layout,
 };
 
 /// Bytes of a pack's end that are read for its directory: 1400 chunks.
@@ -31,12 +33,15 @@ impl Repository {
         storage: Arc<dyn Storage>,
         secret: Option<&RepositorySecret>,
     ) -> Result<Self> {
-        let is_damaged = match (read_config(&storage).await, secret) {
-            (Ok(_), Some(secret)) => return Self::unlock(storage, secret).await,
-            (Ok(_), None) => return Self::open(storage).await,
-            (Err(Error::NotARepository { .. }), _) => false,
-            (Err(Error::Damaged(_)), _) => true,
-            (Err(error), _) => return Err(error),
+        let is_damaged = match Self::open_or_unlock(&storage, secret).await {
+            Ok(repository) => return Ok(repository),
+            Err(Error::NotARepository { .. }) => false,
+            Err(Error::Damaged(Damage { object: DamagedObject::Config, .. })) => true,
+            Err(Error::Key(error)) if Self::has_foreign_id(&storage).await? => {
+                tracing::warn!(%error, "the config has another id than the key rings");
+                true
+            }
+            Err(error) => return Err(error),
         };
         refuse_read_only(&storage)?;
         let sealer = Self::sealer_found(&storage, secret).await?;
@@ -57,6 +62,23 @@ impl Repository {
             // Somebody else made a repository here meanwhile.
             Published::Theirs(_) => Err(already_at(&storage)),
         }
+    }
+
+    async fn open_or_unlock(
+        storage: &Arc<dyn Storage>,
+        secret: Option<&RepositorySecret>,
+    ) -> Result<Self> {
+        match secret {
+            Some(secret) => Self::unlock(Arc::clone(storage), secret).await,
+            None => Self::open(Arc::clone(storage)).await,
+        }
+    }
+
+    /// Whether the config is one of a repository that has no key ring, while another has.
+    async fn has_foreign_id(storage: &Arc<dyn Storage>) -> Result<bool> {
+        let rings = keyring::repositories_with_rings(storage.as_ref()).await?;
+        let id = read_config(storage).await?.id;
+        Ok(!rings.is_empty() && !rings.contains(&id))
     }
 
     /// What opens the packs of a storage of which no config says whether they are sealed.
@@ -83,7 +105,7 @@ impl Repository {
     }
 }
 
-/// The config that the newest copy of a record was written under.
+/// The config that the oldest copy of a record was written under: what came later could lie.
 async fn config_in_packs(storage: &Arc<dyn Storage>, sealer: &Sealer) -> Result<RepositoryConfig> {
     // Reads packs only; what it is called and how it cuts plays no role in that.
     let id = sealer.keys().map_or_else(RepositoryId::random, |keys| *keys.repository());
@@ -93,7 +115,7 @@ async fn config_in_packs(storage: &Arc<dyn Storage>, sealer: &Sealer) -> Result<
     if packs.is_empty() {
         return Err(Error::NotARepository { location: storage.to_string() });
     }
-    packs.sort_unstable_by_key(|(_, meta)| std::cmp::Reverse(meta.modified));
+    packs.sort_unstable_by_key(|(_, meta)| meta.modified);
     for (pack, meta) in &packs {
         match copy_in(&reader, pack, meta.size).await {
             Ok(Some(copy)) => {

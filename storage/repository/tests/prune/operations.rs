@@ -356,3 +356,75 @@ async fn packs_that_lie_displace_no_sound_ones() {
         place.restores("old", &[1, 2]).await;
     }
 }
+
+#[tokio::test]
+async fn marks_and_packs_that_lie_together_take_nothing_either() {
+    for is_mark_first in [false, true] {
+        let place = Place::new().await;
+        place.back_up("old", &[1, 2]).await;
+        if is_mark_first {
+            place.put_lying_mark();
+            place.put_lying_packs().await;
+        } else {
+            let sound = place.memory.objects();
+            place.put_lying_packs().await;
+            let lies = place.memory.objects();
+            for path in lies.keys().filter(|path| !sound.contains_key(path)) {
+                place.memory.remove(path);
+            }
+            place.put_lying_mark();
+            for (path, bytes) in lies {
+                place.memory.insert(path, bytes);
+            }
+        }
+        for _ in 0..4 {
+            place.wait();
+            let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
+            // Refused where a lie is met.
+            let _ = prune(&place.repository, Handle::current(), &options, &|_| {}).await;
+            place.restores("old", &[1, 2]).await;
+        }
+    }
+}
+
+/// Stores everything of the packs that are there once more, as a second host would have, and damages that.
+async fn store_damaged_again(place: &Place) {
+    for (path, bytes) in place.memory.objects() {
+        let Some(id) = layout::parse_pack_path(&path) else { continue };
+        let mut again = PackBuilder::new(&Sealer::plain(), 1 << 20);
+        let entries = entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap();
+        for entry in &entries {
+            let at = entry.location;
+            let stored = &bytes[at.offset as usize..][..at.stored_len as usize];
+            again.push(entry.id, at.kind, at.codec, at.raw_len, stored).unwrap();
+        }
+        let again = again.finish().unwrap();
+        place.repository.put_pack(&again).await.unwrap();
+        place.repository.put_index_run(again.entries.clone()).await.unwrap();
+        let mut rotten = again.bytes.to_vec();
+        for entry in &again.entries {
+            rotten[entry.location.offset as usize] ^= 1;
+        }
+        place.memory.insert(layout::pack_path(&again.id), rotten.into());
+    }
+}
+
+#[tokio::test]
+async fn merging_runs_keeps_every_place_of_a_chunk() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    store_damaged_again(&place).await;
+    let num_runs = place.num_runs();
+    for number in 0..9 {
+        place.back_up(&format!("more-{number}"), &[10 + number]).await;
+    }
+    assert!(place.num_runs() > num_runs + 16);
+    let keep = PruneOptions { grace: GRACE, repack: false, ..PruneOptions::default() };
+    place.wait();
+    // The damaged places are younger: they are read before the sound ones go, and so nothing goes.
+    for _ in 0..3 {
+        let _ = prune(&place.repository, Handle::current(), &keep, &|_| {}).await;
+        place.wait();
+        place.restores("old", &[1, 2]).await;
+    }
+}
