@@ -80,3 +80,68 @@ no damage in [..]
     assert_eq!(document["is_clean"], true);
     assert_eq!(document["verified_chunks"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_repair_saves_what_is_sound_and_the_next_backup_stores_the_rest_again() {
+    let place = Place::new();
+    place.back_up("one");
+    let pack = &packs(&place)[0];
+    let mut bytes = fs::read(pack).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(pack, bytes).unwrap();
+    // Without reading the data there is nothing to be seen.
+    place.cairn(&["check", "--repo", "repo", "--repair"]).run();
+    let repair = ["check", "--repo", "repo", "--read-data", "--repair"];
+    let stdout = place.cairn(&repair).status(3).run();
+    for part in [
+        "  1 damaged pack condemned: a prune frees them\n",
+        "  5 sound chunks copied out of damaged packs\n",
+        "  1 chunk lost with damaged and missing packs\n",
+        "left: indexes: not listed in any index run\n  touches snapshot one, ",
+        "the next backup stores again what its data still has\n",
+    ] {
+        assert!(stdout.contains(part), "{part}: {stdout}");
+    }
+    let partial = ["restore", "--repo", "repo", "--latest", "--partial"];
+    let stdout = place.cairn(&[&partial[..], &["part"]].concat()).status(3).run();
+    assert!(stdout.contains("missing: shop."), "{stdout}");
+    assert_eq!(place.tree("part/shop").len() + 1, place.tree("wh/shop").len());
+    place.cairn(&[&partial[..], &["part"]].concat()).status(2).run();
+    place.back_up("two");
+    place.cairn(&["check", "--repo", "repo", "--read-data"]).run();
+    place.cairn(&["restore", "--repo", "repo", "--label", "one", "out"]).run();
+    assert_eq!(place.tree("out/shop"), place.tree("wh/shop"));
+    let again = place.cairn(&repair).json();
+    assert_eq!((&again["is_clean"], &again["repair"]), (&true.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn packs_alone_are_a_repository_again() {
+    let place = Place::new();
+    place.back_up("one");
+    for name in ["indexes", "snapshots"] {
+        fs::remove_dir_all(place.path("repo").join(name)).unwrap();
+    }
+    fs::remove_file(place.path("repo/cairn.json")).unwrap();
+    place.cairn(&["snapshots", "--repo", "repo"]).status(2).run();
+    let recover = ["repo", "recover", "--repo", "repo"];
+    let stdout = place.cairn(&recover).run();
+    assert!(stdout.contains("  put back snapshot one of "), "{stdout}");
+    assert!(stdout.contains("\nrepaired in "), "{stdout}");
+    place.cairn(&["restore", "--repo", "repo", "--label", "one", "out"]).run();
+    assert_eq!(place.tree("out/shop"), place.tree("wh/shop"));
+    place.cairn(&["repo", "recover", "--repo", "wh"]).status(2).run();
+}
+
+#[test]
+fn a_prune_of_a_damaged_repository_says_how_to_go_on() {
+    let place = Place::new();
+    place.back_up("one");
+    fs::remove_file(&packs(&place)[0]).unwrap();
+    let prune = ["prune", "--repo", "repo", "--grace", "0s"];
+    let document = place.cairn(&prune).status(3).json();
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("`cairn check --repair`"), "{message}");
+    let accepted = place.cairn(&[&prune[..], &["--accept-loss"]].concat()).json();
+    assert!(accepted["lost_chunks"].as_u64() > Some(0), "{accepted}");
+}

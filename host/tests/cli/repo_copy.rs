@@ -71,3 +71,39 @@ fn a_damaged_object_is_named_and_left_out() {
     assert_eq!(document["damaged"].as_array().unwrap().len(), 1);
     assert!(!place.has(&format!("copy/indexes/{}", run.display())));
 }
+
+#[test]
+fn anew_snapshots_go_into_a_repository_of_its_own_keys() {
+    let place = Place::new();
+    place.back_up("one");
+    place.write("wh/shop/orders/p1/t1/more.dat", b"more rows");
+    place.back_up("two");
+    place.write("other.toml", b"[properties]\nencryption.passphrase = \"four random words\"\n");
+    let anew = [&COPY[..], &["--anew", "--encrypt"]].concat();
+    let refused = place.cairn(&anew).status(2).json();
+    assert!(refused["error"]["message"].as_str().unwrap().contains("--to-config"), "{refused}");
+    let anew = [&anew[..], &["--to-config", "other.toml"]].concat();
+    let last = place.cairn(&[&anew[..], &["--keep-last", "1"]].concat()).json();
+    assert_eq!(last["snapshots"], serde_json::json!(["two"]));
+    let all = place.cairn(&anew).json();
+    assert_eq!(
+        (&all["snapshots"], &all["present_snapshots"]),
+        (&serde_json::json!(["one"]), &1.into())
+    );
+    place.cairn(&["check", "--repo", "copy"]).status(2).run();
+    let there = |verb: &[&str]| {
+        place.cairn(&[&["--config", "other.toml"], verb].concat()).run();
+    };
+    there(&["check", "--repo", "copy", "--read-data"]);
+    there(&["restore", "--repo", "copy", "--label", "two", "out"]);
+    assert_eq!(place.tree("out/shop"), place.tree("wh/shop"));
+    for (arguments, reason) in [
+        (&["--keep-last", "1"][..], "--anew"),
+        (&["--anew", "--label", "one", "--keep-last", "1"], "not both"),
+        (&["--anew", "--label", "none", "--to-config", "other.toml"], "none"),
+    ] {
+        let document = place.cairn(&[&COPY[..], arguments].concat()).status(2).json();
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains(reason), "{message}");
+    }
+}

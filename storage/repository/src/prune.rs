@@ -215,7 +215,8 @@ impl Pruning<'_> {
         let carrying =
             Carrying { repository: self.repository, ledger: &survey.ledger, accept_loss };
         let (carried, lost) = carrying.carry(settlement, self.watch).await?;
-        self.report.lost_chunks += lost;
+        let lost = lost + survey.lost_chunks;
+        self.report.lost_chunks = self.report.lost_chunks.max(lost);
         self.report.copied_chunks += carried.chunks;
         self.report.copied_bytes += carried.bytes;
         Ok(())
@@ -244,7 +245,7 @@ impl Pruning<'_> {
         let accept_loss = self.options.accept_loss;
         let documents = survey.reach(self.repository, roots, accept_loss, self.watch).await?;
         self.report.num_documents = documents;
-        self.report.lost_chunks = survey.lost_chunks;
+        self.report.lost_chunks = self.report.lost_chunks.max(survey.lost_chunks);
         if survey.lost_chunks > 0 {
             self.refuse_slow_look().await?;
         }

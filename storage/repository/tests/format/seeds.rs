@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use cairn_repository::config::RepositoryConfig;
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
+use cairn_repository::record::Record;
+use cairn_repository::record_copy::RecordCopy;
 use cairn_repository::{Sealer, codec, layout};
 
 use crate::golden::golden;
@@ -17,6 +20,10 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             seeds.push(("config", bytes.to_vec()));
         } else if layout::parse_snapshot_path(&path).is_some() {
             seeds.push(("record", bytes[..without_hash].to_vec()));
+            let config = golden("v1").objects()[&layout::config_path()].clone();
+            let config = RepositoryConfig::decode(&config).unwrap();
+            let copy = RecordCopy::of(&config, &Record::decode(&bytes).unwrap()).encode();
+            seeds.push(("record_copy", copy[..copy.len() - 32].to_vec()));
         } else if layout::parse_index_path(&path).is_some() {
             seeds.push(("index_run", bytes[..without_hash].to_vec()));
         } else if let Some(pack) = layout::parse_pack_path(&path) {
