@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 
 /// Milliseconds since 1970-01-01.
 pub(crate) type Millis = i64;
@@ -30,10 +30,12 @@ fn since_epoch() -> Duration {
 
 /// A time as StarRocks shows it, `2026-01-31 13:00:00`, in UTC as everything else that Cairn shows.
 pub(crate) fn shown(millis: Millis) -> String {
-    match Timestamp::from_millisecond(millis) {
-        Ok(time) => time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => millis.to_string(),
-    }
+    let known = u64::try_from(millis).ok().filter(|_| Timestamp::from_millisecond(millis).is_ok());
+    let Some(since) = known else { return millis.to_string() };
+    // Its fields stand where they always do; a listing shows ten thousands of times.
+    let text = cairn_pipeline::Timestamp::from_unix_millis(since).to_string();
+    let part = |range| text.get(range).unwrap_or_default();
+    format!("{} {}:{}:{}", part(0..10), part(11..13), part(14..16), part(17..19))
 }
 
 #[cfg(test)]

@@ -152,7 +152,7 @@ fn retention(snapshot: &ListedSnapshot) -> [Option<String>; 4] {
     let Ok(record) = &snapshot.record else { return [None, None, None, None] };
     let time = |millis: u64| Millis::try_from(millis).ok().map(shown);
     let finished = record.timestamp.as_unix_millis().saturating_add(record.stats.duration_ms);
-    let expires = Candidate::of(snapshot, &HoldNames::default()).expires();
+    let expires = record.ttl.and_then(|_| Candidate::of(snapshot, &HoldNames::default()).expires());
     [
         cluster_of_origin(&record.origin).map(|cluster| cluster.to_string()),
         time(finished),

@@ -54,6 +54,24 @@ impl RecordCache {
         Some(Arc::clone(&entry.record))
     }
 
+    /// The records of a whole listing, ascending by label, as far as they are those that are listed; drops what it does not show.
+    pub(super) fn known(&self, listed: &[(Label, ObjectMeta)]) -> Vec<Option<Arc<Record>>> {
+        let mut entries = self.lock();
+        let mut kept = std::mem::take(&mut *entries).into_iter().peekable();
+        let mut records = Vec::with_capacity(listed.len());
+        let mut still = Vec::with_capacity(listed.len());
+        for (label, meta) in listed {
+            while kept.next_if(|(it, _)| it < label).is_some() {}
+            let entry = kept.next_if(|(it, _)| it == label);
+            let entry = entry.filter(|(_, entry)| entry.listed_as.is(meta));
+            records.push(entry.as_ref().map(|(_, entry)| Arc::clone(&entry.record)));
+            still.extend(entry);
+        }
+        // Sorted as it is, this takes one pass.
+        *entries = still.into_iter().collect();
+        records
+    }
+
     /// Keeps a record that was read after it had been listed so.
     pub(super) fn insert(&self, label: &Label, meta: &ObjectMeta, record: &Arc<Record>) {
         let entry = Entry { listed_as: ListedAs::of(meta), record: Arc::clone(record) };
@@ -63,12 +81,6 @@ impl RecordCache {
     /// Drops one.
     pub(super) fn remove(&self, label: &Label) {
         self.lock().remove(label);
-    }
-
-    /// Drops what a whole listing, ascending by label, does not show.
-    pub(super) fn retain(&self, listed: &[(Label, ObjectMeta)]) {
-        let is_listed = |label: &Label| listed.binary_search_by(|(it, _)| it.cmp(label)).is_ok();
-        self.lock().retain(|label, _| is_listed(label));
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Label, Entry>> {

@@ -112,8 +112,8 @@ impl Repository {
     /// those are read that this repository has not read before.
     pub async fn snapshots(&self) -> Result<Vec<ListedSnapshot>> {
         let listed = self.list_records().await?;
-        self.records.retain(&listed);
-        self.with_records(listed).await
+        let known = self.records.known(&listed);
+        self.with_records(listed.into_iter().zip(known)).await
     }
 
     /// Those of these labels that there are, ascending by label, with their records: as many requests as labels, however many
@@ -131,14 +131,22 @@ impl Repository {
             .collect();
         let found: Vec<_> =
             futures::stream::iter(looks).buffer_unordered(MAX_READS).try_collect().await?;
-        self.with_records(found.into_iter().flatten().collect()).await
+        let known = found.into_iter().flatten().map(|(label, meta)| {
+            let record = self.records.get(&label, &meta);
+            ((label, meta), record)
+        });
+        self.with_records(known.collect::<Vec<_>>().into_iter()).await
     }
 
-    async fn with_records(&self, listed: Vec<(Label, ObjectMeta)>) -> Result<Vec<ListedSnapshot>> {
+    /// Reads the records that are not known.
+    async fn with_records(
+        &self,
+        listed: impl ExactSizeIterator<Item = ((Label, ObjectMeta), Option<Arc<Record>>)> + Send,
+    ) -> Result<Vec<ListedSnapshot>> {
         let mut snapshots = Vec::with_capacity(listed.len());
         let mut unread = Vec::new();
-        for (label, meta) in listed {
-            match self.records.get(&label, &meta) {
+        for ((label, meta), known) in listed {
+            match known {
                 Some(record) => snapshots.push(ListedSnapshot::of(label, &meta, Ok(record))),
                 None => unread.push(self.read_listed(label, meta)),
             }
