@@ -1,6 +1,7 @@
 //! What was typed means: arguments, environment and configuration file become one [`Invocation`].
 
 mod browse;
+mod copy;
 mod retention;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use cairn_pipeline::tablet::SelectedItem;
 use cairn_pipeline::{Period, RepositorySettings, RestoreItem, Selection, SlotId};
 
 pub(super) use self::browse::{DiffPlan, LookPlan};
+pub(super) use self::copy::{AnewPlan, RepoCopyPlan};
 pub(super) use self::retention::{ForgetPlan, Forgotten, HoldAction, HoldPlan};
 use super::low::{self, Verb};
 use crate::config::HostConfig;
@@ -133,26 +135,6 @@ pub(super) enum KeyChange {
 pub(super) enum NewSecret {
     PassphraseFile(PathBuf),
     Source(SecretSource),
-}
-
-#[derive(Debug)]
-pub(super) struct RepoCopyPlan {
-    pub(super) from: Location,
-    pub(super) to: Location,
-    /// None copies object by object.
-    pub(super) anew: Option<AnewPlan>,
-}
-
-/// How snapshots are stored anew.
-#[derive(Debug)]
-pub(super) struct AnewPlan {
-    /// Empty is all.
-    pub(super) labels: Vec<String>,
-    pub(super) rules: Vec<cairn_pipeline::Rule>,
-    pub(super) settings: RepositorySettings,
-    pub(super) encrypt: bool,
-    /// Whose properties hold for the place that is copied to.
-    pub(super) to_config: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -432,24 +414,6 @@ fn ttl(config: &HostConfig, typed: Option<&str>) -> anyhow::Result<Option<Period
             let refused = |error| Refusal::usage(format!("--ttl {text:?}: {error}"));
             text.parse().map(Some).map_err(refused)
         }
-    }
-}
-
-impl RepoCopyPlan {
-    fn of(config: &HostConfig, typed: low::Copy) -> anyhow::Result<Self> {
-        let low::Copy { from, to, anew, label, keep, encrypt, to_config, new, .. } = typed;
-        let rules = retention::rules(keep)?;
-        if !anew && !rules.is_empty() {
-            return Err(Refusal::usage(
-                "a rule says which snapshots are stored --anew: give that too",
-            ));
-        }
-        if !label.is_empty() && !rules.is_empty() {
-            return Err(Refusal::usage("copy what is named or what rules keep, not both"));
-        }
-        let settings = settings(config, &new)?;
-        let anew = anew.then_some(AnewPlan { labels: label, rules, settings, encrypt, to_config });
-        Ok(Self { from, to, anew })
     }
 }
 
