@@ -58,7 +58,8 @@ mod linux {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use thread_priority::{
         NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy,

@@ -44,7 +44,7 @@ impl BackupRequest {
     }
 
     /// As the snapshot with this record was taken.
-    pub(crate) fn as_taken_in(mut self, record: &Record) -> Self {
+    pub(crate) fn taken_as(mut self, record: &Record) -> Self {
         self.ttl = record.ttl;
         self.taken = Some((record.timestamp, record.host.clone()));
         self

@@ -47,7 +47,7 @@ impl SnapshotSource {
             true => objects.into_iter().map(selected).collect(),
         };
         let request = BackupRequest::new(self.record.label.as_str())?.select(Selection { items });
-        Ok(request.as_taken_in(&self.record))
+        Ok(request.taken_as(&self.record))
     }
 
     fn objects(&self) -> Result<Vec<(String, Object)>, Error> {
@@ -120,6 +120,9 @@ fn spec(selection: &Selection, object: &(String, Object)) -> Option<ObjectSpec> 
     })
 }
 
+/// The manifest of a partition, by the positions of object and partition.
+type Manifest = ((u32, u32), Arc<TabletList>);
+
 /// The snapshot as it is read. It cannot change, so nothing has to be held.
 #[derive(Debug)]
 struct SnapshotView {
@@ -128,7 +131,7 @@ struct SnapshotView {
     /// Of each object.
     partitions: Vec<Vec<Partition>>,
     /// Guards the manifests that were read last, the newest at the end.
-    manifests: Mutex<VecDeque<((u32, u32), Arc<TabletList>)>>,
+    manifests: Mutex<VecDeque<Manifest>>,
 }
 
 impl SnapshotView {
