@@ -6,7 +6,7 @@
 //!              └─ show:  SHOW statements among many tables and snapshots, while backups run
 //! ```
 //! The server is a process of its own and clients speak MySQL's protocol, as real ones do. What is measured goes to
-//! `raw.json` at once ([`record`]); the summary is made of that file alone ([`summary`]).
+//! `raw.json` at once (`record`); the summary is made of that file alone (`summary`).
 
 mod backups;
 mod client;

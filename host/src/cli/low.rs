@@ -466,7 +466,7 @@ pub(super) struct Copy {
     /// With --anew: encrypt a repository that is made, with the key that is given for it.
     #[arg(long, requires = "anew")]
     pub(super) encrypt: bool,
-    /// With --anew: a configuration file whose [properties] hold for --to, such as its key and its credentials.
+    /// With --anew: a configuration file whose properties hold for --to, such as its key and its credentials.
     #[arg(long, value_name = "FILE", requires = "anew")]
     pub(super) to_config: Option<PathBuf>,
     #[command(flatten)]
