@@ -1,8 +1,11 @@
 //! `cairn repo copy --anew`
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use cairn_pipeline::{BackupReport, Label, Record, Repository, SnapshotSource, SweepRequest};
+use cairn_pipeline::{
+    BackupReport, Label, Record, Repository, SnapshotSource, SweepRequest, Timestamp,
+};
 use serde_json::{Value, json};
 
 use super::high::{AnewPlan, RepoCopyPlan};
@@ -34,14 +37,12 @@ pub(super) fn copy(
         ));
     }
     let (mut copied, mut num_there) = (Vec::new(), 0);
-    let there: Vec<(Label, Option<Record>)> = to
-        .snapshots()?
-        .into_iter()
-        .map(|it| (it.label, it.record.ok().map(|it| (*it).clone())))
-        .collect();
+    let listed = to.snapshots()?.into_iter();
+    let there: HashMap<Label, Option<Timestamp>> =
+        listed.map(|it| (it.label, it.record.ok().map(|record| record.timestamp))).collect();
     for record in records {
-        match there.iter().find(|(label, _)| *label == record.label) {
-            Some((_, Some(other))) if other.timestamp == record.timestamp => num_there += 1,
+        match there.get(&record.label) {
+            Some(Some(taken)) if *taken == record.timestamp => num_there += 1,
             Some(_) => {
                 return Err(Refusal::usage(format!(
                     "{} has another snapshot {}: it keeps its label there",

@@ -384,7 +384,7 @@ pub(super) enum Repo {
     /// Put back what a repository has lost and its packs still know: config, index, snapshots; also snapshots that were forgotten and not yet
     /// pruned. Says what each of them misses.
     Recover(Recover),
-    /// Copy a repository to another place, object by object. Run again, it copies what is missing.
+    /// Copy a repository to another place, object by object, or with --anew snapshot by snapshot. Run again, it copies what is missing.
     Copy(Box<Copy>),
 }
 

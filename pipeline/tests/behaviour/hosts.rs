@@ -38,7 +38,8 @@ fn ten_hosts_at_once_share_what_they_have_in_common() {
     ends_within(DEADLINE, rig.engine.prune(&rig.repository, prune)).unwrap();
     for job in jobs {
         let report = ends_within(DEADLINE, job).unwrap();
-        assert_eq!(report.record.stats.new_raw_bytes, OWN_BYTES, "{}", report.label);
+        // Less where the prune came in its midst: what it had stored before it began again is not new any more.
+        assert!(report.record.stats.new_raw_bytes <= OWN_BYTES, "{}", report.label);
     }
     for (number, host) in (0..).zip(&hosts) {
         assert_eq!(rig.restored(&format!("of-{number}")), host.source.contents());

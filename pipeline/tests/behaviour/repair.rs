@@ -114,6 +114,17 @@ fn one_bad_chunk_takes_no_other_with_it_and_the_next_backup_stores_it_again() {
 }
 
 #[test]
+fn of_a_pack_that_was_cut_short_what_lies_before_the_cut_is_saved() {
+    let rig = filled();
+    let (path, entries) = rig.pack_of_segments();
+    let cut = entries[1].location.offset as usize + 1;
+    rig.change(&path, |bytes| bytes.truncate(cut));
+    let done = rig.repaired().done;
+    assert_eq!((done.salvaged_chunks, done.lost_chunks), (1, entries.len() as u64 - 1));
+    rig.is_whole_but_for_what_is_gone();
+}
+
+#[test]
 fn a_bad_directory_loses_nothing() {
     let rig = filled();
     let first = rig.restored("first");

@@ -10,6 +10,9 @@ use bytes::Bytes;
 use crate::pack::{IndexEntry, PackBuilder};
 use crate::{Repository, Result};
 
+/// Chunks in memory at once of whoever carries.
+pub(crate) const BATCH: usize = 64;
+
 /// Entries of a run that a carrier writes: 3 MiB.
 const MAX_RUN_ENTRIES: usize = 1 << 16;
 

@@ -20,6 +20,9 @@ pub const DIRECTORY_ENTRY_BYTES: usize = 44;
 /// Longest pack in bytes.
 pub const MAX_PACK_BYTES: u32 = 1 << 30;
 
+/// Bytes of a pack's end that are read first where nobody knows how many chunks it has: enough for 1400.
+pub(crate) const USUAL_TAIL_BYTES: u64 = 64 << 10;
+
 const FORMAT_VERSION: u32 = 1;
 
 const SALT_BYTES: usize = 16;

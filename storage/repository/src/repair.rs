@@ -26,7 +26,7 @@ use self::salvage::copy_sound;
 use crate::carrier::Carrier;
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, Run, Trust, decode_run};
-use crate::pack::{ChunkKind, IndexEntry};
+use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::prune::{MARK, Mark, MarkId, Marks, Named, SETTLED};
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
@@ -40,9 +40,6 @@ const MAX_RUNS: usize = 4;
 
 /// Directories read at once.
 const MAX_DIRECTORIES: usize = 16;
-
-/// Bytes of a pack's end that are read for its directory: 1400 chunks.
-const TAIL_BYTES: u64 = 64 << 10;
 
 /// What a check found, as far as a repair has to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -253,7 +250,7 @@ impl Repairing<'_> {
         let repository = self.repository;
         let reads = packs.iter().map(async |pack| {
             let length = look.packs.get(pack).copied().unwrap_or_default();
-            (*pack, repository.read_directory(pack, length, TAIL_BYTES.min(length)).await)
+            (*pack, repository.read_directory(pack, length, USUAL_TAIL_BYTES).await)
         });
         let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DIRECTORIES);
         let (mut carrier, mut late) = (Carrier::new(repository), Vec::new());

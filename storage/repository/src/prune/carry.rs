@@ -5,32 +5,12 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
 use super::{PrunePhase, Watch};
-use crate::carrier::{Carried, Carrier};
-use crate::codec::{Decompressor, open_chunk};
+use crate::carrier::{BATCH, Carried, Carrier};
 use crate::error::DamagedObject;
-use crate::pack::{ChunkKind, IndexEntry};
-use crate::read_plan::{ReadSpan, coalesce};
+use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::{Damage, Error, Malformed, PackId, Repository, Result};
-
-/// Bytes of a pack's end that are read for its directory: 1400 chunks.
-const TAIL_BYTES: u64 = 64 << 10;
-
-/// Bytes between two chunks that are cheaper to read than a second request is.
-const MAX_GAP_BYTES: u32 = 256 << 10;
-
-/// Longest read in bytes.
-const MAX_SPAN_BYTES: u32 = 8 << 20;
-
-/// Chunks of one pack in memory at once.
-const BATCH: usize = 64;
-
-/// Reads of one pack at once.
-const MAX_READS: usize = 4;
 
 /// What carries.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +48,7 @@ impl Carrying<'_> {
         for (position, chunks) in to_verify {
             let Some(pack) = next(position) else { continue };
             for entries in self.all_of(pack, chunks).await?.chunks(BATCH) {
-                for (_, read) in self.read(entries).await? {
+                for (_, read) in self.repository.read_stored(entries).await? {
                     read?;
                 }
             }
@@ -103,7 +83,7 @@ impl Carrying<'_> {
             }
         }
         for entries in entries.chunks(BATCH) {
-            for (entry, read) in self.read(entries).await? {
+            for (entry, read) in self.repository.read_stored(entries).await? {
                 let damage = match read {
                     Ok(stored) => {
                         carrier.push(entry, &stored).await?;
@@ -135,7 +115,7 @@ impl Carrying<'_> {
                 continue;
             }
             let wanted = self.wanted_of(other, std::slice::from_ref(chunk)).await?;
-            for (entry, read) in self.read(&wanted.entries).await? {
+            for (entry, read) in self.repository.read_stored(&wanted.entries).await? {
                 if let Ok(stored) = read {
                     carrier.push(entry, &stored).await?;
                     return Ok(true);
@@ -143,37 +123,6 @@ impl Carrying<'_> {
             }
         }
         Ok(false)
-    }
-
-    /// Chunks with their stored forms, verified, or with what is wrong with them.
-    async fn read(
-        self,
-        entries: &[IndexEntry],
-    ) -> Result<Vec<(IndexEntry, Result<Bytes, Damage>)>> {
-        let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
-        let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
-        let reads = spans.into_iter().map(|span| self.read_span(span));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-        let mut decompressor = Decompressor::new(self.repository.sealer());
-        let mut chunks = Vec::with_capacity(entries.len());
-        while let Some((span, bytes)) = reads.try_next().await? {
-            for (_, id, location) in &span.chunks {
-                let stored = span.stored(&bytes, location).unwrap_or_default();
-                let opened = open_chunk(&mut decompressor, id, location, &stored);
-                let entry = IndexEntry { id: *id, location: *location };
-                chunks.push((entry, opened.map(|_| stored)));
-            }
-        }
-        Ok(chunks)
-    }
-
-    /// The bytes of a span, none where the pack is not there or not so long.
-    async fn read_span(self, span: ReadSpan) -> Result<(ReadSpan, Bytes)> {
-        match self.repository.read_pack(&span.pack, span.offset, span.length).await {
-            Ok(bytes) => Ok((span, bytes)),
-            Err(Error::Damaged(_)) => Ok((span, Bytes::new())),
-            Err(error) => Err(error),
-        }
     }
 
     /// The entries of some chunks of a pack, by its own directory, each once. [`crate::ErrorKind::Damaged`] when one is missing.
@@ -196,7 +145,7 @@ impl Carrying<'_> {
     }
 
     async fn directory(self, pack: &PackId, size: u32) -> Result<Result<Vec<IndexEntry>, Damage>> {
-        match self.repository.read_directory(pack, size.into(), TAIL_BYTES).await {
+        match self.repository.read_directory(pack, size.into(), USUAL_TAIL_BYTES).await {
             Ok(entries) => Ok(Ok(entries)),
             Err(Error::Damaged(damage)) => Ok(Err(damage)),
             Err(error) => Err(error),

@@ -2,22 +2,11 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream};
-
 use super::report::RepairPhase;
-use super::{Listed, Look, Repairing, TAIL_BYTES};
-use crate::carrier::Carrier;
-use crate::codec::{Decompressor, open_chunk};
-use crate::pack::{ChunkKind, IndexEntry};
-use crate::read_plan::{ReadSpan, coalesce};
+use super::{Listed, Look, Repairing};
+use crate::carrier::{BATCH, Carrier};
+use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::{Error, PackId, Repository, Result};
-
-/// Longest read in bytes. Chunks of a pack lie side by side, so there are no gaps.
-const MAX_SPAN_BYTES: u32 = 8 << 20;
-
-/// Reads of one pack at once.
-const MAX_READS: usize = 4;
 
 impl Repairing<'_> {
     /// Copies the sound chunks of suspects; the suspects that are damaged.
@@ -51,7 +40,7 @@ impl Repairing<'_> {
         listed: Vec<IndexEntry>,
     ) -> Result<bool> {
         let repository = self.repository;
-        let directory = repository.read_directory(pack, length, TAIL_BYTES.min(length)).await;
+        let directory = repository.read_directory(pack, length, USUAL_TAIL_BYTES).await;
         let (is_sound, entries) = match directory {
             // What runs list and it does not have was never there.
             Ok(entries) => (listed.iter().all(|entry| entries.contains(entry)), entries),
@@ -79,54 +68,18 @@ pub(super) async fn copy_sound(
     carrier: &mut Carrier<'_>,
     entries: &[IndexEntry],
 ) -> Result<(Vec<IndexEntry>, u64)> {
-    let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
-    let spans = coalesce(wanted, 0, MAX_SPAN_BYTES);
-    let reads = spans.into_iter().map(|span| stored_chunks(repository, span));
-    let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
-    let mut decompressor = Decompressor::new(repository.sealer());
     let (mut copies, mut lost) = (Vec::new(), 0);
-    while let Some(chunks) = reads.try_next().await? {
-        for (entry, stored) in chunks {
-            let IndexEntry { id, location } = entry;
-            if open_chunk(&mut decompressor, &id, &location, &stored).is_err() {
+    for entries in entries.chunks(BATCH) {
+        for (entry, read) in repository.read_stored(entries).await? {
+            let Ok(stored) = read else {
                 lost += 1;
                 continue;
-            }
-            if location.kind == ChunkKind::RecordCopy {
+            };
+            if entry.location.kind == ChunkKind::RecordCopy {
                 copies.push(entry);
             }
             carrier.push(entry, &stored).await?;
         }
     }
     Ok((copies, lost))
-}
-
-/// The stored forms of the chunks of a span, unverified; empty for those that cannot be read. Where the span as a whole cannot,
-/// each chunk is read by itself.
-async fn stored_chunks(
-    repository: &Repository,
-    span: ReadSpan,
-) -> Result<Vec<(IndexEntry, Bytes)>> {
-    let whole = unless_damaged(repository.read_pack(&span.pack, span.offset, span.length).await)?;
-    let mut chunks = Vec::with_capacity(span.chunks.len());
-    for (_, id, location) in &span.chunks {
-        let stored = match &whole {
-            Some(bytes) => span.stored(bytes, location),
-            None => {
-                let (offset, length) = (location.offset, location.stored_len);
-                unless_damaged(repository.read_pack(&span.pack, offset, length).await)?
-            }
-        };
-        let entry = IndexEntry { id: *id, location: *location };
-        chunks.push((entry, stored.unwrap_or_default()));
-    }
-    Ok(chunks)
-}
-
-fn unless_damaged<T>(read: Result<T>) -> Result<Option<T>> {
-    match read {
-        Ok(read) => Ok(Some(read)),
-        Err(Error::Damaged(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
 }

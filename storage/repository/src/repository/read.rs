@@ -79,6 +79,51 @@ impl Repository {
         Ok(bytes)
     }
 
+    /// The stored forms of chunks, each verified, or what is wrong with it; in any order. Where several cannot be read together, as of a pack
+    /// that was cut short, each is read by itself. Holds all of them.
+    pub(crate) async fn read_stored(
+        &self,
+        entries: &[IndexEntry],
+    ) -> Result<Vec<(IndexEntry, Result<Bytes, Damage>)>> {
+        let wanted = entries.iter().enumerate().map(|(at, entry)| (at, entry.id, entry.location));
+        let spans = coalesce(wanted, MAX_GAP_BYTES, MAX_SPAN_BYTES);
+        let reads = spans.into_iter().map(|span| self.read_stored_span(span));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+        let mut decompressor = Decompressor::new(&self.sealer);
+        let mut chunks = Vec::with_capacity(entries.len());
+        while let Some(span) = reads.try_next().await? {
+            for (entry, stored) in span {
+                let opened = open_chunk(&mut decompressor, &entry.id, &entry.location, &stored);
+                chunks.push((entry, opened.map(|_| stored)));
+            }
+        }
+        Ok(chunks)
+    }
+
+    /// The chunks of a span, unverified; empty ones for what cannot be read.
+    async fn read_stored_span(&self, span: ReadSpan) -> Result<Vec<(IndexEntry, Bytes)>> {
+        let unless_damaged = |read| match read {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(crate::Error::Damaged(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+        let whole = self.read_pack(&span.pack, span.offset, span.length).await;
+        let whole: Option<Bytes> = unless_damaged(whole)?;
+        let mut chunks = Vec::with_capacity(span.chunks.len());
+        for (_, id, location) in &span.chunks {
+            let stored = match &whole {
+                Some(bytes) => span.stored(bytes, location),
+                None => {
+                    let (offset, length) = (location.offset, location.stored_len);
+                    unless_damaged(self.read_pack(&span.pack, offset, length).await)?
+                }
+            };
+            let entry = IndexEntry { id: *id, location: *location };
+            chunks.push((entry, stored.unwrap_or_default()));
+        }
+        Ok(chunks)
+    }
+
     /// What lies in a pack of this length, by its own directory. The first read is of `guess` bytes from the end, and the only one
     /// when that is not less than it takes. [`crate::ErrorKind::Damaged`] when the pack is not there or says what cannot be.
     pub(crate) async fn read_directory(

@@ -16,15 +16,12 @@ use super::{
 };
 use crate::config::{CommitMode, RepositoryConfig, RepositorySettings};
 use crate::error::DamagedObject;
-use crate::pack::ChunkKind;
+use crate::pack::{ChunkKind, USUAL_TAIL_BYTES};
 use crate::record_copy::RecordCopy;
 use crate::{
     Damage, Error, KeyError, PackId, RepositoryId, RepositorySecret, Result, Sealer, Timestamp,
     layout,
 };
-
-/// Bytes of a pack's end that are read for its directory: 1400 chunks.
-const TAIL_BYTES: u64 = 64 << 10;
 
 impl Repository {
     /// Opens a repository; where its config is gone or damaged that is put back first, as packs say it was. What else was lost,
@@ -136,7 +133,7 @@ async fn copy_in(
     pack: &PackId,
     pack_bytes: u64,
 ) -> Result<Option<RecordCopy>> {
-    let entries = reader.read_directory(pack, pack_bytes, TAIL_BYTES.min(pack_bytes)).await?;
+    let entries = reader.read_directory(pack, pack_bytes, USUAL_TAIL_BYTES).await?;
     for entry in entries.iter().rev().filter(|it| it.location.kind == ChunkKind::RecordCopy) {
         let bytes = reader.read_chunk_at(&entry.id, &entry.location).await?;
         if let Ok(copy) = RecordCopy::decode(&bytes) {
