@@ -32,6 +32,7 @@ pub struct PathError {
 
 const MAX_SEGMENT_BYTES: usize = 200;
 const MAX_PATH_BYTES: usize = 800;
+const TOO_LONG: &str = "longer than 800 bytes";
 
 impl ObjectPath {
     /// The empty path.
@@ -46,20 +47,12 @@ impl ObjectPath {
             return Ok(Self::root());
         }
         if text.len() > MAX_PATH_BYTES {
-            return refuse("longer than 800 bytes");
+            return refuse(TOO_LONG);
         }
-        for segment in text.split('/') {
-            match segment {
-                "" => return refuse("empty segment"),
-                "." | ".." => return refuse("relative segment"),
-                _ if segment.len() > MAX_SEGMENT_BYTES => return refuse("segment over 200 bytes"),
-                _ if !segment.bytes().all(is_allowed) => {
-                    return refuse("only letters, digits and -_.=:+@ are allowed");
-                }
-                _ => {}
-            }
+        match text.split('/').find_map(fault_of) {
+            Some(reason) => refuse(reason),
+            None => Ok(Self(text.into())),
         }
-        Ok(Self(text.into()))
     }
 
     /// This path with more segments behind it.
@@ -67,7 +60,15 @@ impl ObjectPath {
         match (self.is_root(), more.is_empty()) {
             (true, _) => Self::parse(more),
             (false, true) => Ok(self.clone()),
-            (false, false) => Self::parse(&format!("{}/{more}", self.0)),
+            (false, false) => {
+                let joined = [&*self.0, "/", more].concat();
+                let too_long = (joined.len() > MAX_PATH_BYTES).then_some(TOO_LONG);
+                // What is here already was looked at.
+                match too_long.or_else(|| more.split('/').find_map(fault_of)) {
+                    Some(reason) => Err(PathError { text: joined, reason }),
+                    None => Ok(Self(joined.into())),
+                }
+            }
         }
     }
 
@@ -102,6 +103,19 @@ impl ObjectPath {
         }
         let rest = self.0.get(prefix.0.len()..)?;
         Some(Self(rest.strip_prefix('/').unwrap_or(rest).into()))
+    }
+}
+
+/// What is wrong with a segment.
+fn fault_of(segment: &str) -> Option<&'static str> {
+    match segment {
+        "" => Some("empty segment"),
+        "." | ".." => Some("relative segment"),
+        _ if segment.len() > MAX_SEGMENT_BYTES => Some("segment over 200 bytes"),
+        _ if !segment.bytes().all(is_allowed) => {
+            Some("only letters, digits and -_.=:+@ are allowed")
+        }
+        _ => None,
     }
 }
 

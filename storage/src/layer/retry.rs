@@ -206,7 +206,10 @@ struct Listing<'a> {
     retry: &'a Retry,
     prefix: ObjectPath,
     stream: Option<ObjectStream<'a>>,
-    yielded: HashSet<ObjectPath>,
+    /// What this stream has listed. No set: of most listings nobody ever asks.
+    yielded: Vec<ObjectPath>,
+    /// What was listed before the stream at hand began: empty as long as nothing fails.
+    known: HashSet<ObjectPath>,
     backoff: Backoff,
 }
 
@@ -217,13 +220,15 @@ impl Listing<'_> {
             match stream.next().await {
                 None => return Ok(None),
                 Some(Ok(meta)) => {
-                    if self.yielded.insert(meta.path.clone()) {
+                    if !self.known.contains(&meta.path) {
+                        self.yielded.push(meta.path.clone());
                         self.backoff = Backoff::default();
                         return Ok(Some(meta));
                     }
                 }
                 Some(Err(error)) => {
                     self.stream = None;
+                    self.known.extend(self.yielded.drain(..));
                     let retries = &self.retry.retries.list;
                     self.retry.wait(&mut self.backoff, retries, error).await?;
                 }
@@ -285,7 +290,8 @@ impl Storage for Retry {
             retry: self,
             prefix: prefix.clone(),
             stream: None,
-            yielded: HashSet::new(),
+            yielded: Vec::new(),
+            known: HashSet::new(),
             backoff: Backoff::default(),
         };
         stream::try_unfold(listing, |mut listing| async move {

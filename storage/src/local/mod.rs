@@ -21,6 +21,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 
 use std::fmt;
 use std::ops::Range;
@@ -43,7 +44,8 @@ use error::LocalError;
 use fsync::{Fsync, KernelFsync};
 use read_buffer::ReadBuffers;
 use staging::StagedFile;
-use tree::{Entries, Tree};
+use tree::Tree;
+use walk::Walk;
 
 const BACKEND: &str = "local";
 
@@ -140,9 +142,7 @@ impl Storage for LocalStorage {
     }
 
     fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let walk =
-            Walk { storage: self, pending: vec![prefix.clone()], ready: Vec::new().into_iter() };
-        stream::try_unfold(walk, |mut walk| async move {
+        stream::try_unfold(Walk::new(self, prefix.clone()), |mut walk| async move {
             Ok(walk.next().await?.map(|meta| (meta, walk)))
         })
         .boxed()
@@ -150,35 +150,6 @@ impl Storage for LocalStorage {
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
         self.run(Operation::Delete, path, |tree, path, _| remove_object(tree, path)).await
-    }
-}
-
-/// A listing under way, one directory at a time.
-struct Walk<'a> {
-    storage: &'a LocalStorage,
-    /// Directories to read, the next one last.
-    pending: Vec<ObjectPath>,
-    ready: std::vec::IntoIter<ObjectMeta>,
-}
-
-impl Walk<'_> {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>> {
-        loop {
-            if let Some(meta) = self.ready.next() {
-                return Ok(Some(meta));
-            }
-            let Some(directory) = self.pending.pop() else {
-                return Ok(None);
-            };
-            let Entries { files, directories } = self
-                .storage
-                .run(Operation::List, &directory, |tree, directory, cancelled| {
-                    tree.entries(directory, cancelled)
-                })
-                .await?;
-            self.ready = files.into_iter();
-            self.pending.extend(directories.into_iter().rev());
-        }
     }
 }
 

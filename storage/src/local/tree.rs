@@ -33,7 +33,7 @@ pub(super) struct Tree {
     settled: Mutex<HashSet<Box<str>>>,
 }
 
-/// The files and directories in a directory, each sorted by name.
+/// Files and directories in a directory, each sorted by name.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
     pub(super) files: Vec<ObjectMeta>,
@@ -98,26 +98,39 @@ impl Tree {
             .map_err(LocalError::io("make the directory entry durable"))
     }
 
-    /// What lies in `directory`; nothing when it is not there. Names that are no object paths (the
-    /// staging directory has one) are not ours and left out, as is what is neither file nor directory.
-    pub(super) fn entries(
+    /// The directory, held open, and what may be objects or directories in it by their names, sorted; nothing when it is not
+    /// there. Names that are no object paths (the staging directory has one) are not ours and left out.
+    pub(super) fn names(
         &self,
         directory: &ObjectPath,
         cancelled: &Cancelled,
-    ) -> Result<Entries, LocalError> {
+    ) -> Result<Option<(OwnedFd, Vec<ObjectPath>)>, LocalError> {
         let handle = match self.directory(directory.as_str()) {
-            Err(error) if error.is_absence() => return Ok(Entries::default()),
+            Err(error) if error.is_absence() => return Ok(None),
             handle => handle?,
         };
         let read_error = LocalError::io::<Errno>("read a directory");
-        let mut entries = Entries::default();
+        let mut paths = Vec::new();
         for entry in Dir::read_from(&handle).map_err(&read_error)? {
             cancelled.check()?;
             let entry = entry.map_err(&read_error)?;
-            let Some(path) = object_path(directory, entry.file_name().to_bytes()) else {
-                continue;
-            };
-            let stat = match statat(&handle, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            paths.extend(object_path(directory, entry.file_name().to_bytes()));
+        }
+        paths.sort_unstable();
+        Ok(Some((handle, paths)))
+    }
+
+    /// What lies in a directory by these names, in their order; what is neither file nor directory is left out.
+    pub(super) fn look(
+        &self,
+        directory: &OwnedFd,
+        paths: Vec<ObjectPath>,
+        cancelled: &Cancelled,
+    ) -> Result<Entries, LocalError> {
+        let mut entries = Entries { files: Vec::with_capacity(paths.len()), ..Entries::default() };
+        for path in paths {
+            cancelled.check()?;
+            let stat = match statat(directory, path.name(), AtFlags::SYMLINK_NOFOLLOW) {
                 // Deleted since the directory was read.
                 Err(Errno::NOENT) => continue,
                 stat => stat.map_err(LocalError::io("read the attributes of a file"))?,
@@ -128,8 +141,6 @@ impl Tree {
                 _ => {}
             }
         }
-        entries.files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        entries.directories.sort_unstable();
         Ok(entries)
     }
 

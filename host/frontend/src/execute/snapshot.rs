@@ -111,21 +111,28 @@ fn time(text: String) -> Result<String, SqlError> {
 
 /// Whether a snapshot is one of those that a filter means. One that cannot be read is shown unless its time matters.
 fn matches_filter(filter: &SnapshotFilter, snapshot: &ListedSnapshot) -> bool {
-    let label = snapshot.label.to_string();
-    let time = snapshot.record.as_ref().ok().map(|record| record.timestamp.to_string());
+    let label: &str = snapshot.label.as_ref();
+    (filter.labels.is_empty() || filter.labels.iter().any(|it| it == label))
+        && filter.like.as_ref().is_none_or(|pattern| is_like(label, pattern))
+        && matches_time(filter, snapshot)
+}
+
+fn matches_time(filter: &SnapshotFilter, snapshot: &ListedSnapshot) -> bool {
+    type Holds = fn(&str, &str) -> bool;
+    let bounds: [(&Option<String>, Holds); 5] = [
+        (&filter.timestamp, |time, bound| time == bound),
+        (&filter.not_after, |time, bound| time <= bound),
+        (&filter.not_before, |time, bound| time >= bound),
+        (&filter.before, |time, bound| time < bound),
+        (&filter.after, |time, bound| time > bound),
+    ];
+    if bounds.iter().all(|(bound, _)| bound.is_none()) {
+        return true;
+    }
+    let Ok(record) = &snapshot.record else { return false };
     // Timestamps are of one width, so their order is that of their texts.
-    let by_time = |bound: &Option<String>, holds: fn(&str, &str) -> bool| match (bound, &time) {
-        (None, _) => true,
-        (Some(bound), Some(time)) => holds(time, bound),
-        (Some(_), None) => false,
-    };
-    (filter.labels.is_empty() || filter.labels.contains(&label))
-        && filter.like.as_ref().is_none_or(|pattern| is_like(&label, pattern))
-        && by_time(&filter.timestamp, |time, bound| time == bound)
-        && by_time(&filter.not_after, |time, bound| time <= bound)
-        && by_time(&filter.not_before, |time, bound| time >= bound)
-        && by_time(&filter.before, |time, bound| time < bound)
-        && by_time(&filter.after, |time, bound| time > bound)
+    let time = record.timestamp.to_string();
+    bounds.iter().all(|(bound, holds)| bound.as_ref().is_none_or(|bound| holds(&time, bound)))
 }
 
 fn list(snapshots: &[ListedSnapshot]) -> ResultSet {
