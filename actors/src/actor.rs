@@ -18,6 +18,7 @@ use crate::error::Fault;
 use crate::metrics::StageId;
 use crate::priority::Priority;
 use crate::stage::{StageContext, StageExit, Worker, spawn};
+use crate::trace::Trace;
 
 /// Ends the work of a job as soon as its stages notice.
 #[derive(Debug, Message)]
@@ -218,6 +219,7 @@ struct Supervisor {
     /// A stage that lost a neighbour; its neighbour is the cause.
     echo: Option<StageId>,
     exit: Option<oneshot::Sender<JobExit>>,
+    trace: Trace,
 }
 
 impl std::fmt::Debug for Supervisor {
@@ -240,7 +242,9 @@ impl Supervisor {
                 self.echo.get_or_insert(stage);
             }
             StageExit::Failed(fault) => {
-                tracing::debug!(stage = stage.as_str(), error = %fault, "a stage failed");
+                self.trace.in_scope(|| {
+                    tracing::debug!(stage = stage.as_str(), error = %fault, "a stage failed");
+                });
                 self.fault.get_or_insert(fault);
             }
         }
@@ -394,7 +398,7 @@ impl ControlPlane {
         let (ready, started) = oneshot::channel();
         let stages: Vec<StageActor> =
             topology.stages.into_iter().map(|spec| StageActor::new(spec, cancel.clone())).collect();
-        let token = cancel.clone();
+        let (token, trace) = (cancel.clone(), Trace::current());
         let is_running = self.arbiter.spawn_fn(move || {
             let num_working = stages.iter().map(|stage| stage.num_workers).sum();
             let stages: Vec<_> = stages.into_iter().map(Actor::start).collect();
@@ -406,6 +410,7 @@ impl ControlPlane {
                 was_cancelled: false,
                 echo: None,
                 exit: Some(report),
+                trace,
             }
             .start();
             let starts: Vec<_> = stages

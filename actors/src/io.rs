@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cancel::CancelToken;
 use crate::error::Stop;
+use crate::trace::Trace;
 
 /// Spawns futures that end with the job: cancelled with it, and waited for at its end.
 #[derive(Debug, Clone)]
@@ -18,27 +19,26 @@ pub struct IoTasks {
     runtime: Handle,
     cancel: CancelToken,
     tracker: TaskTracker,
+    trace: Trace,
 }
 
 impl IoTasks {
-    /// Tasks of a job on a runtime.
+    /// Tasks of a job on a runtime, which log to the span that this thread is in.
     pub fn new(runtime: Handle, cancel: CancelToken) -> Self {
-        Self { runtime, cancel, tracker: TaskTracker::new() }
+        Self { runtime, cancel, tracker: TaskTracker::new(), trace: Trace::current() }
     }
 
     /// Runs `task` until it ends or the job is cancelled; then it is dropped where it waits.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let cancel = self.cancel.clone();
-        self.tracker.spawn_on(
-            async move {
-                tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => {}
-                    () = task => {}
-                }
-            },
-            &self.runtime,
-        );
+        let task = async move {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => {}
+                () = task => {}
+            }
+        };
+        self.tracker.spawn_on(self.trace.follow(task), &self.runtime);
     }
 
     /// Runs `task` on this thread until it ends or the job is cancelled. Only for threads of stages.

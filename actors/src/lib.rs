@@ -43,6 +43,7 @@ mod installer;
 mod losses;
 mod snapshot;
 mod tally;
+mod trace;
 mod uploader;
 mod verifier;
 
@@ -54,3 +55,4 @@ pub use progress::{Phase, Progress, ProgressSnapshot};
 pub use report::{BackupOutcome, ObjectReport, RestoreOutcome};
 pub use scope::{RestoreItem, RestoreScope};
 pub use tally::CheckTally;
+pub use trace::Trace;

@@ -26,6 +26,7 @@ use crate::cancel::CancelToken;
 use crate::clock::Stopwatch;
 use crate::error::{Fault, Stop};
 use crate::metrics::{StageId, StageMetrics};
+use crate::trace::Trace;
 
 /// How a worker ended.
 #[derive(Debug)]
@@ -54,12 +55,13 @@ pub struct StageContext {
     stage: StageId,
     cancel: CancelToken,
     metrics: StageMetrics,
+    trace: Trace,
 }
 
 impl StageContext {
-    /// A context; metric handles are resolved on this thread.
+    /// A context; metric handles are resolved on this thread, whose span the stage's threads enter.
     pub fn new(stage: StageId, cancel: CancelToken) -> Self {
-        Self { stage, cancel, metrics: StageMetrics::new(stage) }
+        Self { stage, cancel, metrics: StageMetrics::new(stage), trace: Trace::current() }
     }
 
     /// Which stage this is.
@@ -109,7 +111,8 @@ pub(crate) fn spawn(
 ) -> std::io::Result<Running> {
     let (report, exit) = oneshot::channel();
     let thread = std::thread::Builder::new().name(name).spawn(move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| worker.run(&context)));
+        let work = AssertUnwindSafe(|| context.trace.in_scope(|| worker.run(&context)));
+        let outcome = catch_unwind(work);
         let exit = match outcome {
             Ok(Ok(())) => StageExit::Finished,
             Ok(Err(stop)) => stop.into(),

@@ -53,10 +53,23 @@ pub(crate) struct HttpConfig {
 }
 
 /// Settings of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct LogConfig {
+    /// Empty for what suits the command.
     pub(crate) filter: String,
+    pub(crate) format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object of JSON.
+    Json,
 }
 
 /// What the format allows; judged here, before a directory is made for a repository that cannot be.
@@ -77,12 +90,6 @@ impl Default for HttpConfig {
     }
 }
 
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { filter: "warn".to_owned() }
-    }
-}
-
 impl HostConfig {
     /// Reads a file; no file is the default.
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
@@ -96,6 +103,27 @@ impl HostConfig {
         toml::from_str(&text)
             .map_err(|error| Refusal::usage(error.to_string().trim_end().to_owned()))
             .with_context(about)
+    }
+}
+
+impl LogConfig {
+    /// The same, except where the environment says otherwise.
+    pub(crate) fn with_environment(
+        self,
+        filter: Option<String>,
+        format: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let format = match format.as_deref() {
+            None => self.format,
+            Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => {
+                return Err(Refusal::usage(format!(
+                    "CAIRN_LOG_FORMAT is {other:?}: it can be text or json"
+                )));
+            }
+        };
+        Ok(Self { filter: filter.unwrap_or(self.filter), format })
     }
 }
 

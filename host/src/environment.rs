@@ -11,6 +11,8 @@ Environment:
   CAIRN_REPO      the repository, where --repo is not given
   CAIRN_CONFIG    the configuration file, where --config is not given
   CAIRN_LOG       what to log to stderr, such as info or warn,cairn_storage=debug
+  CAIRN_LOG_FORMAT
+                  text or json
   NO_COLOR        no colours when it is set
   XDG_STATE_HOME  where the history of `cairn sql` is kept, by default ~/.local/state
   AWS_...         keys, region, profile and files as Amazon's tools know them, where [properties]
@@ -22,6 +24,7 @@ pub(crate) struct Environment {
     pub(crate) repository: Option<String>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<String>,
     pub(crate) no_color: bool,
     /// Where programs keep what they remember.
     #[cfg(feature = "sql")]
@@ -44,6 +47,7 @@ impl Environment {
             repository: text("CAIRN_REPO"),
             config: set("CAIRN_CONFIG").map(PathBuf::from),
             log: text("CAIRN_LOG"),
+            log_format: text("CAIRN_LOG_FORMAT"),
             no_color: set("NO_COLOR").is_some(),
             #[cfg(feature = "sql")]
             state: match set("XDG_STATE_HOME") {

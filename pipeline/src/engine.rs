@@ -21,7 +21,7 @@ use crate::config::{EngineConfig, ValidConfig, WorkerCounts};
 use crate::error::Error;
 use crate::job::{
     BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, PruneReport, RestoreReport,
-    Surroundings, run_backup, run_check, run_copy, run_prune, run_restore,
+    Surroundings, log, run_backup, run_check, run_copy, run_prune, run_restore,
 };
 use crate::observer::{NoObserver, Observer};
 use crate::repository::Repository;
@@ -375,19 +375,23 @@ impl Engine {
         // Relaxed: only uniqueness matters.
         let number = self.shared.num_jobs.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());
+        let trace = log::trace(&id, kind, &label);
         let core = JobCore::new(id, kind, label, Arc::clone(&around.observer));
         self.remember(&core);
         let work = AssertUnwindSafe(job(Arc::clone(&core), around)).catch_unwind();
         let (report, reported) = oneshot::channel();
         let running = Arc::clone(&core);
-        self.shared.runtime.handle().spawn(async move {
+        let life = async move {
+            log::began();
             // Stages report their panics themselves; this is one of a storage or a source before there are any.
             let outcome =
                 work.await.unwrap_or_else(|panic| Err(Error::panicked(kind, panic.as_ref())));
+            log::ended(&running, &outcome);
             running.end(&outcome);
             // No receiver means that nobody waits for the job any more.
             let _ = report.send(outcome);
-        });
+        };
+        self.shared.runtime.handle().spawn(trace.follow(life));
         JobHandle::new(core, reported, self.clone())
     }
 

@@ -203,3 +203,18 @@ impl From<cairn_repository::LabelError> for Error {
         Self::request(error.to_string())
     }
 }
+
+/// An error with its causes, in one line: what logs and SHOW have. A cause that an error has said already is not said again.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

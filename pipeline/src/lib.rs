@@ -75,10 +75,10 @@ pub use cairn_storage::layer::SpeedLimits;
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, ValidConfig, WorkerCounts};
 pub use engine::{Engine, EngineBuilder};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, with_causes};
 pub use job::{
-    BackupReport, Canceller, CheckReport, CopyReport, JobHandle, JobKind, JobState, PruneReport,
-    Repair, RestoreReport, SkippedItem,
+    BackupReport, Canceller, CheckReport, CopyReport, JOB_EVENTS, JobHandle, JobKind, JobState,
+    PruneReport, Repair, RestoreReport, SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};

@@ -1,5 +1,6 @@
 //! Errors as clients see them: numbers and words of StarRocks' for what this crate and those below it refuse.
 
+pub(crate) use cairn_pipeline::with_causes;
 use cairn_warehouse::{ErrorKind, Subject};
 
 use crate::mysql::SqlError;
@@ -101,21 +102,6 @@ pub(crate) fn given_up(error: tokio::task::JoinError) -> SqlError {
 /// An error of what keeps secrets.
 pub(crate) fn of_seal(error: SealError) -> SqlError {
     general(error.to_string())
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -189,7 +189,7 @@ impl Invocation {
         typed.failpoint.as_deref().map(arm).transpose()?;
         let file = typed.config.or(environment.config);
         let mut config = HostConfig::read(file.as_deref())?;
-        config.log.filter = environment.log.unwrap_or(config.log.filter);
+        config.log = config.log.with_environment(environment.log, environment.log_format)?;
         let found = environment.of_storages;
         config.properties = std::mem::take(&mut config.properties).with_environment(found);
         let from_environment = environment.repository;

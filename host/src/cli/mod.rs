@@ -60,7 +60,8 @@ pub(crate) fn main() -> Exit {
 
 fn run(ui: &Ui, invocation: Invocation) -> anyhow::Result<Exit> {
     let Invocation { config, action, listen } = invocation;
-    ui::install_log(ui, &config.log.filter)?;
+    let is_server = matches!(action, Action::Serve(_));
+    ui::install_log(ui, &config.log, is_server)?;
     let signals = Signals::install()?;
     let start = || Session::start(ui.clone(), signals.clone(), &config, listen);
     match action {

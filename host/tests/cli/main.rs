@@ -16,6 +16,7 @@ mod encryption;
 mod expect;
 mod forget;
 mod http;
+mod log;
 mod metrics_table;
 mod other_verbs;
 mod prune;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::client::Row;
 use crate::place::Place;
 use crate::server::{Server, serve};
@@ -65,6 +67,41 @@ fn a_job_that_takes_too_long_is_given_up() {
     root.done(r#"ADMIN SET FRONTEND CONFIG ("max_upload_speed_kbps" = "0")"#);
     root.done(&timeout(600));
     shows(&root.ended("SHOW BACKUP FROM d"), &["late", "FINISHED", "[OK]", "600"]);
+}
+
+/// The lines of JSON in the log that are about a job which had this end.
+fn ended_with(server: &Server<'_>, word: &str) -> Vec<Value> {
+    let log = server.log();
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.filter(|line| line["message"] == word).collect()
+}
+
+#[test]
+fn the_log_names_a_job_as_show_does_and_as_the_engine_does() {
+    let place = Place::new();
+    place.write("cairn.toml", b"[log]\nformat = \"json\"\n");
+    let server = serve(&place, &["--config", "cairn.toml"]);
+    let mut root = server.root();
+    root.done("CREATE DATABASE d");
+    root.done("CREATE TABLE d.t (k INT)");
+    root.done("INSERT INTO d.t VALUES (1)");
+    let location = place.path("backups").display().to_string();
+    root.done(&format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#));
+    root.back_up("d", "good", "r");
+    let shown = root.rows("SHOW BACKUP FROM d")[0][0].clone().unwrap();
+    let [line] = ended_with(&server, "finished").try_into().unwrap();
+    let spans = &line["spans"];
+    assert_eq!((&spans[0]["name"], &spans[0]["database"]), (&"sql_job".into(), &"d".into()));
+    assert_eq!(spans[0]["id"].to_string(), shown, "{line}");
+    assert_eq!((&spans[1]["name"], &spans[1]["label"]), (&"job".into(), &"good".into()), "{line}");
+
+    // Its repository is gone: one line, and it calls for somebody.
+    fs::remove_dir_all(place.path("backups")).unwrap();
+    root.done("INSERT INTO d.t VALUES (2)");
+    root.done("BACKUP SNAPSHOT d.bad TO r");
+    shows(&root.ended("SHOW BACKUP FROM d"), &["bad", "CANCELLED"]);
+    let [line] = ended_with(&server, "failed").try_into().unwrap();
+    assert_eq!((&line["level"], &line["spans"][0]["name"]), (&"ERROR".into(), &"sql_job".into()));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod forget;
 mod healing;
 mod hosts;
 mod identity;
+mod log;
 mod panic;
 mod parallel;
 mod prune;

@@ -24,6 +24,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use self::paged::{PagedRun, Pages};
 pub(crate) use self::resident::TableBuilder;
@@ -208,10 +210,11 @@ impl Index {
         }
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         let (shared, id) = (Arc::clone(&self.shared), *id);
-        self.runtime.spawn(async move {
+        let look = async move {
             // Nobody waits any more when this fails.
             let _ = answer.send(shared.find_paged(&id).await);
-        });
+        };
+        self.runtime.spawn(look.in_current_span().with_current_subscriber());
         answered.recv().unwrap_or_else(|_| Err(Error::invalid("a lookup on a stopped runtime")))
     }
 

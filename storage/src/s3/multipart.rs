@@ -16,6 +16,8 @@ use rusoto_s3::{
     UploadPartRequest,
 };
 use tokio::runtime::Handle;
+use tracing::Instrument;
+use tracing::instrument::WithSubscriber;
 
 use super::answer::Answer;
 use super::config::Multipart;
@@ -145,13 +147,14 @@ impl Drop for Upload {
             ..AbortMultipartUploadRequest::default()
         };
         let call = self.wire.call(Answer::Nothing);
-        runtime.spawn(async move {
+        let abort = async move {
             if let Err(failure) =
                 call.send(async |s3| s3.abort_multipart_upload(request).await).await
             {
                 tracing::debug!(%failure, "an unfinished upload stays");
             }
-        });
+        };
+        runtime.spawn(abort.in_current_span().with_current_subscriber());
     }
 }
 

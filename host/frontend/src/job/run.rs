@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use cairn_pipeline::tablet::{SelectedItem, TabletErrorKind, TabletSource};
 use cairn_pipeline::{
-    BackupRequest, Error, ErrorKind, JobHandle, Period, Repository, RestoreItem, RestoreRequest,
-    Selection, Timestamp,
+    BackupRequest, Error, ErrorKind, JOB_EVENTS, JobHandle, Period, Repository, RestoreItem,
+    RestoreRequest, Selection, Timestamp,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
 use futures::FutureExt;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tracing::Instrument;
 
 use super::row::{Failure, JobObjectRow, JobRow, JobTask, StatusCode};
 use super::{Jobs, Live, lock};
@@ -34,6 +35,8 @@ const MAY_BE_COMMITTED: [&str; 2] = ["CAIRN-R004", "CAIRN-A005"];
 enum Stop {
     /// It failed, or was cancelled: that is its end.
     Failed(Failure),
+    /// The same, and the engine has logged it.
+    Logged(Failure),
     /// The same, if the record that there may be is not its own.
     Unsure(Failure),
     /// The server stops: the next one begins the job anew.
@@ -46,22 +49,32 @@ impl From<Failure> for Stop {
     }
 }
 
-/// Runs a job from its row to its end.
+/// Runs a job from its row to its end. What is logged meanwhile stands in a span that has the id which SHOW gives it.
 pub(super) async fn follow(jobs: Jobs, row: JobRow, live: Arc<Live>) {
+    let span = tracing::error_span!("sql_job", id = row.id, database = row.database);
+    follow_to_end(jobs, row, live).instrument(span).await;
+}
+
+async fn follow_to_end(jobs: Jobs, row: JobRow, live: Arc<Live>) {
     let mut row = row;
     let failure = match caught(run(&jobs, &mut row, &live)).await {
         Ok(()) => None,
-        Err(Stop::Failed(failure) | Stop::Unsure(failure)) => Some(failure),
+        Err(Stop::Failed(failure) | Stop::Unsure(failure)) => {
+            let (label, error) = (&row.label, &failure.message);
+            match live.is_cancelled() {
+                true => tracing::info!(target: JOB_EVENTS, label, error, "cancelled"),
+                false => tracing::error!(target: JOB_EVENTS, label, error, "failed"),
+            }
+            Some(failure)
+        }
+        Err(Stop::Logged(failure)) => Some(failure),
         Err(Stop::ServerStops) => return,
     };
-    if let Some(Failure { message, .. }) = &failure {
-        tracing::warn!(job = row.id, label = row.label, message, "a job did not finish");
-    }
     let ended = row.ended(failure, now_millis());
     // Until it is written down it is not shown, and the job keeps others from running.
     while let Err(error) = write_down(&jobs, &ended).await {
         let error = error.message;
-        tracing::error!(job = row.id, error, "the end of a job could not be written down");
+        tracing::error!(error, "the end of the job could not be written down");
         sleep(WRITE_AGAIN).await;
     }
 }
@@ -100,7 +113,7 @@ async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop
             match back_up(jobs, row, live, deadline, &repository, asked).await {
                 Err(Stop::Unsure(failure)) => {
                     let is_committed = is_committed(jobs, row, &repository).await?;
-                    if is_committed { Ok(()) } else { Err(failure.into()) }
+                    if is_committed { Ok(()) } else { Err(Stop::Logged(failure)) }
                 }
                 ended => ended,
             }
@@ -240,9 +253,9 @@ async fn watch<R>(
                         let failure = failure_of(error);
                         let at = jobs.shared.repositories.describe(&row.repository);
                         let message = format!("{at}: {}", failure.message);
-                        Failure { message, ..failure }.into()
+                        Stop::Logged(Failure { message, ..failure })
                     }
-                    _ => failure_of(error).into(),
+                    _ => Stop::Logged(failure_of(error)),
                 });
             }
             () = sleep_until(deadline), if !is_late => {
@@ -257,7 +270,7 @@ async fn watch<R>(
                         // SHOW stays behind; the next look tries again.
                         Err(error) => {
                             let error = error.message;
-                            tracing::error!(job = row.id, error, "the journal cannot be written");
+                            tracing::error!(error, "the journal cannot be written");
                         }
                     }
                 }
