@@ -2,7 +2,9 @@
 
 use std::fs;
 
+use cairn_testkit::{NetFault, S3Server, TcpProxy};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 use crate::client::Row;
 use crate::place::Place;
@@ -14,10 +16,7 @@ pub(crate) fn slow(place: &Place) -> Server<'_> {
     let mut root = server.root();
     root.done("CREATE DATABASE d");
     root.done("CREATE TABLE d.t (k INT, v VARCHAR(1048576))");
-    let noise: String = (0..40_000)
-        .map(|k: u64| format!("{:016x}", k.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-        .collect();
-    root.done(&format!("INSERT INTO d.t VALUES (1, '{noise}')"));
+    root.done(&format!("INSERT INTO d.t VALUES (1, '{}')", noise()));
     let location = place.path("backups").display().to_string();
     root.done(&format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#));
     root.back_up("d", "whole", "r");
@@ -29,6 +28,11 @@ pub(crate) fn slow(place: &Place) -> Server<'_> {
         root.done(&format!(r#"ADMIN SET FRONTEND CONFIG ("{name}" = "{value}")"#));
     }
     server
+}
+
+/// Text that does not compress well.
+fn noise() -> String {
+    (0..40_000).map(|k: u64| format!("{:016x}", k.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect()
 }
 
 fn shows(job: &Row, words: &[&str]) {
@@ -102,6 +106,46 @@ fn the_log_names_a_job_as_show_does_and_as_the_engine_does() {
     shows(&root.ended("SHOW BACKUP FROM d"), &["bad", "CANCELLED"]);
     let [line] = ended_with(&server, "failed").try_into().unwrap();
     assert_eq!((&line["level"], &line["spans"][0]["name"]), (&"ERROR".into(), &"sql_job".into()));
+}
+
+#[test]
+fn a_job_that_waits_for_a_silent_repository_ends_when_it_is_told() {
+    let place = Place::new();
+    let runtime = Runtime::new().unwrap();
+    let s3 = runtime.block_on(S3Server::start("AK", "SK", &["bucket"])).unwrap();
+    let at = s3.endpoint().strip_prefix("http://").unwrap().parse().unwrap();
+    let proxy = runtime.block_on(TcpProxy::start(at, 1)).unwrap();
+    let server = serve(&place, &[]);
+    let mut root = server.root();
+    root.done("CREATE DATABASE d");
+    root.done("CREATE TABLE d.t (k INT, v VARCHAR(1048576))");
+    root.done(&format!("INSERT INTO d.t VALUES (1, '{}')", noise()));
+    root.done(&format!(
+        r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "s3a://bucket/x" PROPERTIES (
+            "aws.s3.access_key" = "AK", "aws.s3.secret_key" = "SK",
+            "aws.s3.endpoint" = "http://{}", "aws.s3.enable_path_style_access" = "true")"#,
+        proxy.address()
+    ));
+    let time = root.back_up("d", "s", "r");
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("max_download_speed_kbps" = "64") WITH PERSISTENT"#);
+    root.done(&format!(
+        r#"RESTORE SNAPSHOT e.s FROM r PROPERTIES ("backup_timestamp" = "{time}", "timeout" = "600")"#
+    ));
+    drop(root);
+    drop(server);
+
+    // The next server goes on with the job, and its repository takes connections and does not answer any more.
+    proxy.plan(NetFault::stall().times(1000));
+    let server = serve(&place, &[]);
+    let mut root = server.root();
+    let job = root.rows("SHOW RESTORE FROM e").remove(0);
+    shows(&job, &["PENDING"]);
+    root.done("CANCEL RESTORE FROM e");
+    let job = root.ended("SHOW RESTORE FROM e");
+    shows(&job, &["CANCELLED", "[COMMON_ERROR, msg: user cancelled, current state: PENDING]"]);
+    let refused = root.refusal("BACKUP SNAPSHOT d.u TO r");
+    assert!(refused.text.contains("Repository r cannot be opened"), "{}", refused.text);
+    assert!(refused.text.contains("was silent"), "{}", refused.text);
 }
 
 #[test]
