@@ -103,7 +103,8 @@ pub type ObjectStream<'a> = BoxStream<'a, Result<ObjectMeta>>;
 /// - **No object lies below another.** A backend may refuse to hold both `a` and `a/b`.
 /// - **Cancellation.** Dropping any returned future stops the work soon; see *whole or absent*.
 ///
-/// `Display` prints the nesting for humans, such as `retry(limit(4, file:///backup))`, and no secret.
+/// `Display` prints the place for people, such as `file:///backup`, and with `{:#}` the layers around it, such as
+/// `retry(limit(4, file:///backup))`; never a secret.
 #[async_trait]
 pub trait Storage: Debug + Display + Send + Sync + 'static {
     /// The kind of backend, as errors and metrics name it: a word of a few letters. A layer answers

@@ -135,7 +135,10 @@ impl fmt::Debug for Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "limit({}, {})", self.max_in_flight, self.inner)
+        match f.alternate() {
+            true => write!(f, "limit({}, {:#})", self.max_in_flight, self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

@@ -137,7 +137,10 @@ impl fmt::Debug for Metered {
 
 impl fmt::Display for Metered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "metered({})", self.inner)
+        match f.alternate() {
+            true => write!(f, "metered({:#})", self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

@@ -35,7 +35,10 @@ impl Paced {
 
 impl fmt::Display for Paced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "paced({})", self.inner)
+        match f.alternate() {
+            true => write!(f, "paced({:#})", self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

@@ -59,7 +59,10 @@ impl Prefix {
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "prefix({}, {})", self.prefix, self.inner)
+        match f.alternate() {
+            true => write!(f, "prefix({}, {:#})", self.prefix, self.inner),
+            false => write!(f, "{}/{}", self.inner, self.prefix),
+        }
     }
 }
 

@@ -31,7 +31,10 @@ impl ReadOnly {
 
 impl fmt::Display for ReadOnly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "read_only({})", self.inner)
+        match f.alternate() {
+            true => write!(f, "read_only({:#})", self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

@@ -248,7 +248,10 @@ impl fmt::Debug for Retry {
 
 impl fmt::Display for Retry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "retry({})", self.inner)
+        match f.alternate() {
+            true => write!(f, "retry({:#})", self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

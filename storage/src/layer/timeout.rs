@@ -106,7 +106,10 @@ impl Timeout {
 
 impl fmt::Display for Timeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "timeout({})", self.inner)
+        match f.alternate() {
+            true => write!(f, "timeout({:#})", self.inner),
+            false => fmt::Display::fmt(&self.inner, f),
+        }
     }
 }
 

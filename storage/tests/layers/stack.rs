@@ -17,7 +17,9 @@ fn the_order_is_fixed_and_shows() {
     let storage = layer::stack(local, &config);
     let root = root.path().display();
     let shown = format!("metered(retry(paced(limit(4, timeout(file://{root})))))");
-    assert_eq!(storage.to_string(), shown);
+    assert_eq!(format!("{storage:#}"), shown);
+    // People are told where it is.
+    assert_eq!(storage.to_string(), format!("file://{root}"));
     assert_eq!(storage.backend(), "local");
 }
 
