@@ -37,6 +37,10 @@ bench *args="quick":
     cargo build --release -p cairn -p cairn-bench
     cargo run --release -p cairn-bench -- {{ args }}
 
+# A server that works, Prometheus and Grafana on it: see grafana/README.md.
+dash:
+    grafana/dash
+
 # Exactly what CI runs.
 ci:
     .ci/run

@@ -47,6 +47,8 @@ pub enum Verb {
     Report(ReportOptions),
     /// The floor: copy, cut and hash every byte once, on one thread.
     Floor(FloorOptions),
+    /// What scraping costs: backups with and without a scraper, in turn.
+    Scrape(ScrapeOptions),
     /// Run one command and write what it used.
     #[command(hide = true)]
     Measure(MeasureOptions),
@@ -190,6 +192,25 @@ pub struct SqlOptions {
 pub struct ReportOptions {
     /// The folder with raw.json.
     pub results: PathBuf,
+}
+
+/// Options of `scrape`.
+#[derive(Debug, Args)]
+pub struct ScrapeOptions {
+    /// The cairn binary.
+    #[arg(long, value_name = "FILE")]
+    pub cairn: PathBuf,
+    /// Backups of each kind.
+    #[arg(long, default_value_t = 5)]
+    pub pairs: usize,
+    /// Scrapes in a second. More than one makes the cost larger than the noise; the answer is for one.
+    #[arg(long, default_value_t = 1)]
+    pub per_second: u32,
+    /// Where repositories are made.
+    #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
+    pub scratch: PathBuf,
+    /// The warehouse to back up, a tree of database/table/partition/tablet.
+    pub source: PathBuf,
 }
 
 /// Options of `floor`.

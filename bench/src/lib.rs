@@ -27,6 +27,7 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod scenario;
+pub mod scrape;
 mod scratch;
 pub mod sql;
 pub mod stats;

@@ -4,6 +4,7 @@
 
 mod retention;
 mod sql;
+mod watch;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::exit::Refusal;
 pub(crate) use retention::RetentionConfig;
 pub(crate) use sql::SqlConfig;
+pub(crate) use watch::{Intervals, WatchConfig};
 
 /// The default, with a comment for every setting.
 pub(crate) const DOCUMENTED_DEFAULT: &str = include_str!("../cairn.toml");
@@ -28,6 +30,7 @@ pub(crate) struct HostConfig {
     pub(crate) engine: EngineConfig,
     pub(crate) repository: NewRepositoryConfig,
     pub(crate) retention: RetentionConfig,
+    pub(crate) watch: WatchConfig,
     pub(crate) http: HttpConfig,
     pub(crate) sql: SqlConfig,
     pub(crate) log: LogConfig,

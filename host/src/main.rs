@@ -19,6 +19,7 @@ mod signals;
 #[cfg(feature = "sql")]
 mod sql;
 mod ui;
+mod watch;
 
 use std::process::ExitCode;
 

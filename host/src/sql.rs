@@ -40,6 +40,7 @@ pub(crate) struct SqlServer {
     /// Queries compute here, so that no connection waits for those of others. Taken by the drop.
     queries: Option<Runtime>,
     sweeps: Arc<Sweeps>,
+    frontend: Arc<Frontend>,
 }
 
 impl SqlServer {
@@ -73,8 +74,13 @@ impl SqlServer {
         if let Some(every) = sweep_interval {
             runtime.spawn(Arc::clone(&sweeps).run(every));
         }
-        runtime.spawn(maintain(frontend));
-        Ok(Self { server: Some(server), runtime, queries: Some(computing), sweeps })
+        runtime.spawn(maintain(Arc::clone(&frontend)));
+        Ok(Self { server: Some(server), runtime, queries: Some(computing), sweeps, frontend })
+    }
+
+    /// What its sessions share.
+    pub(crate) fn frontend(&self) -> Arc<Frontend> {
+        Arc::clone(&self.frontend)
     }
 
     /// Where it listens.

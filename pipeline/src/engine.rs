@@ -23,6 +23,7 @@ use crate::job::{
     BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, PruneReport, RestoreReport,
     Surroundings, log, run_backup, run_check, run_copy, run_prune, run_restore,
 };
+use crate::metrics;
 use crate::observer::{NoObserver, Observer};
 use crate::repository::Repository;
 use crate::request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
@@ -66,6 +67,7 @@ impl EngineBuilder {
     /// Starts the engine's threads. Settings that make no sense are [`crate::ErrorKind::Config`].
     pub fn start(self) -> Result<Engine, Error> {
         let config = Arc::new(self.config.validate()?);
+        metrics::begin();
         let runtime = IoRuntime::start(self.priority)?;
         let plane = Plane(Arc::new(ControlPlane::start(self.priority)?));
         let surroundings = Surroundings {

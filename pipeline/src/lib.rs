@@ -45,6 +45,7 @@ mod request;
 mod retention;
 mod runtime;
 mod snapshot_source;
+mod watch;
 
 pub use browse::{Differences, SegmentBytes};
 pub use cairn_actors::actor::StageObservation;
@@ -85,3 +86,4 @@ pub use repository::{Repository, SnapshotObject};
 pub use request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
 pub use retention::{Permit, SweepReport, SweepRequest, this_host};
 pub use snapshot_source::SnapshotSource;
+pub use watch::{MAX_REPOSITORIES, Target, Watch};

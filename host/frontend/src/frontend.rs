@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use cairn_pipeline::storage::Properties;
-use cairn_pipeline::{Engine, Owner, RepositorySecret, RepositorySettings, TabletSource};
+use cairn_pipeline::{
+    Engine, Owner, Repository, RepositorySecret, RepositorySettings, TabletSource,
+};
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 use cairn_warehouse::load::{LoadConfig, Loader};
@@ -141,8 +143,18 @@ impl Frontend {
         self.warehouse.catalog()
     }
 
-    /// Whose snapshots this server may sweep: those of its warehouse.
-    pub(crate) fn owner(&self) -> Owner {
+    /// The names of the repositories that were told to this server.
+    pub fn repository_names(&self) -> Vec<String> {
+        self.repositories.list().into_iter().map(|repository| repository.name).collect()
+    }
+
+    /// One of them. Blocks while it is opened for the first time.
+    pub fn open_repository(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
+        self.repositories.open(name)
+    }
+
+    /// Whose snapshots this server answers for: those of its warehouse.
+    pub fn owner(&self) -> Owner {
         Owner::Origin(WarehouseSource::new(self.warehouse.clone(), Vec::new()).origin())
     }
 

@@ -21,6 +21,7 @@ use crate::signals::Signals;
 #[cfg(feature = "sql")]
 use crate::sql::SqlServer;
 use crate::ui::Ui;
+use crate::watch::{Watched, Watcher};
 
 /// The engine. Beside statements it stands back, and unless told otherwise it computes on half of the processors: the
 /// other half keeps warm caches for them.
@@ -48,6 +49,9 @@ pub(super) fn run(
     config: &HostConfig,
     plan: &ServePlan,
 ) -> anyhow::Result<Exit> {
+    // What is wrong with the configuration is said before anything is made.
+    config.watch.intervals()?;
+    config.watch.targets()?;
     // First of all: handles of metrics are resolved against what is installed.
     let metrics = recorder::install()?;
     let board = Arc::new(Board::default());
@@ -68,6 +72,12 @@ pub(super) fn run(
         Some((data, listen)) => Some(SqlServer::start(&engine, config, data, *listen)?),
         None => None,
     };
+    let watched = Watched {
+        by_location: repositories.clone(),
+        #[cfg(feature = "sql")]
+        warehouse: sql.as_ref().map(SqlServer::frontend),
+    };
+    let watcher = Watcher::start(&engine, &config.watch, watched)?;
     let server = HttpServer::start(plan.listen, Served { metrics, board, repositories })?;
     let address = server.address();
     ui.show(format!("serving http://{address}/ (metrics at /metrics, health at /healthz)"))?;
@@ -84,7 +94,7 @@ pub(super) fn run(
     // An error would mean that nobody can send any more.
     let _ = stopped.recv();
     ui.note("stopping");
-    drop((server, watch));
+    drop((watcher, server, watch));
     #[cfg(feature = "sql")]
     drop(sql);
     ui.document(&json!({ "verb": "serve", "address": address.to_string() }))?;

@@ -98,15 +98,19 @@ async fn run_once(
     };
     core.run_topology(around, topology::backup(job, parts), io).await?;
     match committed.await {
-        Ok(BackupOutcome::Committed { record, objects, skipped }) => Ok(BackupReport {
-            label: record.label.to_string(),
-            timestamp: record.timestamp.to_string(),
-            objects,
-            skipped: skipped.into_iter().map(Into::into).collect(),
-            progress: core.progress.observe(),
-            duration: core.started.elapsed(),
-            record: *record,
-        }),
+        Ok(BackupOutcome::Committed { record, objects, skipped }) => {
+            let progress = core.progress.observe();
+            core.metrics.count_backup(&progress);
+            Ok(BackupReport {
+                label: record.label.to_string(),
+                timestamp: record.timestamp.to_string(),
+                objects,
+                skipped: skipped.into_iter().map(Into::into).collect(),
+                progress,
+                duration: core.started.elapsed(),
+                record: *record,
+            })
+        }
         Ok(BackupOutcome::Drained) | Err(_) => Err(Error::cancelled()),
     }
 }

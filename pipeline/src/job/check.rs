@@ -37,6 +37,7 @@ pub(crate) async fn run(
     if request.read_data {
         read_data(core, around, &repository, &mut report).await?;
     }
+    core.metrics.count_findings(report.findings());
     if let Some(wanted) = request.repair
         && (wanted == Wanted::Recovered || !report.is_clean())
     {

@@ -15,6 +15,7 @@ use cairn_repository::Repository;
 use cairn_repository::index::Index;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock, Stopwatch, Timestamps};
 use crate::config::ValidConfig;
@@ -23,6 +24,9 @@ use crate::error::Error;
 use crate::job::{JobKind, JobState};
 use crate::metrics::JobMetrics;
 use crate::observer::{JobEvent, Observer};
+
+/// How often a job that runs shows in metrics how far it has come: as often as anybody scrapes.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
 
 /// What a job is given by its engine.
 #[derive(Debug, Clone)]
@@ -49,7 +53,7 @@ pub(crate) struct JobCore {
     pub(crate) progress: Arc<Progress>,
     pub(crate) started: Stopwatch,
     state: watch::Sender<JobState>,
-    metrics: JobMetrics,
+    pub(crate) metrics: JobMetrics,
     observer: Arc<dyn Observer>,
     /// The running pipeline, while there is one. Guards handing it over.
     control: Mutex<Option<JobControl>>,
@@ -195,6 +199,8 @@ impl JobCore {
         let mut phases = self.progress.phase();
         // Stages may have entered a phase before there was anybody to tell.
         phases.mark_changed();
+        let mut shows = interval(SHOW_EVERY);
+        shows.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut exit = std::pin::pin!(exit);
         let exit = loop {
             tokio::select! {
@@ -203,6 +209,10 @@ impl JobCore {
                 Ok(()) = phases.changed() => {
                     let phase: Phase = *phases.borrow_and_update();
                     self.become_state(JobState::of_phase(self.kind, phase));
+                }
+                _ = shows.tick() => {
+                    let progress = self.progress.observe();
+                    self.metrics.progressed(progress.bytes_total, progress.bytes_done);
                 }
             }
         };

@@ -29,5 +29,8 @@ pub(crate) async fn run(
     let pruning = prune(&repository, around.runtime.clone(), &options, &watch);
     let pruned = core.cancellable(pruning).await?;
     core.progress.stored_bytes(pruned.copied_bytes);
+    if !dry_run {
+        core.metrics.count_prune(&pruned);
+    }
     Ok(PruneReport { pruned, progress: core.progress.observe(), duration: core.started.elapsed() })
 }

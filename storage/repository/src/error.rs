@@ -78,6 +78,25 @@ pub enum DamagedObject {
 }
 
 impl DamagedObject {
+    /// Every [`DamagedObject::kind`].
+    pub const KINDS: [&str; 9] =
+        ["config", "record", "index_run", "index", "pack", "mark", "keys", "hold", "document"];
+
+    /// What kind of object, as metrics name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Record(_) => "record",
+            Self::IndexRun(_) => "index_run",
+            Self::Index => "index",
+            Self::Pack(_) => "pack",
+            Self::Mark(_) => "mark",
+            Self::Keys(_) => "keys",
+            Self::Hold(_) => "hold",
+            Self::Document(_) => "document",
+        }
+    }
+
     /// Its path, if it is one object.
     pub fn path(&self) -> Option<ObjectPath> {
         match self {

@@ -34,7 +34,8 @@ pub enum Owner {
 }
 
 impl Owner {
-    fn made(&self, record: &Record) -> bool {
+    /// Whether it made a snapshot.
+    pub fn made(&self, record: &Record) -> bool {
         match self {
             Self::Origin(origin) => record.origin == *origin,
             Self::Host(host) => record.host == *host,

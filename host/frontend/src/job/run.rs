@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cairn_pipeline::tablet::{SelectedItem, TabletErrorKind, TabletSource};
 use cairn_pipeline::{
-    BackupRequest, Error, ErrorKind, JOB_EVENTS, JobHandle, Period, Repository, RestoreItem,
-    RestoreRequest, Selection, Timestamp,
+    BackupRequest, Error, ErrorKind, JOB_EVENTS, JobHandle, JobKind, JobState, Period, Repository,
+    RestoreItem, RestoreRequest, Selection, Timestamp,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
 use futures::FutureExt;
@@ -96,7 +96,15 @@ async fn write_down(jobs: &Jobs, row: &JobRow) -> Result<(), Failure> {
 async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop> {
     let left = Duration::from_millis(row.time_left(now_millis()).unwrap_or_default());
     let deadline = Instant::now() + left;
-    let repository = open(jobs, row, live, deadline).await?;
+    let opened = open(jobs, row, live, deadline).await;
+    if let Err(Stop::Failed(_)) = &opened {
+        // The engine counts only what reaches it.
+        let kind = if row.is_backup() { JobKind::Backup } else { JobKind::Restore };
+        let is_wanted = live.is_cancelled();
+        let outcome = if is_wanted { JobState::Cancelled } else { JobState::Failed };
+        cairn_pipeline::metrics::count_unstarted(kind, outcome);
+    }
+    let repository = opened?;
     if live.is_cancelled() || left.is_zero() {
         // An earlier life of the server may have finished it first.
         if live.is_resumed && is_committed(jobs, row, &repository).await? {

@@ -47,7 +47,8 @@ pub struct Scope {
 }
 
 impl Scope {
-    pub(super) fn fits(&self, label: &Label, record: &Record) -> bool {
+    /// Whether a snapshot is one of them.
+    pub fn fits(&self, label: &Label, record: &Record) -> bool {
         self.database.as_ref().is_none_or(|name| record.databases.contains(name))
             && self.series.as_ref().is_none_or(|series| series_of(label) == series)
     }
