@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{HostConfig, SqlConfig};
 use crate::exit::Refusal;
+use crate::http::Desk;
 use crate::secret::SecretSource;
 
 /// How long statements may go on when the server ends.
@@ -40,6 +41,7 @@ pub(crate) struct SqlServer {
     /// Queries compute here, so that no connection waits for those of others. Taken by the drop.
     queries: Option<Runtime>,
     sweeps: Arc<Sweeps>,
+    frontend: Arc<Frontend>,
 }
 
 impl SqlServer {
@@ -66,6 +68,7 @@ impl SqlServer {
                  listen on 127.0.0.1 first and run SET PASSWORD = PASSWORD('...')"
             )));
         }
+        let mysql = MysqlConfig { throttle: frontend.throttle(), ..mysql };
         let service = Arc::new(FrontendService(Arc::clone(&frontend)));
         let server = MysqlServer::start(mysql, service, runtime.handle())
             .with_context(|| format!("cannot listen on {listen}"))?;
@@ -73,8 +76,13 @@ impl SqlServer {
         if let Some(every) = sweep_interval {
             runtime.spawn(Arc::clone(&sweeps).run(every));
         }
-        runtime.spawn(maintain(frontend));
-        Ok(Self { server: Some(server), runtime, queries: Some(computing), sweeps })
+        runtime.spawn(maintain(Arc::clone(&frontend)));
+        Ok(Self { server: Some(server), runtime, queries: Some(computing), sweeps, frontend })
+    }
+
+    /// Who answers the status page.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk(Arc::clone(&self.frontend))
     }
 
     /// Where it listens.
