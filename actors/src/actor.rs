@@ -17,6 +17,7 @@ use crate::cancel::CancelToken;
 use crate::error::Fault;
 use crate::metrics::StageId;
 use crate::priority::Priority;
+use crate::progress::Progress;
 use crate::stage::{StageContext, StageExit, Worker, spawn};
 use crate::trace::Trace;
 
@@ -89,6 +90,8 @@ pub(crate) struct StageSpec {
 #[must_use]
 pub struct Topology {
     pub(crate) cancel: CancelToken,
+    /// Of the job, for who looks at its stages.
+    pub(crate) progress: Arc<Progress>,
     pub(crate) stages: Vec<StageSpec>,
 }
 
@@ -115,9 +118,10 @@ impl Actor for StageActor {
 }
 
 impl StageActor {
-    fn new(spec: StageSpec, cancel: CancelToken) -> Self {
+    fn new(spec: StageSpec, cancel: CancelToken, progress: &Progress) -> Self {
+        let flow = progress.flow().stage(spec.stage, spec.workers.len());
         Self {
-            context: StageContext::new(spec.stage, cancel),
+            context: StageContext::observed(spec.stage, cancel, flow),
             drain: spec.drain,
             num_workers: spec.workers.len(),
             waiting: spec.workers,
@@ -162,6 +166,7 @@ impl StageActor {
     /// The thread has reported, which is the last thing it does: joining does not block.
     fn joined(&mut self, number: usize, exit: Option<StageExit>) -> StageExit {
         self.num_working -= 1;
+        self.context.worker_ended();
         if let Some(thread) = self.threads.get_mut(number).and_then(Option::take) {
             // A panic was caught and reported inside.
             let _ = thread.join();
@@ -396,8 +401,9 @@ impl ControlPlane {
         let cancel = topology.cancel.clone();
         let (report, exit) = oneshot::channel();
         let (ready, started) = oneshot::channel();
+        let (stages, progress) = (topology.stages.into_iter(), topology.progress);
         let stages: Vec<StageActor> =
-            topology.stages.into_iter().map(|spec| StageActor::new(spec, cancel.clone())).collect();
+            stages.map(|spec| StageActor::new(spec, cancel.clone(), &progress)).collect();
         let (token, trace) = (cancel.clone(), Trace::current());
         let is_running = self.arbiter.spawn_fn(move || {
             let num_working = stages.iter().map(|stage| stage.num_workers).sum();

@@ -16,14 +16,14 @@
 //! *On cancel*: every wait ends within microseconds of [`CancelToken::cancel`].
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{
     Receiver, Sender, TryRecvError, TrySendError, bounded, never, select_biased,
 };
 
 use crate::cancel::CancelToken;
-use crate::clock::Stopwatch;
+use crate::flow::EdgeFlow;
 use crate::metrics::{EdgeId, EdgeMetrics};
 
 /// How many bytes an item keeps alive while it waits on an edge.
@@ -47,8 +47,8 @@ struct Shared {
     limits: EdgeLimits,
     cancel: CancelToken,
     metrics: EdgeMetrics,
-    /// Bytes that wait on the edge now.
-    queued_bytes: AtomicU64,
+    /// What waits on the edge now, and who waits for it.
+    flow: Arc<EdgeFlow>,
     /// Senders that wait for bytes.
     byte_waiters: AtomicUsize,
     /// Signal that bytes became free; capacity 1: one pending signal is as good as many.
@@ -64,12 +64,22 @@ pub fn edge<T: Weigh>(
     limits: EdgeLimits,
     cancel: &CancelToken,
 ) -> (Outlet<T>, Inlet<T>) {
+    observed_edge(id, limits, cancel, Arc::new(EdgeFlow::new(limits)))
+}
+
+/// The same for an edge whose numbers are looked at.
+pub(crate) fn observed_edge<T: Weigh>(
+    id: EdgeId,
+    limits: EdgeLimits,
+    cancel: &CancelToken,
+    flow: Arc<EdgeFlow>,
+) -> (Outlet<T>, Inlet<T>) {
     let (sender, receiver) = bounded(limits.items);
     let shared = Arc::new(Shared {
         limits,
         cancel: cancel.clone(),
         metrics: EdgeMetrics::new(id),
-        queued_bytes: AtomicU64::new(0),
+        flow,
         byte_waiters: AtomicUsize::new(0),
         space: bounded(1),
         outlets: AtomicUsize::new(1),
@@ -110,19 +120,19 @@ impl<T: Weigh> Outlet<T> {
         self.shared.reserve(item.weight())?;
         let item = match self.sender.try_send(item) {
             Ok(()) => {
-                self.shared.metrics.depth.set(self.sender.len() as f64);
+                self.shared.holds(self.sender.len());
                 return Ok(());
             }
             Err(TrySendError::Disconnected(_)) => return Err(SendError::DownstreamClosed),
             Err(TrySendError::Full(item)) => item,
         };
-        let waited = Stopwatch::start();
+        let waited = self.shared.flow.send_waits.begin();
         let sent = select_biased! {
             recv(self.shared.cancel.gate()) -> _ => Err(SendError::Cancelled),
             send(self.sender, item) -> sent => sent.map_err(|_| SendError::DownstreamClosed),
         };
         self.shared.metrics.send_wait.record(waited.elapsed());
-        self.shared.metrics.depth.set(self.sender.len() as f64);
+        self.shared.holds(self.sender.len());
         sent
     }
 
@@ -144,6 +154,11 @@ impl<T> Clone for Outlet<T> {
 }
 
 impl Shared {
+    fn holds(&self, items: usize) {
+        self.metrics.depth.set(items as f64);
+        self.flow.holds(items);
+    }
+
     /// Waits until `weight` more bytes may wait on the edge, and counts them.
     fn reserve(&self, weight: u64) -> Result<(), SendError> {
         if self.cancel.is_cancelled() {
@@ -152,7 +167,7 @@ impl Shared {
         if weight == 0 || self.try_reserve(weight) {
             return Ok(());
         }
-        let waited = Stopwatch::start();
+        let waited = self.flow.send_waits.begin();
         // SeqCst here, in `try_reserve` and in `release`: in the one order of all four, a receiver that frees bytes
         // after this line sees the waiter and signals; one that freed them before is seen by `try_reserve`.
         self.byte_waiters.fetch_add(1, Ordering::SeqCst);
@@ -173,7 +188,8 @@ impl Shared {
     }
 
     fn try_reserve(&self, weight: u64) -> bool {
-        self.queued_bytes
+        self.flow
+            .queued_bytes
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |queued| {
                 (queued == 0 || queued + weight <= self.limits.bytes).then_some(queued + weight)
             })
@@ -182,7 +198,7 @@ impl Shared {
 
     fn release(&self, weight: u64) {
         if weight > 0 {
-            self.queued_bytes.fetch_sub(weight, Ordering::SeqCst);
+            self.flow.queued_bytes.fetch_sub(weight, Ordering::SeqCst);
             self.signal_space();
         }
     }
@@ -243,18 +259,21 @@ impl<T: Weigh> Inlet<T> {
                 Waited::Disconnected => return self.at_end(),
             },
         };
-        self.shared.metrics.depth.set(self.receiver.len() as f64);
+        self.shared.holds(self.receiver.len());
         self.shared.release(item.weight());
         Ok(Received::Item(item))
     }
 
     fn wait<M>(&self, other: &Receiver<M>) -> Result<Waited<T, M>, RecvError> {
-        let waited = Stopwatch::start();
+        let waited = self.shared.flow.recv_waits.begin();
         let outcome = select_biased! {
             recv(self.shared.cancel.gate()) -> _ => Err(RecvError::Cancelled),
             recv(other) -> message => match message {
                 Ok(message) => Ok(Waited::Other(message)),
-                Err(_) => return self.wait(&never()),
+                Err(_) => {
+                    drop(waited);
+                    return self.wait(&never());
+                }
             },
             recv(self.receiver) -> item => Ok(item.map_or(Waited::Disconnected, Waited::Item)),
         };

@@ -17,6 +17,7 @@ pub mod compute;
 pub mod edge;
 mod error;
 pub mod failpoint;
+mod flow;
 pub mod io;
 pub mod message;
 pub mod metrics;
@@ -49,6 +50,7 @@ mod verifier;
 
 pub use error::{Fault, Stop};
 pub use fetcher::MAX_SPAN_BYTES;
+pub use flow::{EdgeReading, FlowSnapshot, StageReading};
 pub use losses::{Losses, Missing};
 pub use priority::Priority;
 pub use progress::{Phase, Progress, ProgressSnapshot};

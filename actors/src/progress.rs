@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
+use crate::flow::{Flow, FlowSnapshot};
+
 /// What the stages of a job are at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Phase {
@@ -24,6 +26,7 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Progress {
             phase: watch::Sender<Phase>,
+            flow: Flow,
             $($name: AtomicU64,)*
         }
 
@@ -41,6 +44,21 @@ macro_rules! counters {
             /// The phase now, and every later one.
             pub fn phase(&self) -> watch::Receiver<Phase> {
                 self.phase.subscribe()
+            }
+
+            /// What each stage and edge does.
+            pub(crate) fn flow(&self) -> &Flow {
+                &self.flow
+            }
+
+            /// What each stage and edge does now; nothing before a pipeline is wired.
+            pub fn observe_flow(&self) -> FlowSnapshot {
+                self.flow.observe()
+            }
+
+            /// Forgets what the stages of an earlier pipeline did: another one is wired.
+            pub fn begin_pipeline(&self) {
+                self.flow.clear();
             }
 
             pub(crate) fn enter(&self, phase: Phase) {

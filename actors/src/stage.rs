@@ -18,6 +18,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 use crate::cancel::CancelToken;
 use crate::clock::Stopwatch;
 use crate::error::{Fault, Stop};
+use crate::flow::StageFlow;
 use crate::metrics::{StageId, StageMetrics};
 use crate::trace::Trace;
 
@@ -55,13 +57,19 @@ pub struct StageContext {
     stage: StageId,
     cancel: CancelToken,
     metrics: StageMetrics,
+    flow: Arc<StageFlow>,
     trace: Trace,
 }
 
 impl StageContext {
     /// A context; metric handles are resolved on this thread, whose span the stage's threads enter.
     pub fn new(stage: StageId, cancel: CancelToken) -> Self {
-        Self { stage, cancel, metrics: StageMetrics::new(stage), trace: Trace::current() }
+        Self::observed(stage, cancel, Arc::default())
+    }
+
+    /// The same for a stage whose numbers are looked at.
+    pub(crate) fn observed(stage: StageId, cancel: CancelToken, flow: Arc<StageFlow>) -> Self {
+        Self { stage, cancel, metrics: StageMetrics::new(stage), flow, trace: Trace::current() }
     }
 
     /// Which stage this is.
@@ -72,6 +80,11 @@ impl StageContext {
     /// The job's cancel switch.
     pub fn cancel(&self) -> &CancelToken {
         &self.cancel
+    }
+
+    /// A worker of the stage has ended.
+    pub(crate) fn worker_ended(&self) {
+        self.flow.worker_ended();
     }
 
     /// Stops the worker when the job was cancelled: for loops that touch no edge for long.
@@ -92,6 +105,7 @@ impl StageContext {
         self.metrics.busy.record(started.elapsed());
         self.metrics.items.increment(items);
         self.metrics.bytes.increment(bytes);
+        self.flow.count(items, bytes);
     }
 }
 

@@ -23,7 +23,7 @@ use crate::checksum::{Dedupe, Seal};
 use crate::chunker::{ChunkerWorker, WindowCutter};
 use crate::committer::{Checkpoint, CommitterWorker, SnapshotHead};
 use crate::compute::{ComputePool, ComputeWorker};
-use crate::edge::{EdgeLimits, Inlet, Outlet, Weigh, edge};
+use crate::edge::{EdgeLimits, Inlet, Outlet, Weigh, observed_edge};
 use crate::fetcher::FetcherWorker;
 use crate::holdings::Holdings;
 use crate::installer::{InstallerWorker, Switch};
@@ -138,11 +138,11 @@ const VERIFIED: EdgeLimits = EdgeLimits { items: 64, bytes: 32 << 20 };
 
 impl JobParts {
     fn edge<T: Weigh>(&self, id: EdgeId, limits: EdgeLimits) -> (Outlet<T>, Inlet<T>) {
-        edge(id, limits, &self.cancel)
+        observed_edge(id, limits, &self.cancel, self.progress.flow().edge(id, limits))
     }
 
     fn topology(self, stages: Vec<StageSpec>) -> Topology {
-        Topology { cancel: self.cancel, stages }
+        Topology { cancel: self.cancel, progress: self.progress, stages }
     }
 }
 

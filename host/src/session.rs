@@ -7,7 +7,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use cairn_pipeline::storage::{Location, OpenMode, Properties, Storage};
 use cairn_pipeline::{
-    Engine, JobEvent, JobHandle, Observer, Repository, RepositorySecret, RepositorySettings,
+    Engine, JobEvent, JobHandle, JobWatch, Observer, Repository, RepositorySecret,
+    RepositorySettings,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -45,6 +46,11 @@ pub(crate) struct Session {
 struct Both(Arc<dyn Observer>, Arc<dyn Observer>);
 
 impl Observer for Both {
+    fn on_start(&self, job: &JobWatch) {
+        self.0.on_start(job);
+        self.1.on_start(job);
+    }
+
     fn on_event(&self, event: &JobEvent) {
         self.0.on_event(event);
         self.1.on_event(event);
@@ -71,7 +77,7 @@ impl Session {
             .context("the configuration [engine]")?;
         let http = match listen.zip(metrics) {
             Some((listen, metrics)) => {
-                let served = Served { metrics, board, repositories: Vec::new() };
+                let served = Served { metrics, board, repositories: Vec::new(), desk: None };
                 Some(HttpServer::start(listen, served)?)
             }
             None => None,

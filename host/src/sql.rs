@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::config::{HostConfig, SqlConfig};
 use crate::exit::Refusal;
+use crate::http::Desk;
 use crate::secret::SecretSource;
 
 /// How long statements may go on when the server ends.
@@ -67,6 +68,7 @@ impl SqlServer {
                  listen on 127.0.0.1 first and run SET PASSWORD = PASSWORD('...')"
             )));
         }
+        let mysql = MysqlConfig { throttle: frontend.throttle(), ..mysql };
         let service = Arc::new(FrontendService(Arc::clone(&frontend)));
         let server = MysqlServer::start(mysql, service, runtime.handle())
             .with_context(|| format!("cannot listen on {listen}"))?;
@@ -81,6 +83,11 @@ impl SqlServer {
     /// What its sessions share.
     pub(crate) fn frontend(&self) -> Arc<Frontend> {
         Arc::clone(&self.frontend)
+    }
+
+    /// Who answers the status page.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk(Arc::clone(&self.frontend))
     }
 
     /// Where it listens.

@@ -51,9 +51,13 @@ pub use browse::{Differences, SegmentBytes};
 pub use cairn_actors::actor::StageObservation;
 #[cfg(feature = "failpoints")]
 pub use cairn_actors::failpoint;
+pub use cairn_actors::metrics::{EdgeId, StageId};
 pub use cairn_actors::tablet;
 pub use cairn_actors::tablet::{Selection, TabletSink, TabletSnapshot, TabletSource};
-pub use cairn_actors::{Missing, ObjectReport, Priority, ProgressSnapshot, RestoreItem};
+pub use cairn_actors::{
+    EdgeReading, FlowSnapshot, Missing, ObjectReport, Priority, ProgressSnapshot, RestoreItem,
+    StageReading,
+};
 pub use cairn_repository::browse::{
     Entry, Extent, Level, ParsePathError, SnapshotPath, shown_name,
 };
@@ -79,7 +83,7 @@ pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind, with_causes};
 pub use job::{
     BackupReport, Canceller, CheckReport, CopyReport, JOB_EVENTS, JobHandle, JobKind, JobState,
-    PruneReport, Repair, RestoreReport, SkippedItem,
+    JobWatch, PruneReport, Repair, RestoreReport, SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crate::job::{JobKind, JobState};
+use crate::job::{JobKind, JobState, JobWatch};
 
 /// A job entered a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,10 +16,18 @@ pub struct JobEvent {
     pub label: String,
     /// The state.
     pub state: JobState,
+    /// Why it failed, where it did: the error with its causes, in one line.
+    pub failure: Option<String>,
 }
 
 /// Hears of every state of every job of an engine.
 pub trait Observer: Debug + Send + Sync + 'static {
+    /// Called once for each job, before its first state, on the thread that starts it; must not block. What it is given tells the
+    /// progress of the job for as long as it is kept.
+    fn on_start(&self, job: &JobWatch) {
+        let _ = job;
+    }
+
     /// Called on the thread that starts the job, then on threads of the engine; must not block.
     fn on_event(&self, event: &JobEvent) {
         let _ = event;

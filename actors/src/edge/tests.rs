@@ -100,7 +100,7 @@ fn bytes_are_bounded_and_an_oversized_item_passes_alone() {
     outlet.send(Load(60)).unwrap();
     assert!(!outlet.shared.try_reserve(41));
     outlet.send(Load(40)).unwrap();
-    assert_eq!(outlet.shared.queued_bytes.load(Ordering::SeqCst), 100);
+    assert_eq!(outlet.shared.flow.queued_bytes.load(Ordering::SeqCst), 100);
 }
 
 /// Many senders that wait for bytes all get through: no signal is lost.

@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 
 use crate::connections::Connections;
 use crate::job::Jobs;
-use crate::mysql::{Account, Login, Service, SqlError};
+use crate::mysql::{Account, Login, Service, SqlError, Throttle};
 use crate::refresh::Refreshes;
 use crate::repository::{LocalPlaces, Repositories};
 use crate::session::Session;
@@ -62,6 +62,7 @@ pub struct Frontend {
     pub(crate) jobs: Jobs,
     pub(crate) settings: Settings,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) throttle: Arc<Throttle>,
 }
 
 impl Frontend {
@@ -103,6 +104,7 @@ impl Frontend {
             jobs,
             settings,
             connections,
+            throttle: Arc::default(),
         }))
     }
 
@@ -158,6 +160,11 @@ impl Frontend {
         Owner::Origin(WarehouseSource::new(self.warehouse.clone(), Vec::new()).origin())
     }
 
+    /// What wrong passwords cost at any door of this server.
+    pub fn throttle(&self) -> Arc<Throttle> {
+        Arc::clone(&self.throttle)
+    }
+
     /// The jobs, for a host that waits for them.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
@@ -172,10 +179,7 @@ impl Service for FrontendService {
     type Session = Session;
 
     fn account(&self, user: &str, peer: IpAddr) -> Option<Account> {
-        let catalog = self.0.warehouse.catalog();
-        let row = account::find(&catalog, user, peer)?;
-        let proofs = account::proofs(row)?;
-        Some(Account { name: row.name.clone(), host: row.host.clone(), proofs })
+        account::account(&self.0.warehouse.catalog(), user, peer)
     }
 
     fn open(&self, login: Login) -> Result<Session, SqlError> {

@@ -1,7 +1,7 @@
 //! Sessions, jobs and the MySQL protocol of Cairn's reference host: `host/DESIGN.md` has the picture.
 //!
 //! [`Frontend`] is what all sessions share: a warehouse, repositories, jobs. [`FrontendService`] shows it to [`mysql`];
-//! [`Session::of_operator`] is a session without a connection.
+//! [`Operator`] is somebody at another door; [`Session::of_operator`] is a session without a connection.
 
 mod account;
 mod clock;
@@ -10,6 +10,7 @@ mod execute;
 mod frontend;
 mod job;
 pub mod mysql;
+mod operator;
 mod quote;
 mod refresh;
 mod refusal;
@@ -19,7 +20,8 @@ mod settings;
 mod sweep;
 
 pub use frontend::{Frontend, FrontendService, Parts};
-pub use job::{JobView, Jobs};
+pub use job::{JobView, Jobs, WatchedJob};
+pub use operator::{LoginRefused, Operator, WatchedRepository};
 pub use session::Session;
 pub use settings::JobSettings;
 pub use sweep::{SweepRule, Sweeps};

@@ -78,7 +78,11 @@ pub(super) fn run(
         warehouse: sql.as_ref().map(SqlServer::frontend),
     };
     let watcher = Watcher::start(&engine, &config.watch, watched)?;
-    let server = HttpServer::start(plan.listen, Served { metrics, board, repositories })?;
+    #[cfg(feature = "sql")]
+    let desk = sql.as_ref().map(SqlServer::desk);
+    #[cfg(not(feature = "sql"))]
+    let desk = None;
+    let server = HttpServer::start(plan.listen, Served { metrics, board, repositories, desk })?;
     let address = server.address();
     ui.show(format!("serving http://{address}/ (metrics at /metrics, health at /healthz)"))?;
     ui.event(&json!({ "event": "serving", "address": address.to_string() }));

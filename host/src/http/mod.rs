@@ -1,12 +1,20 @@
-//! [`HttpServer`]: `/metrics`, `/healthz` and a status page.
+//! [`HttpServer`]: `/metrics`, `/healthz` and the status page.
 //!
 //! *Does*: serves on a thread of its own with a runtime of its own, until it is dropped.
 //!
-//! *Memory*: a bounded number of connections; requests have no bodies that are read.
+//! *Memory*: a bounded number of connections, bodies, sessions and lists.
 //!
 //! *On failure*: a connection that breaks is its client's business. A repository that cannot be read is shown so.
 
+mod desk;
+mod job;
+mod login;
+mod pace;
 mod page;
+mod picture;
+mod route;
+mod shelf;
+mod verdict;
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
@@ -15,19 +23,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::Bytes;
 use cairn_pipeline::Repository;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::board::Board;
+pub(crate) use desk::Desk;
+use route::Site;
 
 /// A scraper, a health check and a few people.
 const MAX_CONNECTIONS: usize = 64;
@@ -43,6 +49,8 @@ pub(crate) struct Served {
     pub(crate) board: Arc<Board>,
     /// By the locations that the user gave.
     pub(crate) repositories: Vec<(String, Repository)>,
+    /// Of a warehouse.
+    pub(crate) desk: Option<Desk>,
 }
 
 /// A running server.
@@ -63,11 +71,14 @@ impl HttpServer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let serve = move || {
+            let site = Arc::new(Site::new(served, address.port()));
             runtime.block_on(async move {
-                if let Err(error) = accept(listener, Arc::new(served), stopped).await {
+                if let Err(error) = accept(listener, site, stopped).await {
                     tracing::error!(%error, "the HTTP server has ended");
                 }
             });
+            // A repository that does not answer keeps nobody from ending.
+            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("cairn-http".to_owned()).spawn(serve)?;
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
@@ -92,12 +103,13 @@ impl Drop for HttpServer {
 
 async fn accept(
     listener: TcpListener,
-    served: Arc<Served>,
+    site: Arc<Site>,
     mut stopped: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
+    let (mut upkeep, mut looks) = (interval(UPKEEP_INTERVAL), interval(pace::LOOK_EVERY));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let connection = async {
             // The semaphore is never closed.
@@ -107,12 +119,16 @@ async fn accept(
         tokio::select! {
             biased;
             _ = &mut stopped => return Ok(()),
-            _ = upkeep.tick() => served.metrics.run_upkeep(),
+            _ = upkeep.tick() => site.served.metrics.run_upkeep(),
+            _ = looks.tick() => site.look(),
             (permit, accepted) = connection => {
-                let Ok((stream, _)) = accepted else { continue };
-                let served = Arc::clone(&served);
+                let Ok((stream, peer)) = accepted else { continue };
+                let site = Arc::clone(&site);
                 tokio::spawn(async move {
-                    let respond = service_fn(|request| respond(Arc::clone(&served), request));
+                    let respond = service_fn(|request| {
+                        let site = Arc::clone(&site);
+                        async move { Ok::<_, Infallible>(site.respond(peer, request).await) }
+                    });
                     let mut http = http1::Builder::new();
                     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
                     // How a client leaves is not ours to judge.
@@ -122,38 +138,4 @@ async fn accept(
             }
         }
     }
-}
-
-async fn respond(
-    served: Arc<Served>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    const TEXT: &str = "text/plain; charset=utf-8";
-    const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
-    const HTML: &str = "text/html; charset=utf-8";
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Ok(refused);
-    }
-    Ok(match request.uri().path() {
-        "/metrics" => response(StatusCode::OK, PROMETHEUS, served.metrics.render()),
-        "/healthz" => response(StatusCode::OK, TEXT, "ok\n"),
-        "/" => match page::render(&served).await {
-            Ok(page) => response(StatusCode::OK, HTML, page),
-            Err(error) => response(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{error}\n")),
-        },
-        _ => response(StatusCode::NOT_FOUND, TEXT, "there are /, /metrics and /healthz\n"),
-    })
-}
-
-fn response(
-    status: StatusCode,
-    content_type: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response
 }

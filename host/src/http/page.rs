@@ -1,121 +1,534 @@
-//! The status page: jobs of this process, snapshots of its repositories. No script, no style to load.
+//! The status page as HTML. Whatever comes from outside goes through [`maud`], which makes text of it and never markup. Pure.
 
-use std::fmt::Write;
-use std::sync::Arc;
+use std::time::Duration;
 
-use cairn_pipeline::{ListedSnapshot, Repository};
-use tokio::task::JoinError;
+use cairn_pipeline::ProgressSnapshot;
+use maud::{DOCTYPE, Markup, html};
 
-use super::Served;
-use crate::ui::{bytes, duration};
+use super::job::{End, Job};
+use super::pace::Pace;
+use super::picture;
+use super::shelf::{About, Kept};
+use crate::ui::{bytes, count, duration};
 
-/// Snapshots of one repository that the page shows; more are counted.
-const MAX_SNAPSHOTS: usize = 100;
+/// Jobs whose stages are pictured.
+const MAX_PICTURED: usize = 4;
+/// Jobs of the list.
+const MAX_JOBS: usize = 30;
+/// Errors of the list.
+const MAX_TROUBLES: usize = 10;
 
-const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Cairn</title>\
-<style>body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}\
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2em .8em .2em 0;\
-border-bottom:1px solid #ddd}td.n,th.n{text-align:right}</style><h1>Cairn</h1>\
-<p><a href=\"/metrics\">metrics</a> · <a href=\"/healthz\">health</a></p>\n";
-
-/// Reads the repositories and writes the page.
-pub(super) async fn render(served: &Arc<Served>) -> Result<String, JoinError> {
-    let served = Arc::clone(served);
-    // Reading a repository blocks, and slowly when it is far away.
-    tokio::task::spawn_blocking(move || {
-        let mut page = HEAD.to_owned();
-        jobs(&served, &mut page);
-        for (location, repository) in &served.repositories {
-            snapshots(location, repository, &mut page);
-        }
-        page
-    })
-    .await
+/// Who looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Viewer {
+    /// There are no accounts.
+    Anybody,
+    /// Not logged in, and whether that can be done from there.
+    Stranger { may_log_in: bool },
+    /// Logged in; `token` is what forms must say.
+    Known { name: String, token: String, may_operate: bool },
 }
 
-fn jobs(served: &Served, page: &mut String) {
-    let jobs = served.board.jobs();
-    if jobs.is_empty() {
-        return;
-    }
-    page.push_str("<h2>Jobs</h2><table><tr><th>kind<th>label<th>state<th>job\n");
-    for job in jobs {
-        let (kind, state) = (job.kind.as_str(), job.state.as_str());
-        let (label, id) = (escape(&job.label), escape(&job.id));
-        put(page, format_args!("<tr><td>{kind}<td>{label}<td>{state}<td>{id}\n"));
-    }
-    page.push_str("</table>\n");
+/// What the page shows.
+#[derive(Debug)]
+pub(super) struct View {
+    pub(super) viewer: Viewer,
+    /// The newest first.
+    pub(super) jobs: Vec<(Job, Pace)>,
+    pub(super) repositories: Vec<Section>,
 }
 
-fn snapshots(location: &str, repository: &Repository, page: &mut String) {
-    put(page, format_args!("<h2>{}</h2>\n", escape(location)));
-    match repository.snapshots() {
-        Ok(listed) if listed.is_empty() => page.push_str("<p>No snapshots yet.</p>\n"),
-        Ok(listed) => table(listed, page),
-        Err(error) => {
-            let why = escape(&format!("{:#}", anyhow::Error::from(error)));
-            put(page, format_args!("<p><strong>{why}</strong></p>\n"));
-        }
-    }
+/// A repository.
+#[derive(Debug, Clone)]
+pub(super) struct Section {
+    pub(super) name: String,
+    /// Where that is not its name.
+    pub(super) location: Option<String>,
+    pub(super) kept: Kept,
 }
 
-fn table(mut listed: Vec<ListedSnapshot>, page: &mut String) {
-    listed.sort_by_key(|snapshot| std::cmp::Reverse(snapshot.modified));
-    page.push_str(
-        "<table><tr><th>snapshot<th>taken (UTC)<th class=n>size<th class=n>stored<th class=n>took\n",
-    );
-    for snapshot in listed.iter().take(MAX_SNAPSHOTS) {
-        let label = escape(snapshot.label.as_str());
-        match &snapshot.record {
-            Ok(record) => {
-                let took = std::time::Duration::from_millis(record.stats.duration_ms);
-                let cells = [
-                    bytes(record.stats.raw_bytes),
-                    bytes(record.stats.stored_bytes),
-                    duration(took),
-                ];
-                put(page, format_args!("<tr><td>{label}<td>{}", record.timestamp));
-                cells.iter().for_each(|cell| put(page, format_args!("<td class=n>{cell}")));
-                page.push('\n');
+impl View {
+    /// The whole page.
+    pub(super) fn page(&self) -> Markup {
+        let script = html! {
+            noscript { meta http-equiv="refresh" content="10"; }
+            script src="/page.js" defer {}
+        };
+        let content = html! {
+            (header(Some(&self.viewer)))
+            (self.live())
+        };
+        document("Cairn", &script, &content)
+    }
+
+    /// What of it changes.
+    pub(super) fn live(&self) -> Markup {
+        let running: Vec<_> = self.jobs.iter().filter(|(job, _)| job.runs()).collect();
+        let every = if running.is_empty() { 5000 } else { 1000 };
+        html! {
+            main id="live" data-every=(every) data-title=(title(&running)) {
+                p.stale hidden { "No answer from the server. What is shown is old." }
+                @if running.is_empty() { (self.rest()) }
+                @for (job, pace) in running.iter().take(MAX_PICTURED) { (self.running(job, pace)) }
+                @if running.len() > MAX_PICTURED {
+                    p.more { "and " (running.len() - MAX_PICTURED) " more that run, in the list" }
+                }
+                (self.troubles())
+                (self.list())
+                @for section in &self.repositories { (repository(section)) }
+                (self.hint())
             }
-            Err(error) => put(
-                page,
-                format_args!("<tr><td>{label}<td colspan=4>{}\n", escape(&error.to_string())),
-            ),
         }
     }
-    page.push_str("</table>\n");
-    if let Some(more) = listed.len().checked_sub(MAX_SNAPSHOTS).filter(|more| *more > 0) {
-        put(page, format_args!("<p>and {more} older ones</p>\n"));
+
+    fn rest(&self) -> Markup {
+        html! {
+            section.card.job {
+                header {
+                    h2 { "Nothing runs" }
+                    @if let Some((last, _)) = self.jobs.first() { p.last { "last: " (name(last)) " " (state(last)) (ago(last)) } }
+                }
+                (picture::at_rest())
+            }
+        }
+    }
+
+    fn running(&self, job: &Job, pace: &Pace) -> Markup {
+        let progress = job.watch.as_ref().map(|watch| watch.progress()).unwrap_or_default();
+        let (done, total) = (progress.bytes_done, progress.bytes_total);
+        html! {
+            section.card.job id={ "job-" (job.id) } {
+                header {
+                    h2 { (name(job)) }
+                    (badge(job))
+                    @if let Some(form) = self.cancel(job) { (form) }
+                }
+                progress max=[(total > 0).then_some(total)] value=[(total > 0).then_some(done)] aria-label="progress" {}
+                dl.numbers {
+                    div { dt { (moved(job)) } dd { (share(done, total)) } }
+                    div { dt { "of" } dd { @if total > 0 { (bytes(total)) } @else { "-" } } }
+                    div { dt { "rate" } dd { (bytes(pace.bytes_per_second)) "/s" } }
+                    div { dt { "left" } dd { (left(done, total, pace.bytes_per_second)) } }
+                    div { dt { "took" } dd { (whole_seconds(job.took)) } }
+                    div { dt { "stored" } dd { (bytes(progress.stored_bytes)) } }
+                    div.wide { dt { "last minute" } dd { (picture::graph(&pace.history)) } }
+                }
+                @if pace.stages.is_empty() { p.verdict { "It prepares." } }
+                @else { (picture::running(pace, job.state == "committing")) }
+            }
+        }
+    }
+
+    /// The form that cancels a job, where there is one: opened first, so that a slip of the hand cancels nothing.
+    fn cancel(&self, job: &Job) -> Option<Markup> {
+        let Viewer::Known { token, may_operate: true, .. } = &self.viewer else { return None };
+        if !job.runs() || job.is_ending {
+            return None;
+        }
+        Some(html! {
+            details.cancel {
+                summary { "Cancel" }
+                form method="post" action={ "/jobs/" (job.id) "/cancel" } {
+                    input type="hidden" name="token" value=(token);
+                    p { "Cancel " (name(job)) "? Nothing of it becomes visible." }
+                    button.danger type="submit" { "Cancel the job" }
+                }
+            }
+        })
+    }
+
+    fn troubles(&self) -> Markup {
+        let of_jobs =
+            self.jobs.iter().filter(|(job, _)| job.end == Some(End::Failed)).map(|(job, _)| {
+                let why = job.failure.as_deref().unwrap_or("log in to see why");
+                (format!("{} failed", name(job)), job.since.clone().unwrap_or_default(), why)
+            });
+        let of_repositories = self.repositories.iter().filter_map(|section| {
+            let why = section.kept.error.as_deref()?;
+            Some((format!("repository {}", section.name), "now".to_owned(), why))
+        });
+        let troubles: Vec<_> = of_repositories.chain(of_jobs).take(MAX_TROUBLES).collect();
+        html! {
+            @if !troubles.is_empty() {
+                section.card.troubles {
+                    h2 { "Errors" }
+                    ul {
+                        @for (what, when, why) in &troubles {
+                            li { p { strong { (what) } " " span.when { (when) } } p.why { (why) } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn list(&self) -> Markup {
+        if self.jobs.is_empty() {
+            return Markup::default();
+        }
+        let has_databases = self.jobs.iter().any(|(job, _)| job.database.is_some());
+        let has_progress = self.jobs.iter().any(|(job, _)| progress(job).is_some());
+        let columns = ["job", "state", "database", "progress", "took", "when"];
+        let columns = columns.into_iter().filter(|name| match *name {
+            "database" => has_databases,
+            "progress" => has_progress,
+            _ => true,
+        });
+        html! {
+            section.card {
+                h2 { "Jobs" }
+                table {
+                    thead { tr { @for column in columns { th { (column) } } } }
+                    tbody {
+                        @for (job, _) in self.jobs.iter().take(MAX_JOBS) { (row(job, has_databases, has_progress)) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn hint(&self) -> Markup {
+        html! {
+            @match &self.viewer {
+                Viewer::Stranger { may_log_in: true } => {
+                    p.hint { a href="/login" { "Log in" } " to see databases, repositories and the words of errors, and to cancel jobs." }
+                }
+                Viewer::Stranger { may_log_in: false } => {
+                    p.hint { "Log in from the server's own machine, by a tunnel of ssh or a proxy with TLS there, to see more and to cancel jobs." }
+                }
+                Viewer::Known { name, may_operate: false, .. } => {
+                    p.hint { (name) " may not see databases and repositories nor cancel jobs: that needs REPOSITORY ON SYSTEM." }
+                }
+                _ => {}
+            }
+        }
     }
 }
 
-fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
-    // Writing to a string has no way to fail.
-    let _ = page.write_fmt(text);
+/// The form to log in, with why it did not work before.
+pub(super) fn login(user: &str, refused: Option<&str>) -> Markup {
+    let content = html! {
+        (header(None))
+        main.narrow {
+            section.card {
+                h1 { "Log in" }
+                p.about { "with an account of the SQL port" }
+                @if let Some(refused) = refused { p.refused role="alert" { (refused) } }
+                form.login method="post" action="/login" {
+                    label { "User" input name="user" value=(user) autocomplete="username" required autofocus[user.is_empty()]; }
+                    label { "Password" input name="password" type="password" autocomplete="current-password" autofocus[!user.is_empty()]; }
+                    button type="submit" { "Log in" }
+                }
+            }
+        }
+    };
+    document("Log in · Cairn", &html! {}, &content)
 }
 
-/// Text that is no markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            _ => escaped.push(character),
+/// Why something was not done.
+pub(super) fn refusal(what: &str, why: &str) -> Markup {
+    let content = html! {
+        (header(None))
+        main.narrow {
+            section.card {
+                h1 { (what) }
+                p.why { (why) }
+                p { a href="/" { "Back to the page" } }
+            }
+        }
+    };
+    document(what, &html! {}, &content)
+}
+
+fn document(title: &str, head: &Markup, content: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) }
+                link rel="icon" href="/icon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="/page.css";
+                (head)
+            }
+            body { (content) }
         }
     }
-    escaped
+}
+
+fn header(viewer: Option<&Viewer>) -> Markup {
+    html! {
+        header.top {
+            a.brand href="/" { img src="/icon.svg" alt="" width="28" height="28"; "Cairn" }
+            nav {
+                a href="/metrics" { "metrics" }
+                a href="/healthz" { "health" }
+                @match viewer {
+                    Some(Viewer::Stranger { may_log_in: true }) => { a href="/login" { "log in" } }
+                    Some(Viewer::Known { name, token, .. }) => {
+                        form method="post" action="/logout" {
+                            input type="hidden" name="token" value=(token);
+                            span.who { (name) }
+                            button.link type="submit" { "log out" }
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn row(job: &Job, has_databases: bool, has_progress: bool) -> Markup {
+    html! {
+        tr {
+            td.main data-label="job" { (name(job)) }
+            td data-label="state" { (badge(job)) }
+            @if has_databases { td data-label="database" { (job.database.as_deref().unwrap_or("-")) } }
+            @if has_progress {
+                td data-label="progress" {
+                    @match progress(job) {
+                        Some(it) if job.runs() => { (share(it.bytes_done, it.bytes_total)) " " (moved(job)) " of " (bytes(it.bytes_total)) }
+                        Some(it) => { (bytes(it.bytes_done)) }
+                        None => {}
+                    }
+                }
+            }
+            td data-label="took" { (took(job)) }
+            td data-label="when" title=[job.since.as_deref()] { @if job.runs() { "now" } @else { (ago(job).trim_start_matches([',', ' '])) } }
+        }
+    }
+}
+
+fn repository(section: &Section) -> Markup {
+    let Kept { listing, error } = &section.kept;
+    html! {
+        section.card {
+            header {
+                h2 { (section.name) }
+                @if let Some(location) = &section.location { p.where { (location) } }
+                @if let Some(listing) = listing { p.total { (crate::ui::plural(listing.total as u64, "snapshot")) } }
+            }
+            @if let Some(error) = error { p.why { (error) } }
+            @match listing {
+                None if error.is_none() => { p.about { "It is being read." } }
+                None => {}
+                Some(listing) if listing.total == 0 && error.is_some() => {}
+                Some(listing) if listing.total == 0 => { p.about { "No snapshots yet." } }
+                Some(listing) => {
+                    table {
+                        thead { tr { th { "snapshot" } th { "taken (UTC)" } th.n { "size" } th.n { "stored" } th.n { "took" } } }
+                        tbody {
+                            @for snapshot in &listing.newest {
+                                tr {
+                                    td.main data-label="snapshot" { (snapshot.label) }
+                                    @match &snapshot.about {
+                                        Ok(about) => { (snapshot_cells(about)) }
+                                        Err(why) => { td.why colspan="4" { (why) } }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                    @if listing.total > listing.newest.len() {
+                        p.more { "and " (count((listing.total - listing.newest.len()) as u64)) " older ones" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn snapshot_cells(about: &About) -> Markup {
+    html! {
+        td data-label="taken" { (minute(&about.taken)) }
+        td.n data-label="size" { (bytes(about.raw_bytes)) }
+        td.n data-label="stored" { (bytes(about.stored_bytes)) }
+        td.n data-label="took" { (duration(about.took)) }
+    }
+}
+
+/// `2026-11-27-01-35-41-123` as `2026-11-27 01:35:41`.
+fn minute(timestamp: &str) -> String {
+    let parts: Vec<&str> = timestamp.split('-').collect();
+    match parts[..] {
+        [year, month, day, hour, minute, second, ..] => {
+            format!("{year}-{month}-{day} {hour}:{minute}:{second}")
+        }
+        _ => timestamp.to_owned(),
+    }
+}
+
+fn name(job: &Job) -> String {
+    format!("{} {}", job.kind, job.label).trim_end().to_owned()
+}
+
+fn state(job: &Job) -> &str {
+    if job.is_ending { "cancelling" } else { &job.state }
+}
+
+fn badge(job: &Job) -> Markup {
+    let class = match job.end {
+        None if job.is_ending => "badge ending",
+        None => "badge runs",
+        Some(End::Finished) => "badge finished",
+        Some(End::Cancelled) => "badge cancelled",
+        Some(End::Failed) => "badge failed",
+    };
+    html! { span class=(class) { (state(job)) } }
+}
+
+fn ago(job: &Job) -> String {
+    job.ended_ago.map(|ago| format!(", {} ago", roughly(ago))).unwrap_or_default()
+}
+
+/// What a job has done, where it is known how much there is.
+fn progress(job: &Job) -> Option<ProgressSnapshot> {
+    let progress = job.watch.as_ref().map(|watch| watch.progress());
+    progress.filter(|progress| progress.bytes_total > 0)
+}
+
+/// What progress counts: a backup has read it, and is done when the last of it is stored.
+fn moved(job: &Job) -> &'static str {
+    if job.kind == "backup" { "read" } else { "done" }
+}
+
+/// To the greatest unit: what changes every second draws the eye.
+fn roughly(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..5 => "a moment".to_owned(),
+        5..60 => format!("{} s", seconds / 5 * 5),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn took(job: &Job) -> String {
+    if job.runs() { whole_seconds(job.took) } else { duration(job.took) }
+}
+
+fn whole_seconds(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..60 => format!("{seconds} s"),
+        _ => duration(time),
+    }
+}
+
+fn share(done: u64, total: u64) -> String {
+    let tenths = u128::from(done).saturating_mul(1000).checked_div(u128::from(total));
+    tenths.map_or_else(|| "-".to_owned(), |tenths| format!("{}.{} %", tenths / 10, tenths % 10))
+}
+
+fn left(done: u64, total: u64, rate: u64) -> String {
+    let seconds = total.saturating_sub(done).checked_div(rate);
+    seconds
+        .filter(|_| total > done)
+        .map_or_else(|| "-".to_owned(), |seconds| whole_seconds(Duration::from_secs(seconds)))
+}
+
+fn title(running: &[&(Job, Pace)]) -> String {
+    match running {
+        [] => "Cairn".to_owned(),
+        [(job, _)] => {
+            let progress = job.watch.as_ref().map(|watch| watch.progress()).unwrap_or_default();
+            match progress.bytes_total {
+                0 => format!("{} · Cairn", name(job)),
+                total => format!("{} {} · Cairn", share(progress.bytes_done, total), name(job)),
+            }
+        }
+        several => format!("{} jobs · Cairn", several.len()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::shelf::{Listing, Shown};
     use super::*;
 
+    const MARKUP: &str = "<script>alert(1)</script>\"'&";
+
+    fn job(end: Option<End>) -> Job {
+        Job {
+            id: "7".to_owned(),
+            kind: "backup".to_owned(),
+            label: MARKUP.to_owned(),
+            database: Some(MARKUP.to_owned()),
+            state: "failed".to_owned(),
+            end,
+            failure: Some(MARKUP.to_owned()),
+            since: Some(MARKUP.to_owned()),
+            took: Duration::from_secs(3725),
+            ended_ago: end.map(|_| Duration::from_secs(125)),
+            is_ending: false,
+            watch: None,
+        }
+    }
+
+    fn view(viewer: Viewer) -> View {
+        let about = Err(MARKUP.to_owned());
+        let newest = vec![Shown { label: MARKUP.to_owned(), about }];
+        let kept = Kept {
+            listing: Some(Listing { newest, total: 10_000 }),
+            error: Some(MARKUP.to_owned()),
+        };
+        let section = Section { name: MARKUP.to_owned(), location: Some(MARKUP.to_owned()), kept };
+        let jobs = [None, Some(End::Failed)].map(|end| (job(end), Pace::default())).to_vec();
+        View { viewer, jobs, repositories: vec![section] }
+    }
+
+    fn operator(may_operate: bool) -> Viewer {
+        Viewer::Known { name: MARKUP.to_owned(), token: "secret-token".to_owned(), may_operate }
+    }
+
     #[test]
-    fn names_are_no_markup() {
-        assert_eq!(escape("<b a=\"&\">"), "&lt;b a=&quot;&amp;&quot;&gt;");
+    fn whatever_comes_from_outside_is_text() {
+        let pages = [
+            view(operator(true)).page(),
+            view(operator(false)).page(),
+            login(MARKUP, Some(MARKUP)),
+            refusal(MARKUP, MARKUP),
+        ];
+        for page in pages {
+            let page = page.into_string();
+            assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"), "{page}");
+            assert!(!page.contains("\"'&"), "{page}");
+            assert!(!page.contains("style="), "the policy forbids it: {page}");
+        }
+    }
+
+    #[test]
+    fn only_who_may_is_offered_a_cancel_and_only_of_what_runs() {
+        let strangers = [true, false].map(|may_log_in| Viewer::Stranger { may_log_in });
+        for viewer in strangers.into_iter().chain([Viewer::Anybody, operator(false)]) {
+            assert!(!view(viewer).page().into_string().contains("/cancel"));
+        }
+        let page = view(operator(true)).page().into_string();
+        assert_eq!(page.matches("action=\"/jobs/7/cancel\"").count(), 1, "{page}");
+    }
+
+    #[test]
+    fn a_stranger_is_not_told_what_a_login_is_needed_for() {
+        let told = job(Some(End::Failed)).for_anybody();
+        let jobs = vec![(told, Pace::default())];
+        let viewer = Viewer::Stranger { may_log_in: true };
+        let page = View { viewer, jobs, repositories: Vec::new() }.page().into_string();
+        assert!(page.contains("log in to see why") && !page.contains("<th>database"), "{page}");
+    }
+
+    #[test]
+    fn amounts_read_well() {
+        assert_eq!(share(1, 3), "33.3 %");
+        assert_eq!(
+            (share(0, 0), left(0, 0, 0), left(1, 2, 0)),
+            ("-".into(), "-".into(), "-".into())
+        );
+        assert_eq!(left(0, 7200, 1), "2 h 0 min");
+        assert_eq!(minute("2026-11-27-01-35-41-123"), "2026-11-27 01:35:41");
+        let agos = [3, 8, 125, 7300, 200_000].map(|seconds| roughly(Duration::from_secs(seconds)));
+        assert_eq!(agos, ["a moment", "5 s", "2 min", "2 h", "2 d"]);
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Server<'a> {
     place: &'a Place,
     child: Child,
     address: SocketAddr,
+    http: String,
 }
 
 /// `serve --data data` with more arguments, on ports that are free.
@@ -45,17 +46,22 @@ fn run(place: &Place, mut command: Command) -> Result<Server<'_>, String> {
     let log = File::options().create(true).append(true).open(place.path(LOG)).unwrap();
     let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = lines
-        .by_ref()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("serving SQL on ")?.split(' ').next()?.parse().ok());
-    let Some(address) = address else {
+    let (mut http, mut address) = (None, None);
+    for line in lines.by_ref().map_while(Result::ok) {
+        if let Some(rest) = line.strip_prefix("serving http://") {
+            http = rest.split('/').next().map(str::to_owned);
+        } else if let Some(rest) = line.strip_prefix("serving SQL on ") {
+            address = rest.split(' ').next().and_then(|address| address.parse().ok());
+            break;
+        }
+    }
+    let Some((http, address)) = http.zip(address) else {
         let status = child.wait().unwrap();
         return Err(format!("{status}: {}", fs::read_to_string(place.path(LOG)).unwrap()));
     };
     // What it says at its end must find a reader.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    Ok(Server { place, child, address })
+    Ok(Server { place, child, address, http })
 }
 
 /// Why the server does not start: what it says, after it has ended with this status.
@@ -84,6 +90,11 @@ fn command(place: &Place, arguments: &[&str]) -> Command {
 impl Server<'_> {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its page is: address and port.
+    pub(crate) fn http(&self) -> &str {
+        &self.http
     }
 
     pub(crate) fn port(&self) -> String {

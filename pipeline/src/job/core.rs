@@ -20,8 +20,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::clock::{Clock, Stopwatch, Timestamps};
 use crate::config::ValidConfig;
 use crate::engine::Plane;
-use crate::error::Error;
-use crate::job::{JobKind, JobState};
+use crate::error::{Error, with_causes};
+use crate::job::{JobKind, JobState, JobWatch};
 use crate::metrics::JobMetrics;
 use crate::observer::{JobEvent, Observer};
 
@@ -84,7 +84,8 @@ impl JobCore {
             is_draining: AtomicBool::new(false),
         };
         core.metrics.moved(None, JobState::Pending, Duration::ZERO);
-        core.tell(JobState::Pending);
+        core.call_observer(|observer| observer.on_start(&core.watch()));
+        core.tell(JobState::Pending, None);
         Arc::new(core)
     }
 
@@ -134,23 +135,42 @@ impl JobCore {
         self.control.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(crate) fn watch(&self) -> JobWatch {
+        JobWatch {
+            id: self.id.as_str().into(),
+            kind: self.kind,
+            label: self.label.as_str().into(),
+            started: self.started,
+            progress: Arc::clone(&self.progress),
+            state: self.state.subscribe(),
+        }
+    }
+
     /// Goes forward to a state; what would be a step back is nothing.
     pub(crate) fn become_state(&self, next: JobState) {
+        self.step(next, None);
+    }
+
+    fn step(&self, next: JobState, failure: Option<String>) {
         let from = self.state();
         if !from.may_become(next) {
             return;
         }
         self.state.send_replace(next);
         self.metrics.moved(Some(from), next, self.started.elapsed());
-        self.tell(next);
+        self.tell(next, failure);
     }
 
-    /// Tells the observer. Its panic is its own affair: the job goes on.
-    fn tell(&self, state: JobState) {
+    fn tell(&self, state: JobState, failure: Option<String>) {
         let (id, label) = (self.id.clone(), self.label.clone());
-        let event = JobEvent { id, kind: self.kind, label, state };
-        if catch_unwind(AssertUnwindSafe(|| self.observer.on_event(&event))).is_err() {
-            tracing::error!(job = event.id, "the observer panicked");
+        let event = JobEvent { id, kind: self.kind, label, state, failure };
+        self.call_observer(|observer| observer.on_event(&event));
+    }
+
+    /// A panic of the observer is its own affair: the job goes on.
+    fn call_observer(&self, call: impl FnOnce(&dyn Observer)) {
+        if catch_unwind(AssertUnwindSafe(|| call(self.observer.as_ref()))).is_err() {
+            tracing::error!(job = self.id, "the observer panicked");
         }
     }
 
@@ -163,6 +183,7 @@ impl JobCore {
     ) -> JobParts {
         self.metrics.index_entries.set(index.num_entries() as f64);
         let cancel = self.switch();
+        self.progress.begin_pipeline();
         JobParts {
             repository: repository.clone(),
             index: Arc::clone(index),
@@ -241,10 +262,10 @@ impl JobCore {
 
     /// The last state of a job with this outcome.
     pub(crate) fn end<T>(&self, outcome: &Result<T, Error>) {
-        self.become_state(match outcome {
-            Ok(_) => JobState::Finished,
-            Err(error) if error.is_cancelled() => JobState::Cancelled,
-            Err(_) => JobState::Failed,
-        });
+        match outcome {
+            Ok(_) => self.step(JobState::Finished, None),
+            Err(error) if error.is_cancelled() => self.step(JobState::Cancelled, None),
+            Err(error) => self.step(JobState::Failed, Some(with_causes(error))),
+        }
     }
 }

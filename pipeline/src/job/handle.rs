@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::job::{JobCore, JobKind, JobState};
+use crate::job::{JobCore, JobKind, JobState, JobWatch};
 
 /// A job that an engine runs. Waiting is possible blocking ([`JobHandle::wait`]) and asynchronously (it is a
 /// future, for any executor). Dropping the handle does not stop the job.
@@ -56,6 +56,11 @@ impl<R> JobHandle<R> {
     /// What it has done so far.
     pub fn progress(&self) -> ProgressSnapshot {
         self.core.progress.observe()
+    }
+
+    /// A look at the job, to be kept elsewhere.
+    pub fn watch(&self) -> JobWatch {
+        self.core.watch()
     }
 
     /// A switch that cancels the job, to be kept elsewhere (a signal handler, another thread).

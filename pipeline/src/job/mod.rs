@@ -10,6 +10,7 @@ mod prune;
 mod report;
 mod restore;
 mod state;
+mod watch;
 
 pub(crate) use self::backup::{host_name, run as run_backup};
 pub(crate) use self::check::run as run_check;
@@ -23,3 +24,4 @@ pub use self::report::{
 };
 pub(crate) use self::restore::run as run_restore;
 pub use self::state::{JobKind, JobState};
+pub use self::watch::JobWatch;

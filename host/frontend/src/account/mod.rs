@@ -13,8 +13,7 @@ use cairn_warehouse::Warehouse;
 use cairn_warehouse::catalog::Catalog;
 use cairn_warehouse::catalog::model::{PasswordProofs, UserRow};
 
-use crate::mysql::Proofs;
-use crate::mysql::SqlError;
+use crate::mysql::{Account, Proofs, SqlError};
 use crate::refusal;
 
 /// The user that a new server has, without a password.
@@ -44,6 +43,12 @@ pub(crate) fn find<'a>(catalog: &'a Catalog, name: &str, peer: IpAddr) -> Option
     let fits = |user: &&Arc<UserRow>| user.name == name && is_host(&user.host, peer);
     // The longest pattern that fits says the most.
     catalog.users().filter(fits).max_by_key(|user| user.host.trim_matches('%').len())
+}
+
+/// The same with what it proves itself with.
+pub(crate) fn account(catalog: &Catalog, name: &str, peer: IpAddr) -> Option<Account> {
+    let row = find(catalog, name, peer)?;
+    Some(Account { name: row.name.clone(), host: row.host.clone(), proofs: proofs(row)? })
 }
 
 /// Whether a host of an account is that of a peer: `%`, `10.0.%`, an address, or `localhost`.

@@ -42,6 +42,7 @@ use crate::refusal;
 use crate::session::Session;
 
 pub(crate) use property::parse_ttl;
+pub(crate) use repository::REPOSITORY;
 
 /// The database of everything that can be known of the others.
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
@@ -174,7 +175,7 @@ fn show_jobs(
     condition: &ShowFilter,
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
-    session.require(&catalog, Action::system(repository::REPOSITORY))?;
+    session.require(&catalog, Action::system(REPOSITORY))?;
     let database = job_database(session, database)?;
     let jobs = session.frontend.jobs.of_database(Some(&database), backup);
     let shown = if backup { backup_rows(&jobs) } else { restore_rows(&jobs) };
@@ -187,7 +188,7 @@ async fn cancel(
     backup: bool,
 ) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();
-    session.require(&catalog, Action::system(repository::REPOSITORY))?;
+    session.require(&catalog, Action::system(REPOSITORY))?;
     let database = job_database(session, database)?;
     let jobs = session.frontend.jobs.clone();
     blocking(move || jobs.cancel(&database, backup)).await?;

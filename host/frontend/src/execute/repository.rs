@@ -13,7 +13,7 @@ use crate::repository::{NewRepository, Repositories, RepositoryView};
 use crate::session::Session;
 
 /// What all statements about repositories need.
-pub(super) const REPOSITORY: &str = "REPOSITORY";
+pub(crate) const REPOSITORY: &str = "REPOSITORY";
 
 pub(super) async fn create(
     session: &Session,

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use cairn_pipeline::{Canceller, ProgressSnapshot};
+use cairn_pipeline::{Canceller, JobWatch, ProgressSnapshot};
 use cairn_warehouse::RestoreClaim;
 use tokio::sync::watch;
 
@@ -13,7 +13,8 @@ use super::lock;
 #[derive(Debug)]
 pub(super) struct Live {
     canceller: Mutex<Option<Canceller>>,
-    pub(super) progress: Mutex<ProgressSnapshot>,
+    /// Of the engine's job, once there is one.
+    watch: Mutex<Option<JobWatch>>,
     is_cancelled: watch::Sender<bool>,
     /// Of a restore.
     pub(super) claim: Option<Arc<RestoreClaim>>,
@@ -28,8 +29,8 @@ impl Live {
         is_resumed: bool,
     ) -> Self {
         let is_cancelled = watch::Sender::new(is_cancelled);
-        let (canceller, progress) = Default::default();
-        Self { canceller, progress, is_cancelled, claim, is_resumed }
+        let (canceller, watch) = Default::default();
+        Self { canceller, watch, is_cancelled, claim, is_resumed }
     }
 
     /// Cancels the job, also one that has not reached the engine yet.
@@ -52,8 +53,19 @@ impl Live {
         let _ = self.is_cancelled.subscribe().wait_for(|is_cancelled| *is_cancelled).await;
     }
 
-    /// Keeps the switch of the engine's job.
-    pub(super) fn attach(&self, canceller: Canceller) {
+    /// What it has done so far.
+    pub(super) fn progress(&self) -> ProgressSnapshot {
+        self.watch().map(|watch| watch.progress()).unwrap_or_default()
+    }
+
+    /// A look at the engine's job, once there is one.
+    pub(super) fn watch(&self) -> Option<JobWatch> {
+        lock(&self.watch).clone()
+    }
+
+    /// Keeps the switch of the engine's job, and a look at it.
+    pub(super) fn attach(&self, canceller: Canceller, watch: JobWatch) {
+        *lock(&self.watch) = Some(watch);
         *lock(&self.canceller) = Some(canceller);
         if self.is_cancelled() {
             self.cancel();

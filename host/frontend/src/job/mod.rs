@@ -5,10 +5,12 @@
 //! under their ids: a backup finds what it had stored, also its record, a restore stages everything again unless it is installed.
 //! The tables of a restore are its own from the moment it is accepted.
 
+mod cancel;
 mod live;
 mod row;
 mod run;
 mod show;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,7 @@ use crate::repository::Repositories;
 use live::Live;
 pub(crate) use row::{JobObjectRow, JobRow, JobTask, State};
 pub(crate) use show::{backup_rows, restore_rows};
+pub use watched::WatchedJob;
 
 /// The collection of documents that holds the rows.
 const COLLECTION: &str = "jobs";
@@ -221,34 +224,6 @@ impl Jobs {
         if !beside_others && self.lock().values().any(runs) { Err(is_busy()) } else { Ok(()) }
     }
 
-    /// Cancels the running backup or restore of a database. Blocks for the journal: what was cancelled stays so after a crash.
-    pub fn cancel(&self, database: &str, backup: bool) -> Result<(), SqlError> {
-        let _journal = lock(&self.shared.journal);
-        let running = {
-            let table = self.lock();
-            let is_it = |entry: &&Entry| {
-                let row = &entry.row;
-                row.database == database && row.is_backup() == backup && !row.state.is_final()
-            };
-            let entry = table.values().rev().find(is_it);
-            entry.map(|entry| (entry.row.clone(), entry.live.clone()))
-        };
-        let Some((row, live)) = running else {
-            let table = self.lock();
-            let newest = table.values().rev().find(|entry| entry.row.database == database);
-            return Err(no_running_job(newest.map(|entry| &entry.row), backup));
-        };
-        let row = JobRow { is_cancelled: true, ..row };
-        self.write(&row)?;
-        if let Some(entry) = self.lock().get_mut(&row.id) {
-            entry.row = row;
-        }
-        if let Some(live) = live {
-            live.cancel();
-        }
-        Ok(())
-    }
-
     /// Whether a job runs on a repository.
     pub fn uses(&self, repository: &str) -> bool {
         self.lock()
@@ -277,7 +252,7 @@ impl Jobs {
                 && database.is_none_or(|database| entry.row.database == database)
         });
         let with_progress = |entry: &Entry| {
-            let progress = entry.live.as_ref().map(|live| *lock(&live.progress));
+            let progress = entry.live.as_ref().map(|live| live.progress());
             (entry.row.clone(), progress)
         };
         wanted.map(with_progress).collect()
@@ -402,19 +377,6 @@ impl Jobs {
 /// What these mutexes guard is changed in single steps.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Why there is nothing to cancel; `newest` is the last job of the database.
-fn no_running_job(newest: Option<&JobRow>, backup: bool) -> SqlError {
-    refusal::general(match newest {
-        Some(row) if row.is_backup() == backup => format!(
-            "Failed to cancel job: Job with label {} can not be cancelled. state: {}",
-            row.label,
-            row.state.as_str()
-        ),
-        _ if backup => "No backup job is currently running".to_owned(),
-        _ => "No restore is currently running".to_owned(),
-    })
 }
 
 fn is_busy() -> SqlError {

@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::Instrument;
 
 use super::row::{Failure, JobObjectRow, JobRow, JobTask, StatusCode};
-use super::{Jobs, Live, lock};
+use super::{Jobs, Live};
 use crate::account::restorer::Restorer;
 use crate::clock::{self, Millis, now_millis};
 use crate::execute::NO_SUCH_SNAPSHOT;
@@ -243,7 +243,7 @@ async fn watch<R>(
     deadline: Instant,
     mut job: JobHandle<R>,
 ) -> Result<(), Stop> {
-    live.attach(job.canceller());
+    live.attach(job.canceller(), job.watch());
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut is_late = false;
@@ -271,7 +271,6 @@ async fn watch<R>(
                 job.cancel();
             }
             _ = looks.tick() => {
-                *lock(&live.progress) = job.progress();
                 if let Some(next) = row.advanced(job.state(), now_millis()) {
                     match write_down(jobs, &next).await {
                         Ok(()) => *row = next,

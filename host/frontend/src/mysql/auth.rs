@@ -65,15 +65,24 @@ impl Proofs {
         )
     }
 
+    /// Whether it is that of this password; the empty one is none.
+    pub(crate) fn is_of(&self, password: &str) -> bool {
+        let proof = match password {
+            "" => Proof::Absent,
+            password => Proof::Clear(password.to_owned()),
+        };
+        self.accept(&proof, &Salt::default())
+    }
+
     /// Of a password that nobody knows.
-    pub(super) fn of_nobody(random: &SystemRandom) -> Result<Self, Unspecified> {
+    pub(crate) fn of_nobody(random: &SystemRandom) -> Result<Self, Unspecified> {
         let (mut native, mut sha2) = ([0; 20], [0; 32]);
         random.fill(&mut native)?;
         random.fill(&mut sha2)?;
         Ok(Self { native: Some(native), sha2: Some(sha2) })
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.native.is_none() && self.sha2.is_none()
     }
 

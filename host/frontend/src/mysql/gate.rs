@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ring::error::Unspecified;
 use ring::rand::SystemRandom;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::{self, Proof, Proofs, Salt};
@@ -25,7 +25,7 @@ use super::interrupt::Interrupt;
 use super::packet::Malformed;
 use super::result::{self, AUTOCOMMIT};
 use super::service::{Account, Login, Service, SqlError};
-use super::throttle::{Attempt, Throttle};
+use super::throttle::Throttle;
 use super::wire::Wire;
 
 /// The longest packet of a login: names, proofs and the 64 KiB that connection attributes may take.
@@ -38,7 +38,7 @@ pub(super) struct Gate<S> {
     tls: Option<TlsAcceptor>,
     require_tls: bool,
     patience: Duration,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
     random: SystemRandom,
     /// Stands in for users that do not exist.
     nobody: Proofs,
@@ -50,6 +50,7 @@ pub(super) struct GateConfig {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) require_tls: bool,
     pub(super) patience: Duration,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 /// Who stands at the gate.
@@ -97,10 +98,9 @@ impl From<WireError> for Refusal {
 
 impl<S: Service> Gate<S> {
     pub(super) fn new(service: Arc<S>, config: GateConfig) -> Result<Self, Unspecified> {
-        let GateConfig { version, tls, require_tls, patience } = config;
+        let GateConfig { version, tls, require_tls, patience, throttle } = config;
         let random = SystemRandom::new();
         let nobody = Proofs::of_nobody(&random)?;
-        let throttle = Throttle::default();
         Ok(Self { service, version, tls, require_tls, patience, throttle, random, nobody })
     }
 
@@ -154,14 +154,7 @@ impl<S: Service> Gate<S> {
                 claim.proof.as_ref().is_some_and(|proof| judge.accept(proof, &claim.salt));
             accepted && claim.account.is_some()
         };
-        match self.throttle.attempt(peer, &claim.user, Instant::now(), is_right) {
-            Attempt::Judged(is_right) => Some(is_right),
-            Attempt::Later(turn) => {
-                sleep_until(turn.at()).await;
-                Some(turn.judge(Instant::now(), is_right))
-            }
-            Attempt::Crowded => None,
-        }
+        self.throttle.judge(peer, &claim.user, is_right).await
     }
 
     /// Hears who the client is and lets it prove itself, whatever that proof is worth.

@@ -46,4 +46,5 @@ pub use self::service::{
     Account, Answer, Done, Login, ResultSet, Service, SqlError, SqlSession, SqlType,
 };
 pub use self::text::{TextAnswer, TextRow, TextRows};
+pub use self::throttle::Throttle;
 pub use self::tls::{TlsError, server_config};

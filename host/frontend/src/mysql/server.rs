@@ -30,6 +30,7 @@ use super::places::Places;
 use super::result;
 use super::service::Service;
 use super::statistics::Statistics;
+use super::throttle::Throttle;
 use super::wire::Wire;
 
 /// Clients that the kernel keeps until they are accepted: a pool of an application that starts.
@@ -66,6 +67,8 @@ pub struct MysqlConfig {
     pub write_timeout: Duration,
     /// The longest command, and what the prepared statements of a connection take.
     pub max_allowed_packet: usize,
+    /// What wrong passwords cost, here and wherever else one can log in.
+    pub throttle: Arc<Throttle>,
 }
 
 impl MysqlConfig {
@@ -83,6 +86,7 @@ impl MysqlConfig {
             idle_timeout: Duration::from_secs(8 * 60 * 60),
             write_timeout: Duration::from_secs(10 * 60),
             max_allowed_packet: 64 << 20,
+            throttle: Arc::default(),
         }
     }
 }
@@ -112,6 +116,7 @@ impl MysqlServer {
             tls: config.tls.clone().map(TlsAcceptor::from),
             require_tls: config.require_tls,
             patience: config.login_timeout,
+            throttle: Arc::clone(&config.throttle),
         };
         let gate = Gate::new(service, gate)
             .map_err(|_| io::Error::other("the system has no random numbers"))?;

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 /// What follows the first failure.
 const FIRST: Duration = Duration::from_millis(250);
@@ -71,9 +71,9 @@ impl Lane {
     }
 }
 
-/// Attempts and failures of late.
+/// Attempts and failures of late. Every door of a server has the same one.
 #[derive(Debug, Default)]
-pub(super) struct Throttle {
+pub struct Throttle {
     /// Held for a look, a judgement or a change, never across an await.
     lanes: Mutex<HashMap<Origin, Lane>>,
 }
@@ -119,6 +119,23 @@ impl Throttle {
             lane.last = now;
         }
         Attempt::Later(Turn { throttle: self, origins, at, is_judged: false })
+    }
+
+    /// Whether an attempt is right, when its turn has come; none where too many are before it.
+    pub(crate) async fn judge(
+        &self,
+        peer: IpAddr,
+        user: &str,
+        is_right: impl Fn() -> bool,
+    ) -> Option<bool> {
+        match self.attempt(peer, user, Instant::now(), &is_right) {
+            Attempt::Judged(is_right) => Some(is_right),
+            Attempt::Later(turn) => {
+                sleep_until(turn.at()).await;
+                Some(turn.judge(Instant::now(), is_right))
+            }
+            Attempt::Crowded => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Lane>> {
@@ -248,7 +265,7 @@ mod tests {
         match throttle.attempt(peer, user, start, || right) {
             Attempt::Judged(judged) => assert_eq!(judged, right),
             Attempt::Later(turn) => {
-                tokio::time::sleep_until(turn.at()).await;
+                sleep_until(turn.at()).await;
                 assert_eq!(turn.judge(Instant::now(), || right), right);
             }
             Attempt::Crowded => return None,
