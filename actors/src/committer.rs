@@ -32,6 +32,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cairn_repository::index::MAX_RUN_ENTRIES;
 use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
 use cairn_repository::pack::IndexEntry;
 use cairn_repository::record::{Record, RecordStats};
@@ -280,14 +281,18 @@ impl CommitterWorker {
     fn write_run(&self, commit: &mut Commit) -> Result<(), Stop> {
         commit.unlisted_bytes = 0;
         commit.since_checkpoint = Stopwatch::start();
-        let entries = std::mem::take(&mut commit.unlisted);
+        let mut entries = std::mem::take(&mut commit.unlisted);
         if entries.is_empty() {
             return Ok(());
         }
         hit(Failpoint::CommitterBeforeIndex);
-        self.io.block_on(self.repository.put_index_run(entries))??;
+        while !entries.is_empty() {
+            let rest = entries.split_off(MAX_RUN_ENTRIES.min(entries.len()));
+            let run = std::mem::replace(&mut entries, rest);
+            self.io.block_on(self.repository.put_index_run(run))??;
+            self.progress.stored_objects(1);
+        }
         hit(Failpoint::CommitterAfterIndex);
-        self.progress.stored_objects(1);
         Ok(())
     }
 

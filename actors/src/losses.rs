@@ -16,6 +16,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::error::Fault;
 use crate::scope::{RestoreScope, resolve};
 
+/// Documents read at once.
+const MAX_DOCUMENTS: usize = 16;
+
 /// Something that a partial restore left out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Missing {
@@ -47,13 +50,15 @@ impl Losses {
         // What is lost of manifests is told by the restore itself.
         let manifests = Self::default();
         let mut wanted = HashSet::new();
-        for object in resolve(repository, index, root, scope, Some(&manifests)).await? {
-            for partition in &object.partitions {
-                let read = manifests.read::<TabletList>(repository, index, &partition.tablets);
-                let Ok(tablets) = read.await? else { continue };
-                let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
-                wanted.extend(segments.flat_map(|segment| segment.chunks.iter()));
-            }
+        let objects = resolve(repository, index, root, scope, Some(&manifests)).await?;
+        let partitions = objects.iter().flat_map(|object| &object.partitions);
+        let reads = partitions
+            .map(|partition| manifests.read::<TabletList>(repository, index, &partition.tablets));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DOCUMENTS);
+        while let Some(tablets) = reads.try_next().await? {
+            let Ok(tablets) = tablets else { continue };
+            let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
+            wanted.extend(segments.flat_map(|segment| segment.chunks.iter()));
         }
         let reads =
             wanted.into_iter().map(async |id| match repository.read_chunk(index, &id).await {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cairn_actors::topology::{self, CheckParts};
 use cairn_repository::check::{
-    CheckOptions, CheckReport as StructureReport, Finding, affected_by, check_structure, kept,
+    CheckOptions, CheckReport as StructureReport, Finding, Ground, affected_by, check_structure,
 };
 use cairn_repository::index::Index;
 use cairn_repository::repair::{RepairOptions, Suspects, repair};
@@ -86,8 +86,9 @@ async fn read_data(
     repository: &Repository,
     report: &mut CheckReport,
 ) -> Result<(), Error> {
-    let kept = kept(repository, around.config.index_memory_bytes, around.runtime.clone());
-    let (index, packs) = core.cancellable(kept).await?;
+    let (budget, runtime) = (around.config.index_memory_bytes, around.runtime.clone());
+    let ground = Ground::look(repository, &report.structure, budget, runtime);
+    let Ground { index, packs, aside } = core.cancellable(ground).await?;
     let index = Arc::new(index);
     let (outcome, tally) = oneshot::channel();
     let job = core.parts(around, repository, &index);
@@ -110,7 +111,11 @@ async fn read_data(
     let bad: HashSet<DamagedObject> =
         known.into_iter().filter_map(|(object, chunk)| chunk.is_none().then_some(object)).collect();
     let mut lost = core.cancellable(lost_chunks(&index, &damages, &bad)).await?;
-    for damage in damages {
+    let is_aside = |object: &DamagedObject| match object {
+        DamagedObject::Pack(pack) => aside.contains(pack),
+        _ => false,
+    };
+    for damage in damages.into_iter().filter(|damage| !is_aside(&damage.object)) {
         // One walk over the manifests per damaged pack: its first damage carries what all of them touch.
         let lost = lost.remove(&damage.object).unwrap_or_default();
         let affected = match lost.is_empty() {

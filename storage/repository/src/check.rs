@@ -6,11 +6,13 @@
 //!
 //! # Order
 //! Records are listed first, then marks, runs, packs: the order of readers. So a backup that runs
-//! meanwhile never looks damaged; what it has put and not yet listed counts as orphaned. What a mark names that is settled is
-//! not looked at: nobody needs it, and it may be what a repair has condemned.
+//! meanwhile never looks damaged; what it has put and not yet listed counts as orphaned. Damages of what a settled mark
+//! names are not told: nobody needs it, and it may be what a repair has condemned. But whoever may only append can
+//! put such a mark, so what a snapshot needs and lies only there is read before it is called lost.
 //!
 //! # Memory
-//! The index budget, about 60 bytes per pack, 20 bytes per distinct document, and a few documents at a time.
+//! The index budget, about 60 bytes per pack, four runs and sixteen directories, 20 bytes per distinct document, and a few
+//! documents at a time.
 
 mod packs;
 mod report;
@@ -22,20 +24,19 @@ use std::sync::Arc;
 use cairn_storage::ErrorKind;
 use tokio::runtime::Handle;
 
-use self::packs::PackCheck;
+use self::packs::Packs;
 use self::report::Findings;
 pub use self::report::{Affected, CheckReport, Finding, ObjectName, TabletName};
 use self::walk::{Judge, Walk};
-use crate::error::DamagedObject;
-use crate::index::{DEFAULT_BUDGET_BYTES, Index};
-use crate::{ChunkId, Damage, Error, Fault, Label, PackId, Repository, Result};
+use crate::index::{DEFAULT_BUDGET_BYTES, Index, ListedRun};
+use crate::{ChunkId, Error, Label, PackId, Repository, Result};
 
 /// What a check does beyond the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CheckOptions {
     /// Memory for the index in bytes.
     pub index_budget_bytes: u64,
-    /// Also reads directory and trailer of each pack: one small read per pack.
+    /// Also reads directory and trailer of each pack that a run lists: one small read per pack.
     pub directories: bool,
 }
 
@@ -48,10 +49,8 @@ impl Default for CheckOptions {
 /// What a check is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckPhase {
-    /// Verifying index runs.
+    /// Verifying index runs, and what they say of packs.
     Runs,
-    /// Reading the directories of packs.
-    Directories,
     /// Walking the manifests of snapshots.
     Snapshots,
 }
@@ -61,7 +60,7 @@ pub enum CheckPhase {
 pub struct CheckProgress {
     /// What it is doing.
     pub phase: CheckPhase,
-    /// Runs, packs or snapshots done.
+    /// Runs or snapshots done.
     pub done: u64,
     /// Of how many.
     pub total: u64,
@@ -82,36 +81,37 @@ pub async fn check_structure(
     // Before the runs: what a prune is about to take may go while it is looked for.
     let (marks, damaged_marks) = repository.readable_marks().await?;
     let (named, settled) = (marks.named(), marks.settled());
-    let mut runs = repository.runs().await?;
-    runs.retain(|run| !settled.runs.contains(&run.id));
-    let storage = Arc::clone(repository.storage());
-    let (sealer, budget) = (repository.sealer(), options.index_budget_bytes);
-    let index = Index::load(storage, sealer, runs.clone(), budget, runtime).await?;
+    let runs = repository.runs().await?;
+    let load = async |runs| {
+        let storage = Arc::clone(repository.storage());
+        let (sealer, budget) = (repository.sealer(), options.index_budget_bytes);
+        Index::load(storage, sealer, runs, budget, runtime.clone()).await
+    };
+    let mut index = load(runs.clone()).await?;
     let mut findings = Findings::default();
-    for damage in repository.damaged_keys().await? {
+    let others = damaged_marks.into_iter().map(|(_, damage)| damage);
+    let keys = repository.damaged_keys().await?.into_iter();
+    for damage in others.chain(keys).chain(repository.damaged_holds().await?) {
         findings.add(damage);
     }
-    for damage in repository.damaged_holds().await? {
-        findings.add(damage);
-    }
-    for (_, damage) in damaged_marks {
-        findings.add(damage);
-    }
-    let mut report = CheckReport { num_runs: runs.len() as u64, ..CheckReport::default() };
+    let num_runs = runs.iter().filter(|run| !settled.runs.contains(&run.id)).count() as u64;
+    let mut report = CheckReport { num_runs, ..CheckReport::default() };
 
-    let packs = PackCheck { repository, index: &index, on_progress };
-    let needs = packs.needs_of_runs(&runs, &mut findings).await?;
-    let mut faults = packs.compare_with_listing(&needs, &settled.packs, &mut report).await?;
-    if options.directories {
-        packs.read_directories(&needs, &mut faults).await?;
+    let mut packs = Packs::list(repository, &settled).await?;
+    let contradicted =
+        packs.compare_with_runs(&runs, options.directories, on_progress, &mut findings);
+    report.contradicted_runs = contradicted.await?;
+    packs.compare_with_listing(&mut report);
+    if !report.contradicted_runs.is_empty() {
+        drop(index);
+        let is_right = |run: &ListedRun| !report.contradicted_runs.contains(&run.id);
+        index = load(runs.into_iter().filter(is_right).collect()).await?;
     }
-    let goes =
-        |pack: &PackId, fault: &Fault| *fault == Fault::Missing && named.packs.contains(pack);
-    for (pack, fault) in faults.iter().filter(|(pack, fault)| !goes(pack, fault)) {
-        findings.add(Damage::new(DamagedObject::Pack(*pack), fault.clone()));
+    for damage in packs.damages(&named) {
+        findings.add(damage);
     }
 
-    let mut walk = Walk::new(repository, &index, Judge::Packs(&faults), findings);
+    let mut walk = Walk::new(repository, &index, Judge::Packs(&packs), findings);
     let total = labels.len() as u64;
     for (done, label) in (0..).zip(&labels) {
         on_progress(CheckProgress { phase: CheckPhase::Snapshots, done, total });
@@ -124,22 +124,34 @@ pub async fn check_structure(
     Ok(report)
 }
 
-/// The index and the packs without what settled marks name: what chunks are judged by.
-pub async fn kept(
-    repository: &Repository,
-    index_budget_bytes: u64,
-    runtime: Handle,
-) -> Result<(Index, Vec<(PackId, u32)>)> {
-    let (marks, _) = repository.readable_marks().await?;
-    let settled = marks.settled();
-    let mut runs = repository.runs().await?;
-    runs.retain(|run| !settled.runs.contains(&run.id));
-    let storage = Arc::clone(repository.storage());
-    let sealer = repository.sealer();
-    let index = Index::load(storage, sealer, runs, index_budget_bytes, runtime).await?;
-    let mut packs = repository.packs().await?;
-    packs.retain(|(pack, _)| !settled.packs.contains(pack));
-    Ok((index, packs))
+/// What the chunks of a repository are judged by when their packs are read.
+#[derive(Debug)]
+pub struct Ground {
+    /// Where they lie, by the runs that nothing contradicts.
+    pub index: Index,
+    /// All packs, with their lengths in bytes.
+    pub packs: Vec<(PackId, u32)>,
+    /// Packs that settled marks name: their damages are nobody's business, and what is needed of them a check of the structure has
+    /// read.
+    pub aside: HashSet<PackId>,
+}
+
+impl Ground {
+    /// Looks at a repository of which a check of the structure has found this.
+    pub async fn look(
+        repository: &Repository,
+        found: &CheckReport,
+        index_budget_bytes: u64,
+        runtime: Handle,
+    ) -> Result<Self> {
+        let (marks, _) = repository.readable_marks().await?;
+        let mut runs = repository.runs().await?;
+        runs.retain(|run| !found.contradicted_runs.contains(&run.id));
+        let storage = Arc::clone(repository.storage());
+        let sealer = repository.sealer();
+        let index = Index::load(storage, sealer, runs, index_budget_bytes, runtime).await?;
+        Ok(Self { index, packs: repository.packs().await?, aside: marks.settled().packs })
+    }
 }
 
 /// What in which snapshots needs any of the `lost` chunks. Snapshots and documents that cannot be read for other

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::refuse_longer;
 use crate::cbor::Writer;
 use crate::chunking::ChunkingParams;
 use crate::seal::Sealer;
@@ -12,6 +13,9 @@ use crate::{Error, Malformed, RepositoryId, Result, Timestamp};
 
 /// The format version that this crate writes, and the newest that it reads.
 pub const FORMAT_VERSION: u32 = 1;
+
+/// Longest `cairn.json`.
+pub(crate) const MAX_CONFIG_BYTES: u64 = 64 << 10;
 
 /// The feature of repositories whose commits are arbitrated.
 const ARBITRATED_COMMIT: &str = "arbitrated-commit";
@@ -255,6 +259,7 @@ impl RepositoryConfig {
     /// Reads `cairn.json`. The version is judged before anything else is looked at:
     /// [`ConfigError::Newer`] stands before any other finding.
     pub fn decode(bytes: &[u8]) -> Result<Self, ConfigError> {
+        refuse_longer(bytes, MAX_CONFIG_BYTES).map_err(ConfigError::Malformed)?;
         let malformed = |what| ConfigError::Malformed(Malformed::new(what));
         let head: StoredHead = serde_json::from_slice(bytes)
             .map_err(|_| malformed("not the config of a repository"))?;

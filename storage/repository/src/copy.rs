@@ -23,11 +23,14 @@ use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode, Storage}
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
+use crate::bounded::at_most;
 use crate::error::DamagedObject;
-use crate::index::decode_run;
-use crate::pack::entries_of_pack;
+use crate::index::{MAX_RUN_BYTES, decode_run};
+use crate::pack::{MAX_PACK_BYTES, entries_of_pack};
+use crate::record::MAX_RECORD_BYTES;
 use crate::repository::{fault_of, judge_keys, list_keys};
-use crate::{Damage, Error, IndexId, Label, PackId, Repository, Result, layout};
+use crate::seal::MAX_RING_BYTES;
+use crate::{Damage, Error, IndexId, Label, Malformed, PackId, Repository, Result, layout};
 
 /// Bytes that a permit for memory stands for.
 const PERMIT_BYTES: u64 = 1 << 20;
@@ -103,6 +106,15 @@ impl Item {
             Self::Pack(id) => DamagedObject::Pack(*id),
             Self::Run(id) => DamagedObject::IndexRun(*id),
             Self::Record(label) => DamagedObject::Record(label.clone()),
+        }
+    }
+
+    /// No such object is longer.
+    fn max_bytes(&self) -> u64 {
+        match self {
+            Self::Pack(_) => MAX_PACK_BYTES.into(),
+            Self::Run(_) => MAX_RUN_BYTES,
+            Self::Record(_) => MAX_RECORD_BYTES,
         }
     }
 
@@ -218,7 +230,7 @@ async fn destination(from: &Repository, to: Arc<dyn Storage>) -> Result<(Reposit
 async fn copy_keys(from: &Repository, to: &Arc<dyn Storage>) -> Result<Vec<Damage>> {
     let mut damages = Vec::new();
     for path in list_keys(from).await? {
-        let bytes = from.storage().get(&path, ByteRange::Full).await?;
+        let bytes = from.storage().get(&path, at_most(MAX_RING_BYTES)).await?;
         if let Err(damage) = judge_keys(from, &path, &bytes) {
             damages.push(damage);
             continue;
@@ -313,8 +325,8 @@ impl Copying<'_> {
     /// True, or the label belongs to another snapshot there.
     async fn is_same_record(&self, label: &Label) -> Result<bool> {
         let path = layout::snapshot_path(label);
-        let theirs = self.to.storage().get(&path, ByteRange::Full).await?;
-        if self.from.storage().get(&path, ByteRange::Full).await? == theirs {
+        let theirs = self.to.storage().get(&path, at_most(MAX_RECORD_BYTES)).await?;
+        if self.from.storage().get(&path, at_most(MAX_RECORD_BYTES)).await? == theirs {
             return Ok(true);
         }
         Err(self.to.label_exists(label, &theirs))
@@ -337,6 +349,9 @@ impl Copying<'_> {
 
     /// Copies an object, or says how it is damaged.
     async fn one(&self, item: &Item, size: u64) -> Result<Option<Damage>> {
+        if size > item.max_bytes() {
+            return Ok(Some(Damage::new(item.object(), Malformed::TOO_LONG)));
+        }
         // An object that is larger than all permits has them all to itself.
         let permits = u32::try_from(size.div_ceil(PERMIT_BYTES)).unwrap_or(PERMITS).min(PERMITS);
         // Nobody closes the semaphore; without it the copy would only need more memory.

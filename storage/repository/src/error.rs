@@ -36,6 +36,9 @@ impl Malformed {
     /// A finding about something that a newer key ring may open.
     pub(crate) const UNKNOWN_KEY: Self = Self::new("sealed with a key that the key ring lacks");
 
+    /// A finding about something that is longer than its kind can be, and was not read.
+    pub(crate) const TOO_LONG: Self = Self::new("longer than the format allows: it is not read");
+
     /// The finding in words.
     pub fn what(&self) -> &'static str {
         self.what
@@ -141,6 +144,11 @@ pub enum Fault {
     Hash,
     /// Its bytes break the format.
     Malformed(Malformed),
+    /// It is an index run, and a pack does not have what the run says of it.
+    Contradicted {
+        /// The pack.
+        pack: PackId,
+    },
     /// Chunks that a manifest names are in no index run.
     NotListed,
     /// It names chunks whose lengths do not add up to the length it states.
@@ -161,6 +169,11 @@ impl fmt::Display for Fault {
             }
             Self::Hash => f.write_str("its content does not match its hash"),
             Self::Malformed(malformed) => malformed.fmt(f),
+            Self::Contradicted { pack } => write!(
+                f,
+                "lists chunks that {} does not have there: a repair lists the others anew",
+                layout::pack_path(pack)
+            ),
             Self::NotListed => f.write_str("not listed in any index run"),
             Self::Length { expected, actual } => {
                 write!(f, "{actual} bytes instead of {expected}")

@@ -14,6 +14,9 @@ const FORMAT_VERSION: u64 = 1;
 /// Longest reason and longest name of who placed a hold, in bytes.
 const MAX_TEXT_BYTES: usize = 1 << 10;
 
+/// Longest object of a hold: two such texts, sealed.
+pub(crate) const MAX_HOLD_BYTES: u64 = 4 << 10;
+
 /// A hold on a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {

@@ -31,8 +31,8 @@ use self::paged::{PagedRun, Pages};
 pub(crate) use self::resident::TableBuilder;
 use self::resident::{BYTES_PER_ENTRY, ResidentTable};
 use self::run::ENTRY_BYTES;
-pub(crate) use self::run::encode_run_salted;
-pub use self::run::{EncodedRun, MAGIC, Run, decode_run, encode_run};
+pub use self::run::{EncodedRun, MAGIC, MAX_RUN_ENTRIES, Run, decode_run, encode_run};
+pub(crate) use self::run::{MAX_RUN_BYTES, encode_run_salted};
 use crate::error::DamagedObject;
 use crate::pack::ChunkLocation;
 use crate::prune::Marks;
@@ -57,7 +57,13 @@ pub struct ListedRun {
 impl ListedRun {
     /// More entries than it can have.
     pub(crate) fn max_entries(&self) -> usize {
-        usize::try_from(self.size / ENTRY_BYTES as u64).unwrap_or(usize::MAX)
+        let bytes = if self.is_too_long() { 0 } else { self.size };
+        usize::try_from(bytes / ENTRY_BYTES as u64).unwrap_or(usize::MAX)
+    }
+
+    /// Whether it is none: longer than runs can be.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.size > MAX_RUN_BYTES
     }
 }
 
@@ -312,7 +318,9 @@ async fn load_run(
     run: ListedRun,
     is_resident: bool,
 ) -> Result<Loaded> {
-    let loaded = if is_resident {
+    let loaded = if run.is_too_long() {
+        return Ok(Loaded::Damaged(damaged_run(run.id, Malformed::TOO_LONG)));
+    } else if is_resident {
         let read = storage.get(&layout::index_path(&run.id), ByteRange::Full).await;
         read.map(|bytes| Loaded::Resident(bytes, run.id)).map_err(Error::from)
     } else {

@@ -6,6 +6,7 @@
 //! publishes records; [`browse`] looks into a snapshot, [`compare`] at what two differ in; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
 //! elsewhere; [`prune`](mod@prune) frees what no snapshot needs.
 
+mod bounded;
 pub mod browse;
 mod carrier;
 mod cbor;
@@ -15,6 +16,7 @@ pub mod codec;
 pub mod compare;
 mod compressor;
 pub mod config;
+mod contradiction;
 pub mod copy;
 mod error;
 mod hashed;

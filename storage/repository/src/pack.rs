@@ -20,6 +20,9 @@ pub const DIRECTORY_ENTRY_BYTES: usize = 44;
 /// Longest pack in bytes.
 pub const MAX_PACK_BYTES: u32 = 1 << 30;
 
+/// Most chunks of a pack: its directory is read whole.
+pub const MAX_PACK_CHUNKS: u32 = 1 << 16;
+
 /// Bytes of a pack's end that are read first where nobody knows how many chunks it has: enough for 1400.
 pub(crate) const USUAL_TAIL_BYTES: u64 = 64 << 10;
 
@@ -157,7 +160,8 @@ impl PackBuilder {
     pub fn has_room_for(&self, stored_len: usize) -> bool {
         let tail = tail_bytes(&self.sealer, self.placed.len() as u64 + 1);
         self.placed.is_empty()
-            || (self.buffer.len() + stored_len) as u64 + tail <= self.capacity as u64
+            || self.placed.len() < MAX_PACK_CHUNKS as usize
+                && (self.buffer.len() + stored_len) as u64 + tail <= self.capacity as u64
     }
 
     /// Appends the stored form of a chunk.
@@ -286,6 +290,8 @@ pub fn parse_trailer(
     let least = MAGIC.len() as u64 + u64::from(trailer.num_chunks) + trailer.tail_bytes();
     if trailer.num_chunks == 0 {
         Err(Malformed::new("a pack without chunks"))
+    } else if num_chunks > MAX_PACK_CHUNKS {
+        Err(Malformed::new("a pack of more than 65536 chunks"))
     } else if pack_bytes < least || pack_bytes > u64::from(MAX_PACK_BYTES) {
         Err(Malformed::new("the number of chunks does not fit the length of the pack"))
     } else {

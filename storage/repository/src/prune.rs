@@ -19,14 +19,14 @@ mod sweep;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
-use cairn_storage::{Payload, PutMode};
+use cairn_storage::{ObjectPath, Payload, PutMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use self::carry::Carrying;
 use self::ledger::Settlement;
 use self::mark::NOW;
-pub(crate) use self::mark::{MARK, Marks, Named, SETTLED};
+pub(crate) use self::mark::{MARK, MAX_MARK_BYTES, MAX_NAMED, Marks, Named, SETTLED};
 pub use self::mark::{Mark, MarkId};
 use self::plan::Choice;
 use self::report::Watch;
@@ -34,7 +34,7 @@ pub use self::report::{OnProgress, PrunePhase, PruneProgress, PruneReport};
 use self::survey::{Roots, Survey, SurveyedRun};
 use crate::carrier::Carrier;
 use crate::error::DamagedObject;
-use crate::index::decode_run;
+use crate::index::ListedRun;
 use crate::record::Record;
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
@@ -82,6 +82,7 @@ pub async fn prune(
         watch,
         now: SystemTime::UNIX_EPOCH,
         proven: BTreeMap::new(),
+        traces: Vec::new(),
         report: PruneReport::default(),
     };
     if options.dry_run {
@@ -117,6 +118,8 @@ struct Pruning<'a> {
     /// Marks of which this prune has seen itself that nothing which is needed lies only in what they name, as it read that: whoever may
     /// only append could put a mark, and say that it is settled.
     proven: BTreeMap<MarkId, Mark>,
+    /// What probes left, by the last survey.
+    traces: Vec<(ObjectPath, SystemTime)>,
     report: PruneReport,
 }
 
@@ -241,6 +244,7 @@ impl Pruning<'_> {
         let roots = Roots::read(self.repository).await?;
         let mut survey = Survey::of(self.repository, &self.runtime, self.watch).await?;
         survey.marks_before = marks_before;
+        self.traces = std::mem::take(&mut survey.traces);
         self.report.num_snapshots = roots.roots.len() as u64;
         let accept_loss = self.options.accept_loss;
         let documents = survey.reach(self.repository, roots, accept_loss, self.watch).await?;
@@ -275,10 +279,12 @@ impl Pruning<'_> {
             pack_bytes: self.repository.config().pack_bytes,
             spares_unlisted: survey.lost_chunks > 0,
         };
-        let packs = choice.packs(&survey.ledger, &settlement);
+        let mut packs = choice.packs(&survey.ledger, &settlement);
+        packs.truncate(MAX_NAMED);
         let runs = Vec::new();
         let plan = Plan { packs, runs };
-        let runs = plan::runs(&survey.runs, |pack| plan.takes(pack));
+        let mut runs = plan::runs(&survey.runs, |pack| plan.takes(pack));
+        runs.truncate(MAX_NAMED);
         Plan { runs, ..plan }
     }
 
@@ -328,18 +334,13 @@ impl Pruning<'_> {
         stays: impl Fn(&PackId) -> bool,
     ) -> Result<()> {
         let mut carrier = Carrier::new(self.repository);
-        for (done, run) in (0..).zip(runs) {
+        for (done, SurveyedRun { id, size, .. }) in (0..).zip(runs) {
             self.watch.tell(PrunePhase::Merging, done, runs.len() as u64);
-            let path = layout::index_path(&run.id);
-            let bytes = self.repository.storage().get(&path, cairn_storage::ByteRange::Full).await;
-            let bytes = match bytes {
-                Ok(bytes) => bytes,
-                // Superseded by another prune, whose runs list it too.
-                Err(error) if error.is_not_found() => continue,
-                Err(error) => return Err(error.into()),
-            };
-            let run = decode_run(self.repository.sealer(), &run.id, &bytes)
-                .map_err(|malformed| Damage::new(DamagedObject::IndexRun(run.id), malformed))?;
+            // One that has gone was superseded by another prune, whose runs list it too.
+            let listed = ListedRun { id: *id, size: *size };
+            let Some(run) = self.repository.read_run(&listed).await? else { continue };
+            let run =
+                run.map_err(|malformed| Damage::new(DamagedObject::IndexRun(*id), malformed))?;
             for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
                 carrier.list(entry).await?;
             }
@@ -361,10 +362,10 @@ impl Pruning<'_> {
         Ok(())
     }
 
-    async fn delete_all(&self, paths: Vec<cairn_storage::ObjectPath>) -> Result<()> {
+    async fn delete_all(&self, paths: Vec<ObjectPath>) -> Result<()> {
         let total = paths.len() as u64;
-        let deletes = paths.iter().map(|path| self.repository.delete(path));
-        let mut deletes = stream::iter(deletes.collect::<Vec<_>>()).buffer_unordered(MAX_DELETES);
+        let deletes = stream::iter(paths).map(async |path| self.repository.delete(&path).await);
+        let mut deletes = std::pin::pin!(deletes.buffer_unordered(MAX_DELETES));
         let mut done = 0;
         while deletes.try_next().await?.is_some() {
             done += 1;

@@ -16,7 +16,7 @@ mod salvage;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use cairn_storage::{ByteRange, Payload, PutMode};
+use cairn_storage::{Payload, PutMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
@@ -24,10 +24,11 @@ use self::report::Watch;
 pub use self::report::{OnProgress, RepairPhase, RepairProgress, RepairReport, RepairedRecord};
 use self::salvage::copy_sound;
 use crate::carrier::Carrier;
+use crate::contradiction::compare;
 use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, Run, Trust, decode_run};
+use crate::index::{Index, ListedRun, Run, Trust};
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
-use crate::prune::{MARK, Mark, MarkId, Marks, Named, SETTLED};
+use crate::prune::{MARK, MAX_NAMED, Mark, MarkId, Marks, Named, SETTLED};
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
 use crate::{Damage, Error, IndexId, KeyError, Label, PackId, Repository, Result, layout};
@@ -41,10 +42,14 @@ const MAX_RUNS: usize = 4;
 /// Directories read at once.
 const MAX_DIRECTORIES: usize = 16;
 
+/// Chunks looked up at once.
+const MAX_LOOKUPS: usize = 16;
+
 /// What a check found, as far as a repair has to know it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Suspects {
     packs: BTreeSet<PackId>,
+    runs: BTreeSet<IndexId>,
     records: BTreeSet<Label>,
 }
 
@@ -56,6 +61,9 @@ impl Suspects {
             match &damage.object {
                 DamagedObject::Pack(pack) => {
                     suspects.packs.insert(*pack);
+                }
+                DamagedObject::IndexRun(run) => {
+                    suspects.runs.insert(*run);
                 }
                 DamagedObject::Record(label) => {
                     suspects.records.insert(label.clone());
@@ -94,6 +102,7 @@ pub async fn repair(
         options: *options,
         watch: Watch::new(on_progress),
         suspects: suspects.packs,
+        suspect_runs: suspects.runs,
         marks: BTreeSet::new(),
         named: Mark::default(),
         copies: Vec::new(),
@@ -117,6 +126,8 @@ struct Repairing<'a> {
     watch: Watch<'a>,
     /// Packs to be looked at chunk by chunk.
     suspects: BTreeSet<PackId>,
+    /// Runs to be compared with all of their packs.
+    suspect_runs: BTreeSet<IndexId>,
     /// Marks that were put.
     marks: BTreeSet<MarkId>,
     /// What they name.
@@ -131,8 +142,8 @@ struct Look {
     marks: Marks,
     /// Packs and runs that marks name.
     named: Named,
-    /// Packs that settled marks name. Those of others may be needed until they are settled.
-    settled: HashSet<PackId>,
+    /// What settled ones name. What others name may be needed until they are settled.
+    settled: Named,
     runs: Vec<ListedRun>,
     /// Lengths of packs.
     packs: HashMap<PackId, u64>,
@@ -141,8 +152,9 @@ struct Look {
 /// What the runs say.
 #[derive(Default)]
 struct Listed {
-    damaged: Vec<IndexId>,
-    /// Runs that no mark names, with those of their packs that are suspect or not there.
+    /// Runs that cannot be read, or that a pack contradicts.
+    wrong: Vec<IndexId>,
+    /// Runs that nobody has dealt with, with those of their packs that are suspect or not there.
     doubtful: Vec<(IndexId, Vec<PackId>)>,
     /// What they list in suspects.
     entries: HashMap<PackId, HashSet<IndexEntry>>,
@@ -180,7 +192,7 @@ impl Repairing<'_> {
         let is_bad = |pack: &PackId| bad.contains(pack) || !look.packs.contains_key(pack);
         let doubtful =
             listed.doubtful.iter().filter(|(_, packs)| packs.iter().any(is_bad)).map(|(id, _)| *id);
-        let superseded: Vec<IndexId> = listed.damaged.iter().copied().chain(doubtful).collect();
+        let superseded: Vec<IndexId> = listed.wrong.iter().copied().chain(doubtful).collect();
         let late = self.list_unlisted(&look, &bad, &superseded).await?;
         if !late.is_empty() {
             self.suspects.extend(late);
@@ -205,36 +217,43 @@ impl Repairing<'_> {
         let runs = self.repository.runs().await?;
         let packs = self.repository.listed_packs().map_ok(|(id, meta)| (id, meta.size));
         let packs = packs.try_collect().await?;
-        let (named, settled) = (marks.named(), marks.settled().packs);
+        let (named, settled) = (marks.named(), marks.settled());
         Ok(Look { marks, named, settled, runs, packs })
     }
 
     async fn read_runs(&self, look: &Look) -> Result<Listed> {
         let mut listed = Listed::default();
-        let reads = look.runs.iter().map(|run| self.read_run(run.id));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_RUNS);
+        let reads = stream::iter(look.runs.clone()).map(async |run| self.read_run(run, look).await);
+        let mut reads = std::pin::pin!(reads.buffer_unordered(MAX_RUNS));
         let mut done = 0;
         while let Some((id, run)) = reads.try_next().await? {
             self.watch.tell(RepairPhase::Runs, done, look.runs.len() as u64);
             done += 1;
             match run {
+                // Dealt with. What an unsettled mark of another names is named again, for nobody may come to settle that one.
+                _ if look.settled.runs.contains(&id) || self.named.runs.contains(&id) => {
+                    listed.note_entries(run.iter().flat_map(Run::entries), &self.suspects);
+                }
                 Some(run) => listed.note(id, &run, look, &self.suspects),
-                None if look.named.runs.contains(&id) => {}
-                None => listed.damaged.push(id),
+                None => listed.wrong.push(id),
             }
         }
         Ok(listed)
     }
 
-    /// A run; `None` for what cannot be read as one.
-    async fn read_run(&self, id: IndexId) -> Result<(IndexId, Option<Run>)> {
-        let path = layout::index_path(&id);
-        let bytes = match self.repository.storage().get(&path, ByteRange::Full).await {
-            Ok(bytes) => bytes,
-            Err(error) if error.is_not_found() => return Ok((id, None)),
-            Err(error) => return Err(error.into()),
-        };
-        Ok((id, decode_run(self.repository.sealer(), &id, &bytes).ok()))
+    /// A run; `None` for what cannot be read as one, and for a suspect that a pack contradicts.
+    async fn read_run(&self, listed: ListedRun, look: &Look) -> Result<(IndexId, Option<Run>)> {
+        let run = self.repository.read_run(&listed).await?.and_then(Result::ok);
+        if let Some(run) = &run
+            && self.suspect_runs.contains(&listed.id)
+        {
+            let asked = |pack: &PackId, _| look.packs.get(pack).copied();
+            let compared = compare(self.repository, run, asked).await?;
+            if compared.contradicted_by.is_some() {
+                return Ok((listed.id, None));
+            }
+        }
+        Ok((listed.id, run))
     }
 
     /// Lists what packs hold and no run lists that stays; packs whose directories cannot be read.
@@ -245,41 +264,32 @@ impl Repairing<'_> {
         superseded: &[IndexId],
     ) -> Result<Vec<PackId>> {
         let index = self.index(look, bad, superseded).await?;
-        let packs = look.packs.keys().filter(|pack| !bad.contains(*pack));
-        let packs: Vec<PackId> = packs.copied().collect();
-        let repository = self.repository;
-        let reads = packs.iter().map(async |pack| {
-            let length = look.packs.get(pack).copied().unwrap_or_default();
-            (*pack, repository.read_directory(pack, length, USUAL_TAIL_BYTES).await)
+        let packs = look.packs.iter().map(|(pack, length)| (*pack, *length));
+        let packs: Vec<_> = packs.filter(|(pack, _)| !bad.contains(pack)).collect();
+        let (repository, total) = (self.repository, packs.len() as u64);
+        let reads = stream::iter(packs).map(async |(pack, length)| {
+            (pack, repository.read_directory(&pack, length, USUAL_TAIL_BYTES).await)
         });
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DIRECTORIES);
+        let mut reads = std::pin::pin!(reads.buffer_unordered(MAX_DIRECTORIES));
         let (mut carrier, mut late) = (Carrier::new(repository), Vec::new());
         let mut done = 0;
         while let Some((pack, directory)) = reads.next().await {
-            self.watch.tell(RepairPhase::Directories, done, packs.len() as u64);
+            self.watch.tell(RepairPhase::Directories, done, total);
             done += 1;
             let entries = match directory {
                 Ok(entries) => entries,
                 Err(Error::Damaged(_)) => {
                     // What settled marks name goes anyhow.
-                    late.extend((!look.settled.contains(&pack)).then_some(pack));
+                    late.extend((!look.settled.packs.contains(&pack)).then_some(pack));
                     continue;
                 }
                 Err(error) => return Err(error),
             };
+            let is_copy = |entry: &&IndexEntry| entry.location.kind == ChunkKind::RecordCopy;
+            self.copies.extend(entries.iter().filter(is_copy));
             let goes = look.named.packs.contains(&pack);
-            let mut unlisted = Vec::new();
-            for entry in entries {
-                if entry.location.kind == ChunkKind::RecordCopy {
-                    self.copies.push(entry);
-                }
-                // Of what goes, what lies elsewhere; of what stays, what is listed at its place.
-                let places = index.find_all(&entry.id).await?;
-                if places.is_empty() || !goes && !places.contains(&entry.location) {
-                    unlisted.push(entry);
-                }
-            }
-            if look.settled.contains(&pack) {
+            let unlisted = unlisted(&index, entries, goes).await?;
+            if look.settled.packs.contains(&pack) {
                 copy_sound(repository, &mut carrier, &unlisted).await?;
                 continue;
             }
@@ -332,8 +342,20 @@ impl Repairing<'_> {
         self.report.condemned_packs += packs.len() as u64;
         self.report.superseded_runs += superseded.len() as u64;
         self.named.packs.extend(&packs);
-        let bytes = lengths.into_iter().sum();
-        self.put_new_mark(Mark { packs, runs: superseded, bytes }).await
+        self.named.runs.extend(&superseded);
+        // As many marks as it takes; the bytes stand in the first.
+        let mut bytes = lengths.into_iter().sum();
+        let (mut packs, mut runs) = (packs.chunks(MAX_NAMED), superseded.chunks(MAX_NAMED));
+        loop {
+            let (packs, runs) = (packs.next(), runs.next());
+            if packs.is_none() && runs.is_none() {
+                return Ok(());
+            }
+            let (packs, runs) = (packs.unwrap_or_default(), runs.unwrap_or_default());
+            let mark = Mark { packs: packs.to_vec(), runs: runs.to_vec(), bytes };
+            self.put_new_mark(mark).await?;
+            bytes = 0;
+        }
     }
 
     async fn put_new_mark(&mut self, mark: Mark) -> Result<()> {
@@ -362,14 +384,30 @@ impl Repairing<'_> {
     }
 }
 
+/// Of what lies in a pack what no run lists there; where the pack `goes`, what no run lists anywhere.
+async fn unlisted(index: &Index, entries: Vec<IndexEntry>, goes: bool) -> Result<Vec<IndexEntry>> {
+    let looks = stream::iter(entries).map(async |entry| {
+        let places = index.find_all(&entry.id).await?;
+        let is_listed = !places.is_empty() && (goes || places.contains(&entry.location));
+        Ok((!is_listed).then_some(entry))
+    });
+    let unlisted = looks.buffered(MAX_LOOKUPS).try_filter_map(async |entry| Ok(entry));
+    unlisted.try_collect().await
+}
+
 impl Listed {
-    fn note(&mut self, id: IndexId, run: &Run, look: &Look, suspects: &BTreeSet<PackId>) {
-        for entry in run.entries().filter(|entry| suspects.contains(&entry.location.pack)) {
+    fn note_entries(
+        &mut self,
+        entries: impl Iterator<Item = IndexEntry>,
+        suspects: &BTreeSet<PackId>,
+    ) {
+        for entry in entries.filter(|entry| suspects.contains(&entry.location.pack)) {
             self.entries.entry(entry.location.pack).or_default().insert(entry);
         }
-        if look.named.runs.contains(&id) {
-            return;
-        }
+    }
+
+    fn note(&mut self, id: IndexId, run: &Run, look: &Look, suspects: &BTreeSet<PackId>) {
+        self.note_entries(run.entries(), suspects);
         let is_doubtful = |pack: &PackId| suspects.contains(pack) || !look.packs.contains_key(pack);
         // A random id in the table of packs makes the name of a run new: what counts is what entries name.
         let named = run.entries().map(|entry| entry.location.pack).filter(is_doubtful);

@@ -41,9 +41,12 @@ pub(crate) use self::keyring::{judge_keys, list_keys};
 use self::publish::{Published, publish};
 use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
-use crate::config::{CommitMode, ConfigError, RepositoryConfig, RepositorySettings};
+use crate::bounded::at_most;
+use crate::config::{
+    CommitMode, ConfigError, MAX_CONFIG_BYTES, RepositoryConfig, RepositorySettings,
+};
 use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, encode_run, encode_run_salted};
+use crate::index::{Index, ListedRun, Run, decode_run, encode_run, encode_run_salted};
 use crate::pack::{FinishedPack, IndexEntry, MAX_PACK_BYTES};
 use crate::seal::Keys;
 use crate::{
@@ -301,10 +304,22 @@ impl Repository {
         });
         Ok(objects.try_collect().await?)
     }
+
+    /// A run as far as it can be read as one; `None` when it has gone since it was listed.
+    pub(crate) async fn read_run(&self, run: &ListedRun) -> Result<Option<Result<Run, Malformed>>> {
+        if run.is_too_long() {
+            return Ok(Some(Err(Malformed::TOO_LONG)));
+        }
+        match self.storage.get(&layout::index_path(&run.id), ByteRange::Full).await {
+            Ok(bytes) => Ok(Some(decode_run(&self.sealer, &run.id, &bytes))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 async fn read_config(storage: &Arc<dyn Storage>) -> Result<RepositoryConfig> {
-    match storage.get(&layout::config_path(), ByteRange::Full).await {
+    match storage.get(&layout::config_path(), at_most(MAX_CONFIG_BYTES)).await {
         Ok(bytes) => decode_config(&bytes),
         Err(error) if error.is_not_found() => {
             Err(Error::NotARepository { location: storage.to_string() })

@@ -27,7 +27,7 @@ use cairn_storage::ObjectPath;
 pub(crate) use self::chunk::{OVERHEAD_BYTES as CHUNK_OVERHEAD_BYTES, open as open_chunk};
 pub(crate) use self::envelope::{Envelope, sealed_len};
 pub use self::error::KeyError;
-pub(crate) use self::keys::Keys;
+pub(crate) use self::keys::{Keys, MAX_RING_BYTES};
 pub use self::secret::RepositorySecret;
 pub(crate) use self::slot::{MAX_SLOT_BYTES, MAX_SLOTS, Slot};
 pub use self::slot::{SecretKind, SlotId, SlotLabel};

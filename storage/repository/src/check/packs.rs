@@ -1,196 +1,223 @@
 //! What runs need of packs, and whether the packs have it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use cairn_storage::ByteRange;
-use futures::{StreamExt, TryStreamExt, stream};
+use cairn_storage::ObjectMeta;
+use futures::TryStreamExt;
+use futures::future::try_join_all;
+use tokio::sync::Semaphore;
 
 use super::report::{CheckReport, Findings};
 use super::{CheckPhase, CheckProgress, OnProgress};
+use crate::contradiction::{Comparison, Need, compare};
 use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, Run, decode_run};
-use crate::pack::tail_bytes;
-use crate::repository::fault_of;
-use crate::{Damage, Fault, Malformed, PackId, Repository, Result, Sealer, layout};
+use crate::index::ListedRun;
+use crate::pack::ChunkLocation;
+use crate::prune::Named;
+use crate::{ChunkId, Damage, Error, Fault, IndexId, Malformed, PackId, Repository, Result};
 
 /// Runs held in memory at once.
 const MAX_RUNS: usize = 4;
 
-/// Directories read at once.
-const MAX_READS: usize = 16;
+/// Chunks read at once that lie only where settled marks name.
+const MAX_READS: usize = 4;
 
-/// What a pack must have at least for a run to be right about it.
+/// What is known of a pack.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Need {
-    /// End of the last chunk that the run lists.
-    end: u64,
-    /// Chunks that the run lists.
-    chunks: u64,
+struct KnownPack {
+    /// Its length; `None` when it is not there. Longer than any pack, it is none.
+    length: Option<u32>,
+    need: Need,
+    /// Whether somebody counts on it: a run lists it that no settled mark names.
+    counts: bool,
 }
 
-impl Need {
-    /// Directory and trailer for the chunks that are listed.
-    fn tail_bytes(self, sealer: &Sealer) -> u64 {
-        tail_bytes(sealer, self.chunks)
+/// The packs, and what is wrong with which.
+#[derive(Debug)]
+pub(super) struct Packs<'a> {
+    repository: &'a Repository,
+    /// What settled marks name.
+    settled: &'a Named,
+    known: HashMap<PackId, KnownPack>,
+    faults: BTreeMap<PackId, Fault>,
+    /// Bounds the chunks in memory that are read to be judged.
+    reads: Semaphore,
+    /// Chunks that were read where settled marks name, and are not there.
+    lost: Mutex<HashSet<ChunkId>>,
+}
+
+impl<'a> Packs<'a> {
+    /// Lists the packs once.
+    pub(super) async fn list(repository: &'a Repository, settled: &'a Named) -> Result<Self> {
+        let packs = repository.listed_packs().map_ok(|(pack, ObjectMeta { size, .. })| {
+            let length = Some(u32::try_from(size).unwrap_or(u32::MAX));
+            (pack, KnownPack { length, ..KnownPack::default() })
+        });
+        Ok(Self {
+            repository,
+            settled,
+            known: packs.try_collect().await?,
+            faults: BTreeMap::new(),
+            reads: Semaphore::new(MAX_READS),
+            lost: Mutex::default(),
+        })
     }
 
-    fn pack_bytes(self, sealer: &Sealer) -> u64 {
-        self.end + self.tail_bytes(sealer)
-    }
-}
-
-/// The packs that runs name, with their sizes once they have been listed.
-pub(super) type Needs = HashMap<PackId, Need>;
-
-/// Packs that are not as they must be.
-pub(super) type PackFaults = BTreeMap<PackId, Fault>;
-
-#[derive(Clone, Copy)]
-pub(super) struct PackCheck<'a> {
-    pub(super) repository: &'a Repository,
-    pub(super) index: &'a Index,
-    pub(super) on_progress: OnProgress<'a>,
-}
-
-impl PackCheck<'_> {
-    /// Verifies every run by its hash and says what the intact ones need of which packs.
-    pub(super) async fn needs_of_runs(
-        &self,
+    /// Verifies every run, notes what it needs, and returns those that a pack contradicts, which need nothing. With `directories`
+    /// each is compared with all of its packs, else only with those that are shorter than it says.
+    pub(super) async fn compare_with_runs(
+        &mut self,
         runs: &[ListedRun],
+        directories: bool,
+        on_progress: OnProgress<'_>,
         findings: &mut Findings,
-    ) -> Result<Needs> {
-        let (mut needs, sealer) = (Needs::new(), self.repository.sealer());
-        let reads: Vec<_> = runs.iter().map(|run| self.read_run(run)).collect();
-        let mut reads = stream::iter(reads).buffer_unordered(MAX_RUNS);
+    ) -> Result<BTreeSet<IndexId>> {
+        let mut contradicted = BTreeSet::new();
+        let phase = CheckPhase::Runs;
         let (mut done, total) = (0, runs.len() as u64);
-        while let Some((run, bytes)) = reads.try_next().await? {
-            (self.on_progress)(CheckProgress { phase: CheckPhase::Runs, done, total });
-            done += 1;
-            // A run that is gone was deleted after it was listed, by someone who knows why.
-            let Some(bytes) = bytes else { continue };
-            match decode_run(sealer, &run.id, &bytes) {
-                Ok(run) => add_needs(sealer, &mut needs, &run),
-                Err(malformed) => {
-                    findings.add(Damage::new(DamagedObject::IndexRun(run.id), malformed));
+        for wave in runs.chunks(MAX_RUNS) {
+            on_progress(CheckProgress { phase, done, total });
+            done += wave.len() as u64;
+            let compared = wave.iter().map(|run| self.compare_run(run, directories));
+            for (run, outcome) in wave.iter().zip(try_join_all(compared).await?) {
+                let fault = match outcome {
+                    None => continue,
+                    Some(Ok(Comparison { contradicted_by: Some(pack), .. })) => {
+                        contradicted.insert(run.id);
+                        Fault::Contradicted { pack }
+                    }
+                    Some(Ok(comparison)) => {
+                        self.note(run, comparison);
+                        continue;
+                    }
+                    Some(Err(malformed)) => malformed.into(),
+                };
+                if !self.settled.runs.contains(&run.id) {
+                    findings.add(Damage::new(DamagedObject::IndexRun(run.id), fault));
                 }
             }
         }
-        (self.on_progress)(CheckProgress { phase: CheckPhase::Runs, done, total });
-        Ok(needs)
+        on_progress(CheckProgress { phase, done, total });
+        Ok(contradicted)
     }
 
-    async fn read_run<'r>(&self, run: &'r ListedRun) -> Result<(&'r ListedRun, Option<Bytes>)> {
-        let path = layout::index_path(&run.id);
-        match self.repository.storage().get(&path, ByteRange::Full).await {
-            Ok(bytes) => Ok((run, Some(bytes))),
-            Err(error) if error.is_not_found() => Ok((run, None)),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Lists the packs once, but for those that go, and compares.
-    pub(super) async fn compare_with_listing(
+    /// Reads a run and what is asked of its packs. One that is gone was deleted after it was listed, by someone who knows why.
+    async fn compare_run(
         &self,
-        needs: &Needs,
-        goes: &HashSet<PackId>,
-        report: &mut CheckReport,
-    ) -> Result<PackFaults> {
-        let mut faults: PackFaults = needs.keys().map(|pack| (*pack, Fault::Missing)).collect();
-        let (prefix, sealer) = (layout::packs_prefix(), self.repository.sealer());
-        let mut packs = self.repository.storage().list(&prefix);
-        while let Some(meta) = packs.try_next().await? {
-            let pack = layout::parse_pack_path(&meta.path);
-            let Some(pack) = pack.filter(|pack| !goes.contains(pack)) else {
+        run: &ListedRun,
+        directories: bool,
+    ) -> Result<Option<Result<Comparison, Malformed>>> {
+        let run = match self.repository.read_run(run).await? {
+            Some(Ok(run)) => run,
+            Some(Err(malformed)) => return Ok(Some(Err(malformed))),
+            None => return Ok(None),
+        };
+        let sealer = self.repository.sealer();
+        let asked = |pack: &PackId, need: Need| {
+            let length = u64::from(self.known.get(pack)?.length?);
+            let is_asked = directories || need.pack_bytes(sealer) > length;
+            (is_asked && !self.settled.packs.contains(pack)).then_some(length)
+        };
+        Ok(Some(Ok(compare(self.repository, &run, asked).await?)))
+    }
+
+    /// Notes what a run needs. Runs that list the same pack need the most that one of them does: each lists a chunk once, so
+    /// none needs more than there was.
+    fn note(&mut self, run: &ListedRun, comparison: Comparison) {
+        let sealer = self.repository.sealer();
+        let counts = !self.settled.runs.contains(&run.id);
+        for (pack, need) in comparison.needs {
+            let known = self.known.entry(pack).or_default();
+            known.counts |= counts && !self.settled.packs.contains(&pack);
+            if need.pack_bytes(sealer) > known.need.pack_bytes(sealer) {
+                known.need = need;
+            }
+        }
+        self.faults.extend(comparison.faults);
+    }
+
+    /// Compares what is needed with what is there.
+    pub(super) fn compare_with_listing(&mut self, report: &mut CheckReport) {
+        let sealer = self.repository.sealer();
+        for (pack, known) in &self.known {
+            let is_needed = known.need.chunks > 0;
+            let expected = known.need.pack_bytes(sealer);
+            let Some(length) = known.length else {
+                self.faults.insert(*pack, Fault::Missing);
                 continue;
             };
+            if is_needed && u64::from(length) < expected {
+                let fault = Fault::Short { expected, actual: length.into() };
+                self.faults.insert(*pack, fault);
+            }
+            if self.settled.packs.contains(pack) {
+                continue;
+            }
             report.num_packs += 1;
-            match needs.get(&pack).map(|need| need.pack_bytes(sealer)) {
-                None => {
-                    report.num_orphan_packs += 1;
-                    report.orphan_bytes += meta.size;
-                }
-                Some(expected) if meta.size < expected => {
-                    faults.insert(pack, Fault::Short { expected, actual: meta.size });
-                }
-                Some(_) => {
-                    faults.remove(&pack);
-                }
+            if !known.counts {
+                report.num_orphan_packs += 1;
+                report.orphan_bytes += u64::from(length);
             }
         }
-        Ok(faults)
     }
 
-    /// Reads directory and trailer of each pack that has no fault yet.
-    pub(super) async fn read_directories(
+    /// What is to be told: not what is wrong with packs on which nobody counts, nor that one is missing that goes.
+    pub(super) fn damages(&self, goes: &Named) -> impl Iterator<Item = Damage> {
+        let is_told = |pack: &PackId, fault: &Fault| {
+            self.counts(pack) && !(*fault == Fault::Missing && goes.packs.contains(pack))
+        };
+        let told = self.faults.iter().filter(move |(pack, fault)| is_told(pack, fault));
+        told.map(|(pack, fault)| Damage::new(DamagedObject::Pack(*pack), fault.clone()))
+    }
+
+    fn counts(&self, pack: &PackId) -> bool {
+        self.known.get(pack).is_some_and(|known| known.counts)
+    }
+
+    /// What is wrong with a pack.
+    pub(super) fn fault(&self, pack: &PackId) -> Option<&Fault> {
+        self.faults.get(pack)
+    }
+
+    /// Of the places of a chunk one in a pack that is sound as far as is known; or the place by which to name its loss. Where
+    /// nobody counts on any, the chunk is read.
+    pub(super) async fn judge(
         &self,
-        needs: &Needs,
-        faults: &mut PackFaults,
-    ) -> Result<()> {
-        let packs: Vec<_> = needs.iter().filter(|(pack, _)| !faults.contains_key(pack)).collect();
-        let total = packs.len() as u64;
-        let reads = packs.into_iter().map(async |(pack, need)| {
-            let fault = self.read_directory(pack, need).await?;
-            Ok::<_, crate::Error>((*pack, fault))
-        });
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
-        let mut done = 0;
-        while let Some((pack, fault)) = reads.try_next().await? {
-            done += 1;
-            (self.on_progress)(CheckProgress { phase: CheckPhase::Directories, done, total });
-            if let Some(fault) = fault {
-                faults.insert(pack, fault);
-            }
+        id: &ChunkId,
+        places: &[ChunkLocation],
+    ) -> Result<Result<ChunkLocation, Option<PackId>>> {
+        let (counted, aside): (Vec<_>, Vec<_>) =
+            places.iter().copied().partition(|place| self.counts(&place.pack));
+        let is_sound = |place: &&ChunkLocation| !self.faults.contains_key(&place.pack);
+        if let Some(place) = counted.iter().find(is_sound) {
+            return Ok(Ok(*place));
         }
-        Ok(())
+        let read = self.read_aside(id, &aside).await?;
+        Ok(read.ok_or_else(|| counted.first().map(|place| place.pack)))
     }
 
-    /// What is wrong with the directory of a pack, or with what the index says of it.
-    async fn read_directory(&self, pack: &PackId, need: &Need) -> Result<Option<Fault>> {
-        let storage = self.repository.storage();
-        let pack_bytes = match storage.head(&layout::pack_path(pack)).await {
-            Ok(meta) => meta.size,
-            Err(error) => return fault_or(error),
-        };
-        // More than this only where the runs do not list all of its chunks.
-        let guess = need.tail_bytes(self.repository.sealer());
-        let entries = match self.repository.read_directory(pack, pack_bytes, guess).await {
-            Ok(entries) => entries,
-            Err(crate::Error::Damaged(damage)) => return Ok(Some(damage.fault)),
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let places = self.index.find_all(&entry.id).await?;
-            let mut here = places.iter().filter(|place| place.pack == *pack).peekable();
-            if here.peek().is_some() && !here.any(|place| *place == entry.location) {
-                let what = "the index lists a chunk of it at another place";
-                return Ok(Some(Malformed::new(what).into()));
+    /// The first of these places at which a chunk is.
+    async fn read_aside(
+        &self,
+        id: &ChunkId,
+        places: &[ChunkLocation],
+    ) -> Result<Option<ChunkLocation>> {
+        // A set of ids: whole whatever happened to another thread.
+        let lost = || self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.is_empty() || lost().contains(id) {
+            return Ok(None);
+        }
+        // Nobody closes the semaphore; without it the check would only need more memory.
+        let _permit = self.reads.acquire().await.ok();
+        for place in places {
+            match self.repository.read_chunk_at(id, place).await {
+                Ok(_) => return Ok(Some(*place)),
+                Err(Error::Damaged(_)) => {}
+                Err(error) => return Err(error),
             }
         }
+        lost().insert(*id);
         Ok(None)
-    }
-}
-
-fn fault_or(error: cairn_storage::Error) -> Result<Option<Fault>> {
-    match fault_of(&error) {
-        Some(fault) => Ok(Some(fault)),
-        None => Err(error.into()),
-    }
-}
-
-/// Adds what one run needs. Runs that list the same pack need the most that one of them does: each lists a chunk
-/// once, so none needs more than there was.
-fn add_needs(sealer: &Sealer, needs: &mut Needs, run: &Run) {
-    let mut needs_of_run = Needs::with_capacity(run.packs().len());
-    for entry in run.entries() {
-        let need = needs_of_run.entry(entry.location.pack).or_default();
-        need.end = need.end.max(entry.location.end());
-        need.chunks += 1;
-    }
-    for (pack, need) in needs_of_run {
-        let most = needs.entry(pack).or_default();
-        if need.pack_bytes(sealer) > most.pack_bytes(sealer) {
-            *most = need;
-        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a check found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::error::DamagedObject;
-use crate::{ChunkId, Damage, Label};
+use crate::{ChunkId, Damage, IndexId, Label};
 
 /// Entries of [`Finding::affected`] that a report keeps in all: some 20 MB. More are counted.
 const MAX_AFFECTED: usize = 100_000;
@@ -17,6 +17,8 @@ pub struct CheckReport {
     pub num_snapshots: u64,
     /// Index runs verified.
     pub num_runs: u64,
+    /// Runs that packs contradict, also those that go: they list nothing.
+    pub contradicted_runs: BTreeSet<IndexId>,
     /// Packs listed.
     pub num_packs: u64,
     /// Packs of which no run lists anything: left by a backup that died, or put by one that runs now.

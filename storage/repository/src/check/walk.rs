@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::packs::PackFaults;
+use super::packs::Packs;
 use super::report::{Affected, CheckReport, Findings, ObjectName, TabletName};
 use crate::error::DamagedObject;
 use crate::index::Index;
@@ -28,7 +28,7 @@ const MAX_LOOKUPS: usize = 64;
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Judge<'a> {
     /// By the index: a chunk is lost when no pack without fault holds it.
-    Packs(&'a PackFaults),
+    Packs(&'a Packs<'a>),
     /// By a list of lost chunks.
     Lost(&'a HashSet<ChunkId>),
 }
@@ -249,29 +249,28 @@ impl Context<'_> {
     }
 
     async fn judge_all(&self, ids: Vec<ChunkId>) -> Result<Vec<Verdict>> {
-        let verdicts: Vec<_> = ids.into_iter().map(|id| self.judge(id)).collect();
-        stream::iter(verdicts).buffered(MAX_LOOKUPS).try_collect().await
+        let verdicts = stream::iter(ids).map(async |id| self.judge(id).await);
+        verdicts.buffered(MAX_LOOKUPS).try_collect().await
     }
 
     async fn judge(&self, id: ChunkId) -> Result<Verdict> {
-        let faults = match self.judge {
+        let packs = match self.judge {
             Judge::Lost(lost) if lost.contains(&id) => return Ok(Verdict::Lost(Loss::Named)),
             Judge::Lost(_) => return Ok(Verdict::Intact { raw_len: None }),
-            Judge::Packs(faults) => faults,
+            Judge::Packs(packs) => packs,
         };
         let places = self.index.find_all(&id).await?;
-        let good = places.iter().find(|place| !faults.contains_key(&place.pack));
-        Ok(match (good, places.first()) {
-            (Some(place), _) => Verdict::Intact { raw_len: Some(place.raw_len) },
-            (None, Some(place)) => Verdict::Lost(Loss::Pack(place.pack)),
-            (None, None) => Verdict::Lost(Loss::NotListed),
+        Ok(match packs.judge(&id, &places).await? {
+            Ok(place) => Verdict::Intact { raw_len: Some(place.raw_len) },
+            Err(Some(pack)) => Verdict::Lost(Loss::Pack(pack)),
+            Err(None) => Verdict::Lost(Loss::NotListed),
         })
     }
 
     fn damage_of(&self, loss: Loss) -> Damage {
         match (loss, self.judge) {
-            (Loss::Pack(pack), Judge::Packs(faults)) => {
-                let fault = faults.get(&pack).cloned().unwrap_or(Fault::Missing);
+            (Loss::Pack(pack), Judge::Packs(packs)) => {
+                let fault = packs.fault(&pack).cloned().unwrap_or(Fault::Missing);
                 Damage::new(DamagedObject::Pack(pack), fault)
             }
             _ => Damage::new(DamagedObject::Index, Fault::NotListed),

@@ -22,6 +22,11 @@ pub(super) const HASH_BYTES: usize = 32;
 const RAW_LEN_BITS: u32 = 24;
 const CODEC_BITS: u32 = 4;
 
+/// Most entries of a run that is written.
+pub const MAX_RUN_ENTRIES: usize = 1 << 20;
+/// Longest run that is read: that many entries, each in another pack, sealed.
+pub(crate) const MAX_RUN_BYTES: u64 = 96 << 20;
+
 /// A run in memory, ready to be put.
 #[derive(Debug, Clone)]
 pub struct EncodedRun {
@@ -147,6 +152,19 @@ impl Run {
             let pack = packs.get(packed.pack as usize)?;
             packed.located(PackId::from_bytes(*pack))
         })
+    }
+
+    /// The position in the table of packs of the pack of an entry, and where in that it lies.
+    pub(crate) fn place(&self, entry: usize) -> Option<(u32, u32)> {
+        let packed = PackedEntry::from_bytes(self.tables().1.get(entry)?);
+        Some((packed.pack, packed.offset))
+    }
+
+    /// An entry by its position.
+    pub(crate) fn entry(&self, position: usize) -> Option<IndexEntry> {
+        let (packs, entries) = self.tables();
+        let packed = PackedEntry::from_bytes(entries.get(position)?);
+        packed.located(PackId::from_bytes(*packs.get(packed.pack as usize)?))
     }
 
     pub(super) fn packed(&self) -> impl Iterator<Item = PackedEntry> + Clone + '_ {

@@ -10,7 +10,7 @@ use super::{PrunePhase, Watch};
 use crate::carrier::{BATCH, Carried, Carrier};
 use crate::error::DamagedObject;
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
-use crate::{Damage, Error, Malformed, PackId, Repository, Result};
+use crate::{Damage, Error, Malformed, PackId, Repository, Result, layout};
 
 /// What carries.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +59,12 @@ impl Carrying<'_> {
         }
         for (position, chunks) in to_list {
             let Some(pack) = next(position) else { continue };
-            for entry in self.all_of(pack, chunks).await? {
+            let Wanted { entries, missing, damage } = self.wanted_of(pack, chunks).await?;
+            for entry in entries {
                 carrier.list(entry).await?;
             }
+            // What a superseded run says may be untrue.
+            self.copy_missing(&mut carrier, pack, &missing, damage).await?;
         }
         let carried = carrier.finish().await?;
         watch.tell(PrunePhase::Copying, total, total);
@@ -77,11 +80,7 @@ impl Carrying<'_> {
     ) -> Result<u64> {
         let Wanted { entries, missing, damage } = self.wanted_of(pack, chunks).await?;
         let mut lost = 0;
-        for id in missing {
-            if !self.copy_from_another(carrier, pack, &id).await? {
-                return Err(damage.into());
-            }
-        }
+        self.copy_missing(carrier, pack, &missing, damage).await?;
         for entries in entries.chunks(BATCH) {
             for (entry, read) in self.repository.read_stored(entries).await? {
                 let damage = match read {
@@ -94,13 +93,40 @@ impl Carrying<'_> {
                 if self.copy_from_another(carrier, pack, &half(&entry.id)).await? {
                     continue;
                 }
-                match self.accept_loss && entry.location.kind == ChunkKind::Segment {
-                    true => lost += 1,
-                    false => return Err(damage.into()),
+                let is_accepted = self.accept_loss && entry.location.kind == ChunkKind::Segment;
+                // A pack that has gone meanwhile went to who has copied it.
+                if !is_accepted || !self.is_there(&pack.id).await? {
+                    return Err(damage.into());
                 }
+                lost += 1;
             }
         }
         Ok(lost)
+    }
+
+    async fn is_there(self, pack: &PackId) -> Result<bool> {
+        match self.repository.storage().head(&layout::pack_path(pack)).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Copies what a pack does not have from wherever else it lies. It is no loss to be accepted where no place gives it: the pack may
+    /// have gone to who has copied it since.
+    async fn copy_missing(
+        self,
+        carrier: &mut Carrier<'_>,
+        pack: &LedgerPack,
+        missing: &[HalfId],
+        damage: Damage,
+    ) -> Result<()> {
+        for id in missing {
+            if !self.copy_from_another(carrier, pack, id).await? {
+                return Err(damage.into());
+            }
+        }
+        Ok(())
     }
 
     /// Whether another pack than this one gave a chunk.

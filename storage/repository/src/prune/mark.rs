@@ -17,6 +17,11 @@ pub(super) const SWEPT: &str = "swept";
 /// Name of the object that is put to learn what time the storage has.
 pub(super) const NOW: &str = "now";
 
+/// Most packs, and most runs, that a mark names.
+pub(crate) const MAX_NAMED: usize = 1 << 20;
+/// Longest object of a mark: so many of both, sealed.
+pub(crate) const MAX_MARK_BYTES: u64 = 72 << 20;
+
 const MAGIC: [u8; 8] = *b"CAIRNMK1";
 const FORMAT_VERSION: u64 = 1;
 

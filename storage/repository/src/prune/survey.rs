@@ -8,19 +8,19 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::SystemTime;
 
-use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectMeta, ObjectPath};
+use cairn_storage::{ObjectMeta, ObjectPath, is_trace_of_probe};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::ledger::{Ledger, LedgerBuilder, LedgerPack};
-use super::mark::{MarkId, Marks};
+use super::mark::{MarkId, Marks, Named};
 use super::{PrunePhase, Watch};
+use crate::bounded::at_most;
 use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, TableBuilder, decode_run};
+use crate::index::{Index, ListedRun, TableBuilder};
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
-use crate::record::Record;
+use crate::record::{MAX_RECORD_BYTES, Record};
 use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, Repository, Result, layout};
 
 /// Runs in memory at once.
@@ -31,6 +31,9 @@ const MAX_READS: usize = 16;
 
 /// Surveys before one gives up in which runs went meanwhile: other prunes are that busy.
 const MAX_SURVEYS: usize = 5;
+
+/// Traces of probes that a prune takes away; more are left to the next.
+const MAX_TRACES: usize = 1000;
 
 /// A run that no mark names.
 #[derive(Debug)]
@@ -55,6 +58,8 @@ pub(super) struct Survey {
     pub(super) marks_before: BTreeSet<MarkId>,
     /// Chunks of segments that are reached and have no place; one counts for each document that names it.
     pub(super) lost_chunks: u64,
+    /// What probes left, and when.
+    pub(super) traces: Vec<(ObjectPath, SystemTime)>,
     /// Where documents lie.
     documents: Index,
 }
@@ -83,24 +88,19 @@ impl Survey {
         let marks = repository.marks().await?;
         let named = marks.named();
         let listed = repository.runs().await?;
-        let packs = repository.listed_packs().map_ok(|(id, meta)| LedgerPack {
-            id,
-            size: u32::try_from(meta.size).unwrap_or(MAX_PACK_BYTES),
-            modified: meta.modified,
-            is_condemned: named.packs.contains(&id),
-        });
-        let packs = packs.try_collect().await?;
+        let (packs, traces) = list_packs(repository, &named).await?;
         let num_entries = listed.iter().map(ListedRun::max_entries).sum();
         let mut builder = LedgerBuilder::new(packs, num_entries);
         let mut documents = TableBuilder::default();
         let (mut runs, total) = (Vec::with_capacity(listed.len()), listed.len() as u64);
-        let reads: Vec<_> = listed.iter().map(|run| read_run(repository, run)).collect();
-        let mut reads = stream::iter(reads).buffer_unordered(MAX_RUNS);
-        while let Some((ListedRun { id, size }, bytes)) = reads.try_next().await? {
+        let reads = stream::iter(listed)
+            .map(async |run| Ok::<_, Error>((run, repository.read_run(&run).await?)));
+        let mut reads = std::pin::pin!(reads.buffer_unordered(MAX_RUNS));
+        while let Some((ListedRun { id, size }, run)) = reads.try_next().await? {
             watch.tell(PrunePhase::Index, runs.len() as u64, total);
-            let Some(bytes) = bytes else { return Ok(None) };
+            let Some(run) = run else { return Ok(None) };
             let is_superseded = named.runs.contains(&id);
-            let run = match decode_run(repository.sealer(), &id, &bytes) {
+            let run = match run {
                 Ok(run) => run,
                 // A repair has listed anew what it listed; if not, something that is reached is not listed.
                 Err(_) if is_superseded => continue,
@@ -125,6 +125,7 @@ impl Survey {
             roots: Roots::default(),
             marks_before: BTreeSet::new(),
             lost_chunks: 0,
+            traces,
             documents,
         }))
     }
@@ -181,12 +182,23 @@ impl Survey {
     }
 }
 
-async fn read_run(repository: &Repository, run: &ListedRun) -> Result<(ListedRun, Option<Bytes>)> {
-    match repository.storage().get(&layout::index_path(&run.id), ByteRange::Full).await {
-        Ok(bytes) => Ok((*run, Some(bytes))),
-        Err(error) if error.is_not_found() => Ok((*run, None)),
-        Err(error) => Err(error.into()),
+/// The packs, and what probes left: that lies beside everything else, so that only a list of all objects shows it.
+async fn list_packs(
+    repository: &Repository,
+    named: &Named,
+) -> Result<(Vec<LedgerPack>, Vec<(ObjectPath, SystemTime)>)> {
+    let everything = ObjectPath::root();
+    let mut objects = repository.storage().list(&everything);
+    let (mut packs, mut traces) = (Vec::new(), Vec::new());
+    while let Some(ObjectMeta { path, size, modified, .. }) = objects.try_next().await? {
+        if let Some(id) = layout::parse_pack_path(&path) {
+            let size = u32::try_from(size).unwrap_or(MAX_PACK_BYTES);
+            packs.push(LedgerPack { id, size, modified, is_condemned: named.packs.contains(&id) });
+        } else if is_trace_of_probe(&path) && traces.len() < MAX_TRACES {
+            traces.push((path, modified));
+        }
     }
+    Ok((packs, traces))
 }
 
 /// The roots of all snapshots, and of those that may yet come to be.
@@ -205,15 +217,14 @@ impl Roots {
     pub(super) async fn read(repository: &Repository) -> Result<Self> {
         let listed = list(repository).await?;
         let paths: Vec<ObjectPath> = listed.iter().map(|(path, ..)| path.clone()).collect();
-        let reads = paths.iter().map(|path| read_record(repository, path));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffered(MAX_READS);
+        let reads = stream::iter(paths).map(async |path| read_record(repository, &path).await);
+        let mut reads = std::pin::pin!(reads.buffered(MAX_READS));
         let (mut roots, mut copies) = (Vec::new(), Vec::new());
         while let Some(record) = reads.try_next().await? {
             let Some(record) = record else { continue };
             copies.push(repository.record_copy_id(&record));
             roots.push(record.root);
         }
-        drop(reads);
         Ok(Self { listed, roots, copies })
     }
 
@@ -248,7 +259,7 @@ fn label_at(path: &ObjectPath) -> Option<Label> {
 /// A record, or the one that a vote is for; `None` when it has gone since.
 async fn read_record(repository: &Repository, path: &ObjectPath) -> Result<Option<Record>> {
     let Some(label) = label_at(path) else { return Ok(None) };
-    let bytes = match repository.storage().get(path, ByteRange::Full).await {
+    let bytes = match repository.storage().get(path, at_most(MAX_RECORD_BYTES)).await {
         Ok(bytes) => bytes,
         Err(error) if error.is_not_found() => return Ok(None),
         Err(error) => return Err(error.into()),

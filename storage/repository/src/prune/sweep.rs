@@ -58,6 +58,8 @@ impl Pruning<'_> {
             }
         }
         let mut stale = self.stale(&layout::prune_prefix(), |path| path.name() == NOW).await?;
+        let traces = std::mem::take(&mut self.traces).into_iter();
+        stale.extend(traces.filter(|(_, put)| self.is_over(*put)).map(|(path, _)| path));
         for prefix in layout::passing_prefixes() {
             stale.extend(self.stale(&prefix, |_| true).await?);
         }

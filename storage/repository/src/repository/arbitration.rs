@@ -10,10 +10,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Operation, Payload, PutMode, Storage};
+use cairn_storage::{ErrorKind, ObjectPath, Operation, Payload, PutMode, Storage};
 use futures::TryStreamExt;
 use futures::future::join_all;
 
+use crate::bounded::at_most;
+use crate::record::MAX_RECORD_BYTES;
 use crate::{Error, Malformed, Result, layout};
 
 /// Ballots of one call. Waits double, so that with the last ones even a crowd has thinned out.
@@ -129,7 +131,7 @@ impl Proposer<'_> {
     }
 
     async fn get(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
-        match self.storage.get(path, ByteRange::Full).await {
+        match self.storage.get(path, at_most(MAX_RECORD_BYTES)).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error.into()),

@@ -8,12 +8,13 @@
 
 use std::time::Duration;
 
-use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode};
+use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode};
 use futures::TryStreamExt;
 
 use super::{Repository, refuse_read_only};
+use crate::bounded::at_most;
 use crate::config::CommitMode;
-use crate::record::Record;
+use crate::record::{MAX_RECORD_BYTES, Record};
 use crate::{Error, Label, Result, Timestamp, layout};
 
 /// Looks at what others do to the label before the answer is that it is busy: some twelve seconds.
@@ -128,7 +129,7 @@ impl Repository {
 
     /// Refuses when the record that was just put is not there any more.
     pub(super) async fn still_there(&self, label: &Label, bytes: &[u8]) -> Result<()> {
-        match self.storage.get(&layout::snapshot_path(label), ByteRange::Full).await {
+        match self.storage.get(&layout::snapshot_path(label), at_most(MAX_RECORD_BYTES)).await {
             Ok(holder) if holder == bytes => Ok(()),
             Ok(holder) => Err(self.label_exists(label, &holder)),
             Err(error) if error.is_not_found() => Err(Error::Busy { label: label.clone() }),

@@ -3,12 +3,13 @@
 //! `DESIGN.md`, section 8, holds the protocol and why no hold that was reported comes too late.
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode};
+use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{Repository, refuse_read_only};
+use crate::bounded::{at_most, refuse_longer};
 use crate::error::DamagedObject;
-use crate::hold::{Hold, HoldNames, HoldNote};
+use crate::hold::{Hold, HoldNames, HoldNote, MAX_HOLD_BYTES};
 use crate::record::Record;
 use crate::seal::ObjectKind;
 use crate::{Damage, Error, Label, Malformed, Result, layout};
@@ -92,22 +93,24 @@ impl Repository {
 
     /// Holds that cannot be read: what they say is lost, and that they hold is not.
     pub(crate) async fn damaged_holds(&self) -> Result<Vec<Damage>> {
-        let mut damages = Vec::new();
-        for hold in self.list_holds(&layout::holds_prefix()).await? {
+        let holds = self.list_holds(&layout::holds_prefix()).await?;
+        let looks = futures::stream::iter(holds).map(async |hold| {
             let path = layout::hold_path(&hold);
-            match self.storage.get(&path, ByteRange::Full).await {
+            match self.storage.get(&path, at_most(MAX_HOLD_BYTES)).await {
                 Ok(bytes) => {
                     let fault = self.decode_hold(&path, &bytes).err();
-                    damages.extend(fault.map(|it| Damage::new(DamagedObject::Hold(path), it)));
+                    Ok(fault.map(|fault| Damage::new(DamagedObject::Hold(path), fault)))
                 }
-                Err(error) if error.is_not_found() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) if error.is_not_found() => Ok(None),
+                Err(error) => Err(error.into()),
             }
-        }
-        Ok(damages)
+        });
+        let damages = looks.buffered(MAX_READS).try_filter_map(async |damage| Ok(damage));
+        damages.try_collect().await
     }
 
     fn decode_hold(&self, path: &ObjectPath, bytes: &Bytes) -> Result<HoldNote, Malformed> {
+        refuse_longer(bytes, MAX_HOLD_BYTES)?;
         let opened = self.sealer.open(ObjectKind::Hold, path, bytes);
         opened.and_then(|bytes| HoldNote::decode(&bytes))
     }
@@ -116,7 +119,7 @@ impl Repository {
     pub(crate) async fn copy_holds(&self, from: &Self) -> Result<()> {
         for hold in from.list_holds(&layout::holds_prefix()).await? {
             let path = layout::hold_path(&hold);
-            let bytes = match from.storage.get(&path, ByteRange::Full).await {
+            let bytes = match from.storage.get(&path, at_most(MAX_HOLD_BYTES)).await {
                 Ok(bytes) => bytes,
                 // Released since it was listed.
                 Err(error) if error.is_not_found() => continue,
@@ -140,7 +143,7 @@ impl Repository {
 
     async fn read_hold(&self, hold: Hold) -> Result<Hold> {
         let path = layout::hold_path(&hold);
-        let note = match self.storage.get(&path, ByteRange::Full).await {
+        let note = match self.storage.get(&path, at_most(MAX_HOLD_BYTES)).await {
             Ok(bytes) => self.decode_hold(&path, &bytes).ok(),
             // Released since it was listed.
             Err(error) if error.is_not_found() => None,

@@ -8,13 +8,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ErrorKind, ObjectMeta, ObjectPath, Payload, PutMode, Storage};
+use cairn_storage::{ErrorKind, ObjectMeta, ObjectPath, Payload, PutMode, Storage};
 use futures::TryStreamExt;
 
 use super::publish::{Published, publish};
 use super::{Repository, refuse_read_only};
+use crate::bounded::at_most;
 use crate::error::DamagedObject;
-use crate::seal::{Keys, MAX_SLOT_BYTES, MAX_SLOTS, Slot};
+use crate::seal::{Keys, MAX_RING_BYTES, MAX_SLOT_BYTES, MAX_SLOTS, Slot};
 use crate::{
     Damage, Error, KeyError, Malformed, RepositoryId, RepositorySecret, Result, Sealer, SlotId,
     SlotLabel, layout,
@@ -54,7 +55,7 @@ impl Repository {
             return Err(self.append_only());
         }
         let path = layout::key_slot_path(&id);
-        let removed = match self.storage.get(&path, ByteRange::Full).await {
+        let removed = match self.storage.get(&path, at_most(MAX_SLOT_BYTES)).await {
             Err(error) if error.is_not_found() => {
                 return Err(KeyError::NoSuchSlot { slot: id }.into());
             }
@@ -186,7 +187,7 @@ async fn patiently<T: Send + 'static>(
 async fn newest_ring(storage: &Arc<dyn Storage>, id: &RepositoryId, keys: &Keys) -> Result<Keys> {
     for generation in list_rings(storage.as_ref(), id).await?.into_iter().rev() {
         let path = layout::key_ring_path(id, generation);
-        let opened = match storage.get(&path, ByteRange::Full).await {
+        let opened = match storage.get(&path, at_most(MAX_RING_BYTES)).await {
             Ok(ring) => open_ring(keys, &path, &ring),
             Err(error) if error.is_not_found() => continue,
             Err(error) => return Err(error.into()),
@@ -241,7 +242,7 @@ async fn read_slots(storage: &dyn Storage) -> Result<Vec<(SlotId, Result<Slot, D
     for (id, meta) in listed.into_iter().take(MAX_SLOTS) {
         let read = match meta.size > MAX_SLOT_BYTES {
             true => Err(Malformed::new("a key slot of more than 4 KiB")),
-            false => match storage.get(&meta.path, ByteRange::Full).await {
+            false => match storage.get(&meta.path, at_most(MAX_SLOT_BYTES)).await {
                 Ok(bytes) => Slot::decode(&bytes),
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 Err(error) => return Err(error.into()),
@@ -276,7 +277,7 @@ impl Repository {
     pub(crate) async fn damaged_keys(&self) -> Result<Vec<Damage>> {
         let mut damages = Vec::new();
         for path in list_keys(self).await? {
-            match self.storage.get(&path, ByteRange::Full).await {
+            match self.storage.get(&path, at_most(MAX_RING_BYTES)).await {
                 Ok(bytes) => damages.extend(judge_keys(self, &path, &bytes).err()),
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error.into()),

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, Storage};
+use cairn_storage::{ObjectPath, Payload, PutMode, Storage};
 
 use super::arbitration;
 use super::is_already_there;
+use crate::bounded::at_most;
 use crate::config::CommitMode;
+use crate::record::MAX_RECORD_BYTES;
 use crate::{Error, Result};
 
 /// Who put an object.
@@ -61,7 +63,7 @@ async fn put_if_absent(
         Ok(()) => Ok(Published::Ours),
         // A repeated call may meet what its first try stored.
         Err(error) if is_already_there(&error) => {
-            Ok(Published::of(storage.get(path, ByteRange::Full).await?, &bytes))
+            Ok(Published::of(storage.get(path, at_most(MAX_RECORD_BYTES)).await?, &bytes))
         }
         Err(error) => Err(error.into()),
     }

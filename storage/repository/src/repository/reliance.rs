@@ -9,14 +9,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cairn_storage::ByteRange;
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
 
 use super::{MAX_LOADS, Repository};
+use crate::bounded::{at_most, refuse_longer};
 use crate::error::DamagedObject;
 use crate::index::{Index, Trust};
-use crate::prune::{MARK, Mark, MarkId, Marks, is_whole};
+use crate::prune::{MARK, MAX_MARK_BYTES, Mark, MarkId, Marks, is_whole};
 use crate::record::Record;
 use crate::seal::ObjectKind;
 use crate::{Damage, Error, Result, layout};
@@ -129,9 +129,10 @@ impl Repository {
     /// What a mark names: nothing when it has been removed, for then that is gone.
     async fn mark(&self, id: MarkId) -> Result<Mark> {
         let path = layout::mark_path(id, MARK);
-        match self.storage.get(&path, ByteRange::Full).await {
+        match self.storage.get(&path, at_most(MAX_MARK_BYTES)).await {
             Ok(bytes) => {
-                let opened = self.sealer.open(ObjectKind::Mark, &path, &bytes);
+                let opened = refuse_longer(&bytes, MAX_MARK_BYTES)
+                    .and_then(|()| self.sealer.open(ObjectKind::Mark, &path, &bytes));
                 let mark = opened.and_then(|bytes| Mark::decode(&bytes));
                 mark.map_err(|malformed| Damage::new(DamagedObject::Mark(id), malformed).into())
             }

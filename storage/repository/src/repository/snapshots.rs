@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, ObjectMeta};
+use cairn_storage::ObjectMeta;
 use futures::{Stream, StreamExt, TryStreamExt};
 
 use super::{Published, Repository, publish, refuse_read_only};
+use crate::bounded::{at_most, refuse_longer};
 use crate::error::DamagedObject;
 use crate::record::{MAX_RECORD_BYTES, Record};
 use crate::seal::ObjectKind;
@@ -65,7 +66,8 @@ impl Repository {
     /// The record in the object of a label.
     pub(crate) fn open_record(&self, label: &Label, stored: &Bytes) -> Result<Record> {
         let path = layout::snapshot_path(label);
-        let opened = self.sealer.open(ObjectKind::Record, &path, stored);
+        let opened = refuse_longer(stored, MAX_RECORD_BYTES)
+            .and_then(|()| self.sealer.open(ObjectKind::Record, &path, stored));
         let record = opened.and_then(|bytes| decode_named(label, &bytes));
         Ok(record.map_err(|malformed| damaged(label, malformed))?)
     }
@@ -98,7 +100,7 @@ impl Repository {
     /// The record of a snapshot. [`crate::ErrorKind::NoSuchSnapshot`] when there is none.
     pub async fn record(&self, label: &Label) -> Result<Record> {
         let path = layout::snapshot_path(label);
-        let bytes = match self.storage.get(&path, ByteRange::Full).await {
+        let bytes = match self.storage.get(&path, at_most(MAX_RECORD_BYTES)).await {
             Ok(bytes) => bytes,
             Err(error) if error.is_not_found() => {
                 return Err(Error::NoSuchSnapshot { label: label.clone() });
@@ -214,7 +216,7 @@ impl Repository {
 
     async fn read_listed(&self, label: Label, meta: ObjectMeta) -> ListedSnapshot {
         let record = if meta.size > MAX_RECORD_BYTES {
-            Err(damaged(&label, Malformed::new("a record of more than 1 MiB")).into())
+            Err(damaged(&label, Malformed::TOO_LONG).into())
         } else if let Some(record) = self.records.get(&label, &meta) {
             Ok(record)
         } else {

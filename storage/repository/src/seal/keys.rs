@@ -12,14 +12,18 @@ use zeroize::Zeroizing;
 
 use super::envelope::{self, Envelope, SALT_BYTES};
 use super::{KeyError, ObjectKind};
+use crate::bounded::refuse_longer;
 use crate::cbor::{Reader, Writer};
 use crate::{ChunkId, Malformed, RepositoryId, Timestamp};
 
 /// Length of every key.
 pub(super) const KEY_BYTES: usize = 32;
 
-/// Data keys of a ring at most: a rotation a day for 250 years.
-const MAX_DATA_KEYS: usize = 100_000;
+/// Data keys of a ring at most: a rotation a day for 50 years.
+const MAX_DATA_KEYS: usize = 20_000;
+
+/// Longest ring: with so many, sealed. What is decided between writers is not longer than a record.
+pub(crate) const MAX_RING_BYTES: u64 = 1 << 20;
 
 /// A secret key, cleared when dropped.
 pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
@@ -91,6 +95,7 @@ impl Keys {
 
     /// The same with the data keys of another ring.
     pub(crate) fn with_ring(&self, path: &ObjectPath, sealed: &[u8]) -> Result<Self, Malformed> {
+        refuse_longer(sealed, MAX_RING_BYTES)?;
         let mut keys = Self::of_master(self.repository, self.master.clone());
         let ring = Zeroizing::new(keys.open(ObjectKind::Ring, path, sealed)?);
         keys.data = decode_ring(&ring)?;

@@ -277,33 +277,43 @@ async fn check_resident(memory: &MemoryStorage) -> Vec<String> {
     lines.collect()
 }
 
-#[tokio::test]
-async fn a_run_that_lists_a_chunk_at_another_place() {
-    let memory = golden("v1");
-    let pack = packs(&memory).new_segments;
-    let (run, _) = run_of(&memory, &pack);
+/// Puts a run of a pack instead of the one that lists it, in which one chunk lies a byte further, and says which.
+async fn list_elsewhere(memory: &MemoryStorage, pack: &ObjectPath) -> ObjectPath {
+    let (run, _) = run_of(memory, pack);
     memory.remove(&run);
-    let id = layout::parse_pack_path(&pack).unwrap();
-    let mut entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap();
+    let id = layout::parse_pack_path(pack).unwrap();
+    let mut entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[pack]).unwrap();
     entries[0].location.offset += 1;
-    sample::open(&memory).await.put_index_run(entries).await.unwrap();
-    let length = memory.objects()[&pack].len();
-    let short = format!("{pack}: has {length} bytes, at least {} are needed", length + 1);
-    assert_eq!(findings(&memory).await, [short, format!("  snapshot second, {MARCH}")]);
+    let run = sample::open(memory).await.put_index_run(entries).await.unwrap();
+    layout::index_path(&run)
 }
 
 #[tokio::test]
-async fn a_run_that_contradicts_the_directory() {
+async fn a_run_that_a_pack_contradicts_is_named_and_lists_nothing() {
     let memory = golden("v1");
-    let pack = packs(&memory).segments;
-    let (run, _) = run_of(&memory, &pack);
-    memory.remove(&run);
-    let id = layout::parse_pack_path(&pack).unwrap();
-    let mut entries = entries_of_pack(&Sealer::plain(), &id, &memory.objects()[&pack]).unwrap();
-    entries[0].location.offset += 1;
-    sample::open(&memory).await.put_index_run(entries).await.unwrap();
-    let damage = format!("{pack}: the index lists a chunk of it at another place");
-    assert_eq!(findings(&memory).await, expect(&damage, all_first_segments()));
+    let Packs { segments, new_segments, .. } = packs(&memory);
+    for (pack, affected) in [
+        // Its only chunk would end behind the pack.
+        (new_segments, vec![format!("  snapshot second, {MARCH}")]),
+        (segments, all_first_segments()),
+    ] {
+        let memory = memory.fork();
+        let run = list_elsewhere(&memory, &pack).await;
+        let damage = format!(
+            "{run}: lists chunks that {pack} does not have there: a repair lists the others anew"
+        );
+        let mut lines = vec![damage, "indexes: not listed in any index run".to_owned()];
+        lines.extend(affected);
+        assert_eq!(findings(&memory).await, lines);
+    }
+}
+
+#[tokio::test]
+async fn a_pack_that_is_shorter_than_a_run_says_is_asked_without_directories_too() {
+    let memory = golden("v1");
+    let run = list_elsewhere(&memory, &packs(&memory).new_segments).await;
+    let lines = check_resident(&memory).await;
+    assert!(lines[0].starts_with(run.as_str()), "{lines:?}");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arbitrated;
+mod bounds;
 mod browse;
 mod check;
 mod copy;
@@ -12,6 +13,7 @@ mod forget;
 mod golden;
 mod hold;
 mod operations;
+mod repair;
 mod sample;
 mod seeds;
 mod unhurried;

@@ -1,5 +1,6 @@
 //! The claims of `DESIGN.md`, section 9, on every interleaving that proptest thinks of: the real code of hosts that back up,
-//! restore, forget and prune, one request at a time, with crashes, stalls and requests that come late.
+//! restore, forget, prune and repair, one request at a time, with crashes, stalls, requests that come late, chunks that rot, and one who
+//! may only append and puts marks that lie.
 //!
 //! Names are random, and so is the order in which names are listed: a schedule that fails is printed, and fails again unless it hangs on
 //! that order.
@@ -13,7 +14,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use cairn_repository::prune::{PruneOptions, PruneReport, prune};
-use cairn_repository::{ErrorKind, Repository};
+use cairn_repository::repair::{RepairOptions, RepairReport, Suspects, repair};
+use cairn_repository::{Damage, DamagedObject, ErrorKind, Fault, Repository};
+use cairn_storage::{ObjectPath, PutMode, Storage};
 use proptest::prelude::*;
 use proptest::test_runner::{TestError, TestRunner};
 use tokio::runtime::Handle;
@@ -26,18 +29,24 @@ use crate::world::{GRACE, Gate, Host, World};
 enum Role {
     BacksUp,
     Prunes,
+    /// Over losses too.
+    PrunesOn,
     Forgets,
     Restores,
+    Repairs,
+    Lies,
 }
 
-const HOSTS: [Role; 7] = [
+const HOSTS: [Role; 9] = [
     Role::BacksUp,
     Role::Prunes,
     Role::Forgets,
     Role::Restores,
     Role::BacksUp,
-    Role::Prunes,
+    Role::PrunesOn,
     Role::BacksUp,
+    Role::Repairs,
+    Role::Lies,
 ];
 
 /// What is wrong with a variant, if anything.
@@ -64,10 +73,13 @@ enum Turn {
     Late { which: usize },
     /// Time passes.
     Tick { seconds: u64 },
+    /// A chunk rots.
+    Rot { which: usize },
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let host = || 0..HOSTS.len();
+    // Who repairs and who lies come less often.
+    let host = || prop_oneof![9 => 0..HOSTS.len() - 2, 1 => 0..HOSTS.len()];
     let turn = prop_oneof![
         12 => (host(), 1_u8..12).prop_map(|(host, steps)| Turn::Go { host, steps }),
         8 => host().prop_map(|host| Turn::Finish { host }),
@@ -76,6 +88,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         2 => (0_usize..8).prop_map(|which| Turn::Late { which }),
         5 => prop_oneof![1..GRACE / 4, Just(GRACE / 2), Just(GRACE + 1)]
             .prop_map(|seconds| Turn::Tick { seconds }),
+        1 => (0_usize..64).prop_map(|which| Turn::Rot { which }),
     ];
     prop::collection::vec(turn, 10..120)
 }
@@ -88,6 +101,8 @@ enum Ended {
     Backup { label: String, taken: Option<Taken> },
     Prune(Option<PruneReport>),
     Forget,
+    Repair(Option<RepairReport>),
+    Lie,
     Restore { label: String, since: u64, error: Option<String>, tables: Tables },
 }
 
@@ -102,7 +117,16 @@ struct Seen {
     restores: u64,
     freed_packs: u64,
     copied_chunks: u64,
+    rots: u64,
+    repairs: u64,
+    salvaged_chunks: u64,
+    lies: u64,
     requests: u64,
+}
+
+/// A name that no mark of this play has.
+fn name_of_lie(world: &World) -> u64 {
+    world.num_requests.fetch_add(1, Relaxed)
 }
 
 struct Play {
@@ -140,7 +164,8 @@ impl Play {
         let gate = Arc::clone(&self.gates[host]);
         let storage = Host { world: Arc::clone(&self.world), gate };
         let world = Arc::clone(&self.world);
-        let open = async move || Repository::open(Arc::new(storage)).await;
+        let opened = storage.clone();
+        let open = async move || Repository::open(Arc::new(opened)).await;
         let oldest = world.reported.lock().unwrap().keys().next().cloned();
         Some(match HOSTS[host] {
             Role::BacksUp => {
@@ -155,9 +180,10 @@ impl Play {
                     Ended::Backup { label, taken: outcome.ok() }
                 })
             }
-            Role::Prunes => {
+            role @ (Role::Prunes | Role::PrunesOn) => {
                 let grace = Duration::from_secs(self.variant.grace);
-                let options = PruneOptions { grace, ..PruneOptions::default() };
+                let accept_loss = role == Role::PrunesOn;
+                let options = PruneOptions { grace, accept_loss, ..PruneOptions::default() };
                 Box::pin(async move {
                     let report = match open().await {
                         Ok(open) => prune(&open, Handle::current(), &options, &|_| {}).await.ok(),
@@ -174,6 +200,39 @@ impl Play {
                         let _ = open.forget(&taken.record.label, None).await;
                     }
                     Ended::Forget
+                })
+            }
+            Role::Repairs => {
+                let packs = world.mark_of_all().packs.into_iter();
+                let damages: Vec<Damage> = packs
+                    .map(|pack| Damage::new(DamagedObject::Pack(pack), Fault::Missing))
+                    .collect();
+                let options =
+                    RepairOptions { index_budget_bytes: place::BUDGET, missing_records: false };
+                Box::pin(async move {
+                    let suspects = Suspects::of(&damages);
+                    let report = match open().await {
+                        Ok(open) => {
+                            repair(&open, Handle::current(), suspects, &options, &|_| {}).await.ok()
+                        }
+                        Err(_) => None,
+                    };
+                    Ended::Repair(report)
+                })
+            }
+            Role::Lies => {
+                let name = format!("prune/{:032x}", name_of_lie(&world));
+                let bytes = world.mark_of_all().encode();
+                Box::pin(async move {
+                    let path = |part: &str| ObjectPath::parse(&format!("{name}/{part}")).unwrap();
+                    // That it is settled comes before it.
+                    for (part, bytes) in [("settled", Vec::new()), ("mark", bytes)] {
+                        let path = path(part);
+                        if storage.put(&path, bytes.into(), PutMode::Create).await.is_err() {
+                            break;
+                        }
+                    }
+                    Ended::Lie
                 })
             }
             Role::Restores => {
@@ -235,11 +294,18 @@ impl Play {
                 self.seen.copied_chunks += report.copied_chunks;
             }
             Ended::Forget => {}
+            Ended::Repair(report) => {
+                let report = report.unwrap_or_default();
+                self.seen.repairs += u64::from(!report.is_idle());
+                self.seen.salvaged_chunks += report.salvaged_chunks;
+            }
+            Ended::Lie => self.seen.lies += 1,
             Ended::Restore { label, since, error, tables } => {
                 self.seen.restores += u64::from(!tables.is_empty());
-                let is_there = self.world.reported.lock().unwrap().contains_key(&label);
+                let reported = self.world.reported.lock().unwrap().get(&label).cloned();
+                let is_there = reported.as_ref().is_some_and(|it| !self.world.has_rotten(it));
                 let is_quick = self.world.now() - since < GRACE;
-                if let Some(error) = error.filter(|_| is_there || is_quick) {
+                if let Some(error) = error.filter(|_| is_there || is_quick && self.seen.rots == 0) {
                     self.seen.broken.push(format!("{label} could not be restored: {error}"));
                 }
             }
@@ -262,6 +328,14 @@ impl Play {
                 self.seen.broken.extend(losses);
             }
             Turn::Tick { seconds } => self.world.tick(seconds),
+            Turn::Rot { which } => {
+                let is_reader =
+                    |role| matches!(role, Role::Prunes | Role::PrunesOn | Role::Repairs);
+                let mut tasks = HOSTS.iter().zip(&self.tasks);
+                let nobody_reads = !tasks.any(|(role, task)| is_reader(*role) && task.is_some());
+                self.world.rot(which, nobody_reads);
+                self.seen.rots += 1;
+            }
         }
     }
 
@@ -289,6 +363,9 @@ impl Play {
         let repository = Repository::open(Arc::new(self.world.memory.clone())).await.unwrap();
         let reported = self.world.reported.lock().unwrap().clone();
         for (label, taken) in reported {
+            if self.world.has_rotten(&taken) {
+                continue;
+            }
             match place::restore_record(&repository, &taken.record).await {
                 Ok(_) => {}
                 Err(error) => self.seen.broken.push(format!("{label} at the end: {error:?}")),
@@ -319,6 +396,10 @@ fn explore(num_schedules: u32, variant: Variant) -> Result<Seen, (Vec<Turn>, See
         sum.restores += seen.restores;
         sum.freed_packs += seen.freed_packs;
         sum.copied_chunks += seen.copied_chunks;
+        sum.rots += seen.rots;
+        sum.repairs += seen.repairs;
+        sum.salvaged_chunks += seen.salvaged_chunks;
+        sum.lies += seen.lies;
         sum.requests += seen.requests;
         Ok(())
     });
@@ -353,6 +434,7 @@ fn nothing_that_was_reported_is_lost_and_nobody_is_disturbed() {
     let least = u64::from(SCHEDULES) / 50;
     assert!(seen.restores > least && seen.freed_packs > least, "{seen:?}");
     assert!(seen.copied_chunks > least && seen.begun_again > 0, "{seen:?}");
+    assert!(seen.repairs > least && seen.salvaged_chunks > least && seen.lies > least, "{seen:?}");
 }
 
 #[test]

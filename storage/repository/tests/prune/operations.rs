@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
-use cairn_repository::check::{CheckOptions, check_structure};
+use cairn_repository::check::{CheckOptions, Finding, check_structure};
 use cairn_repository::manifest::Root;
 use cairn_repository::pack::{PackBuilder, entries_of_pack};
-use cairn_repository::prune::{Mark, PruneOptions, PruneReport, prune};
+use cairn_repository::prune::{PruneOptions, PruneReport, prune};
 use cairn_repository::{ErrorKind, Repository, Sealer, layout};
 use cairn_storage::layer::ReadOnly;
 use cairn_storage::{MemoryStorage, ObjectPath, Operation};
@@ -16,17 +16,17 @@ use tokio::runtime::Handle;
 
 use crate::place::{self, Care, Tables};
 
-const GRACE: Duration = Duration::from_secs(100);
+pub(crate) const GRACE: Duration = Duration::from_secs(100);
 
 /// A repository whose store has a clock of its own.
-struct Place {
-    memory: MemoryStorage,
+pub(crate) struct Place {
+    pub(crate) memory: MemoryStorage,
     clock: Arc<AtomicU64>,
-    repository: Repository,
+    pub(crate) repository: Repository,
 }
 
 impl Place {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let clock = Arc::new(AtomicU64::new(1_000_000));
         let shown = Arc::clone(&clock);
         let now = move || SystemTime::UNIX_EPOCH + Duration::from_secs(shown.load(Relaxed));
@@ -35,49 +35,64 @@ impl Place {
         Self { memory, clock, repository }
     }
 
-    async fn back_up(&self, label: &str, tables: &[u8]) {
+    pub(crate) async fn back_up(&self, label: &str, tables: &[u8]) {
         let tables = Tables::from(tables);
         place::back_up(&self.repository, label, &tables, Care::Looks).await.unwrap();
     }
 
-    async fn forget(&self, label: &str) {
+    pub(crate) async fn forget(&self, label: &str) {
         self.repository.forget(&label.parse().unwrap(), None).await.unwrap();
     }
 
-    async fn prune(&self) -> PruneReport {
+    pub(crate) async fn prune(&self) -> PruneReport {
         let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
         self.prune_by(&options).await
     }
 
-    async fn prune_by(&self, options: &PruneOptions) -> PruneReport {
+    pub(crate) async fn prune_by(&self, options: &PruneOptions) -> PruneReport {
         prune(&self.repository, Handle::current(), options, &|_| {}).await.unwrap()
     }
 
-    fn wait(&self) {
+    pub(crate) fn ids<T>(&self, parse: impl Fn(&ObjectPath) -> Option<T>) -> Vec<T> {
+        self.memory.objects().keys().filter_map(parse).collect()
+    }
+
+    /// Changes an object as damage does: it does not become younger.
+    pub(crate) fn damage(&self, path: &ObjectPath, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = self.memory.objects()[path].to_vec();
+        change(&mut bytes);
+        self.memory.insert(path.clone(), bytes.into());
+    }
+
+    pub(crate) async fn findings(&self) -> Vec<Finding> {
+        let options = CheckOptions { directories: true, ..CheckOptions::default() };
+        let report = check_structure(&self.repository, Handle::current(), &options, &|_| {});
+        report.await.unwrap().findings
+    }
+
+    pub(crate) fn wait(&self) {
         self.clock.fetch_add(GRACE.as_secs() + 1, Relaxed);
     }
 
-    async fn restores(&self, label: &str, tables: &[u8]) {
+    pub(crate) async fn restores(&self, label: &str, tables: &[u8]) {
         let mut restored = place::restore(&self.repository, label).await.unwrap();
         restored.sort_unstable();
         assert_eq!(restored, tables);
     }
 
-    async fn is_sound(&self) {
-        let (options, runtime) = (CheckOptions::default(), Handle::current());
-        let report = check_structure(&self.repository, runtime, &options, &|_| {}).await.unwrap();
-        assert_eq!(report.findings, []);
+    pub(crate) async fn is_sound(&self) {
+        assert_eq!(self.findings().await, []);
     }
 
-    fn count(&self, is_counted: impl Fn(&ObjectPath) -> bool) -> usize {
+    pub(crate) fn count(&self, is_counted: impl Fn(&ObjectPath) -> bool) -> usize {
         self.memory.objects().keys().filter(|path| is_counted(path)).count()
     }
 
-    fn num_packs(&self) -> usize {
+    pub(crate) fn num_packs(&self) -> usize {
         self.count(|path| layout::parse_pack_path(path).is_some())
     }
 
-    fn num_runs(&self) -> usize {
+    pub(crate) fn num_runs(&self) -> usize {
         self.count(|path| layout::parse_index_path(path).is_some())
     }
 }
@@ -219,9 +234,11 @@ async fn traces_of_the_dead_go_after_a_grace() {
     let intent = format!("arbitration/snapshots/x/00000001-{:032x}-intent", 7);
     place.memory.insert(trace(&intent), Vec::new().into());
     place.memory.insert(trace("forgetting/x/00"), Vec::new().into());
+    place.memory.insert(trace(&format!("probe-{:032x}-0", 7)), Vec::new().into());
+    place.memory.insert(trace("probe-clock-9"), Vec::new().into());
     let before = place.count(layout::is_trace);
     place.prune().await;
-    assert_eq!((before, place.count(layout::is_trace)), (2, 2));
+    assert_eq!((before, place.count(layout::is_trace)), (4, 4));
     place.wait();
     place.prune().await;
     assert_eq!(place.count(layout::is_trace), 0);
@@ -287,104 +304,6 @@ async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
     let refused = prune(&append_only, Handle::current(), &options, &|_| {}).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AppendOnly);
     assert_eq!(place.memory.objects(), before);
-}
-
-/// What a host that may only append can add, if it lies.
-impl Place {
-    fn ids<T>(&self, parse: impl Fn(&ObjectPath) -> Option<T>) -> Vec<T> {
-        self.memory.objects().keys().filter_map(parse).collect()
-    }
-
-    fn put_lying_mark(&self) {
-        let mark = Mark {
-            packs: self.ids(layout::parse_pack_path),
-            runs: self.ids(layout::parse_index_path),
-            bytes: 0,
-        };
-        let path = |name: &str| {
-            let id = layout::prune_prefix().join(&format!("{:032x}", 7)).unwrap();
-            id.join(name).unwrap()
-        };
-        self.memory.insert(path("mark"), mark.encode().into());
-        self.memory.insert(path("settled"), Vec::new().into());
-    }
-
-    /// For each pack one that says to hold the same chunks.
-    async fn put_lying_packs(&self) {
-        for (path, bytes) in self.memory.objects() {
-            let Some(id) = layout::parse_pack_path(&path) else { continue };
-            let mut lie = PackBuilder::new(&Sealer::plain(), 1 << 20);
-            for entry in entries_of_pack(&Sealer::plain(), &id, &bytes).unwrap() {
-                let at = entry.location;
-                let garbage = vec![b'x'; at.stored_len as usize];
-                lie.push(entry.id, at.kind, at.codec, at.raw_len, &garbage).unwrap();
-            }
-            let lie = lie.finish().unwrap();
-            self.repository.put_pack(&lie).await.unwrap();
-            self.repository.put_index_run(lie.entries).await.unwrap();
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_mark_that_lies_deletes_nothing_that_a_snapshot_needs() {
-    let place = Place::new().await;
-    place.back_up("old", &[1, 2]).await;
-    let packs = place.ids(layout::parse_pack_path);
-    place.put_lying_mark();
-    for _ in 0..3 {
-        place.wait();
-        place.prune().await;
-        place.restores("old", &[1, 2]).await;
-        place.is_sound().await;
-    }
-    let left = place.ids(layout::parse_pack_path);
-    assert!(packs.iter().all(|pack| !left.contains(pack)), "what it names has gone all the same");
-}
-
-#[tokio::test]
-async fn packs_that_lie_displace_no_sound_ones() {
-    let place = Place::new().await;
-    place.back_up("old", &[1, 2]).await;
-    place.wait();
-    place.put_lying_packs().await;
-    for _ in 0..3 {
-        place.wait();
-        let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
-        let pruned = prune(&place.repository, Handle::current(), &options, &|_| {}).await;
-        assert_eq!(pruned.unwrap_err().kind(), ErrorKind::Damaged);
-        place.restores("old", &[1, 2]).await;
-    }
-}
-
-#[tokio::test]
-async fn marks_and_packs_that_lie_together_take_nothing_either() {
-    for is_mark_first in [false, true] {
-        let place = Place::new().await;
-        place.back_up("old", &[1, 2]).await;
-        if is_mark_first {
-            place.put_lying_mark();
-            place.put_lying_packs().await;
-        } else {
-            let sound = place.memory.objects();
-            place.put_lying_packs().await;
-            let lies = place.memory.objects();
-            for path in lies.keys().filter(|path| !sound.contains_key(path)) {
-                place.memory.remove(path);
-            }
-            place.put_lying_mark();
-            for (path, bytes) in lies {
-                place.memory.insert(path, bytes);
-            }
-        }
-        for _ in 0..4 {
-            place.wait();
-            let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
-            // Refused where a lie is met.
-            let _ = prune(&place.repository, Handle::current(), &options, &|_| {}).await;
-            place.restores("old", &[1, 2]).await;
-        }
-    }
 }
 
 /// Stores everything of the packs that are there once more, as a second host would have, and damages that.

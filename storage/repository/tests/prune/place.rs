@@ -144,8 +144,6 @@ async fn try_back_up(
     let objects = writer.document(&ObjectList::new(objects)?).await?;
     let database = Database { name: "shop".to_owned(), objects };
     let root = writer.document(&Root::new(vec![database])?).await?;
-    writer.flush().await?;
-    let chunks = writer.chunks;
     let record = Record {
         label: label.parse().unwrap(),
         timestamp: Timestamp::from_unix_millis(1),
@@ -156,6 +154,13 @@ async fn try_back_up(
         ttl: None,
         databases: Vec::new(),
     };
+    let copy = repository.record_copy(&record);
+    if writer.pack.num_chunks() > 0 {
+        let length = u32::try_from(copy.len()).unwrap();
+        writer.pack.push(ChunkId::of(&copy), ChunkKind::RecordCopy, Codec::Raw, length, &copy)?;
+    }
+    writer.flush().await?;
+    let chunks = writer.chunks;
     match care {
         Care::Looks => repository.commit_counting_on(&record, &index).await?,
         Care::Trusts => repository.commit(&record).await?,

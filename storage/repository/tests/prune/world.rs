@@ -12,7 +12,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_repository::index::decode_run;
-use cairn_repository::{ChunkId, Sealer, layout};
+use cairn_repository::pack::{ChunkKind, IndexEntry};
+use cairn_repository::prune::Mark;
+use cairn_repository::{ChunkId, PackId, Sealer, layout};
 use cairn_storage::{
     ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,
     Operation, Payload, PutMode, Result, Storage,
@@ -53,6 +55,8 @@ pub(crate) struct World {
     pub(crate) num_requests: AtomicU64,
     /// Snapshots of which a success was reported and that nobody began to forget.
     pub(crate) reported: Mutex<BTreeMap<String, Taken>>,
+    /// Chunks that rotted where nobody could have kept them.
+    rotten: Mutex<BTreeSet<ChunkId>>,
 }
 
 impl World {
@@ -67,6 +71,7 @@ impl World {
             is_less: AtomicBool::new(false),
             num_requests: AtomicU64::new(0),
             reported: Mutex::default(),
+            rotten: Mutex::default(),
         }
     }
 
@@ -117,7 +122,7 @@ impl World {
             if !objects.contains_key(&layout::snapshot_path(&taken.record.label)) {
                 losses.push(format!("{label} has no record"));
             }
-            let lost = taken.chunks.difference(&there).count();
+            let lost = taken.chunks.difference(&there).filter(|id| !self.is_rotten(id)).count();
             if lost > 0 {
                 losses.push(format!("{label} has lost {lost} chunks"));
             }
@@ -125,19 +130,85 @@ impl World {
         losses
     }
 
-    /// The chunks that some run lists in a pack that is there.
+    /// The chunks that some run lists where their bytes are.
     fn chunks(&self) -> BTreeSet<ChunkId> {
+        self.places().into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// Every place that some run lists and that holds what it should.
+    fn places(&self) -> Vec<IndexEntry> {
         let objects = self.memory.objects();
-        let mut chunks = BTreeSet::new();
+        let mut places = Vec::new();
         for (path, bytes) in &objects {
             let Some(id) = layout::parse_index_path(path) else { continue };
             let run = decode_run(&Sealer::plain(), &id, bytes).unwrap();
-            let listed = run
-                .entries()
-                .filter(|entry| objects.contains_key(&layout::pack_path(&entry.location.pack)));
-            chunks.extend(listed.map(|entry| entry.id));
+            places.extend(run.entries().filter(|entry| {
+                let (pack, start) = (entry.location.pack, entry.location.offset as usize);
+                let bytes = objects.get(&layout::pack_path(&pack));
+                let plain = bytes.map(|pack| &pack[start..][..entry.location.stored_len as usize]);
+                plain.is_some_and(|plain| ChunkId::of(plain) == entry.id)
+            }));
         }
-        chunks
+        places
+    }
+
+    /// Whether a chunk rotted where nobody could have kept it.
+    fn is_rotten(&self, id: &ChunkId) -> bool {
+        self.rotten.lock().unwrap().contains(id)
+    }
+
+    /// Whether anything of a snapshot is.
+    pub(crate) fn has_rotten(&self, taken: &Taken) -> bool {
+        taken.chunks.iter().any(|id| self.is_rotten(id))
+    }
+
+    /// Flips a bit of a chunk of a segment somewhere. Where it lies elsewhere too, in a pack that no mark names, while `nobody_reads` it
+    /// to let that go for it, it has to be kept.
+    pub(crate) fn rot(&self, which: usize, nobody_reads: bool) {
+        let places = self.places();
+        let segments: Vec<_> =
+            places.iter().filter(|it| it.location.kind == ChunkKind::Segment).collect();
+        if segments.is_empty() {
+            return;
+        }
+        let entry = segments[which % segments.len()];
+        let named = self.named();
+        let is_kept = |it: &IndexEntry| {
+            it.id == entry.id
+                && it.location.pack != entry.location.pack
+                && !named.contains(&it.location.pack)
+        };
+        if !(nobody_reads && places.iter().any(is_kept)) {
+            self.rotten.lock().unwrap().insert(entry.id);
+        }
+        let path = layout::pack_path(&entry.location.pack);
+        let put = self.memory.head(&path).now_or_never().unwrap().unwrap().modified;
+        let mut bytes = self.memory.objects()[&path].to_vec();
+        bytes[entry.location.offset as usize] ^= 1;
+        // What rots does not become younger.
+        let put = put.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let now = self.clock.swap(put, Relaxed);
+        self.memory.insert(path, bytes.into());
+        self.clock.store(now, Relaxed);
+    }
+
+    /// The packs that marks name.
+    fn named(&self) -> BTreeSet<PackId> {
+        let is_mark =
+            |path: &ObjectPath| path.starts_with(&layout::prune_prefix()) && path.name() == "mark";
+        let objects = self.memory.objects().into_iter();
+        let marks = objects.filter(|(path, _)| is_mark(path));
+        marks.flat_map(|(_, bytes)| Mark::decode(&bytes).unwrap().packs).collect()
+    }
+
+    /// A mark that names everything there is.
+    pub(crate) fn mark_of_all(&self) -> Mark {
+        let objects = self.memory.objects();
+        Mark {
+            packs: objects.keys().filter_map(layout::parse_pack_path).collect(),
+            runs: objects.keys().filter_map(layout::parse_index_path).collect(),
+            bytes: 0,
+        }
     }
 }
 
