@@ -85,6 +85,15 @@ impl<C: Compute> Worker for ComputeWorker<C> {
     fn run(self: Box<Self>, context: &StageContext) -> Result<(), Stop> {
         // Two tasks per thread: one running, one waiting, so that no thread idles while this one forwards.
         let mut flight = Flight::new(2 * self.pool.num_threads(), context);
+        let ended = (*self).forward(&mut flight, context);
+        flight.settle();
+        ended
+    }
+}
+
+impl<C: Compute> ComputeWorker<C> {
+    /// Its edges are closed when this returns.
+    fn forward(self, flight: &mut Flight<C::Out>, context: &StageContext) -> Result<(), Stop> {
         let mut tasks = Vec::new();
         loop {
             match self.inlet.recv_or(flight.results())? {
@@ -107,9 +116,7 @@ impl<C: Compute> Worker for ComputeWorker<C> {
         self.outlet.end();
         Ok(())
     }
-}
 
-impl<C: Compute> ComputeWorker<C> {
     fn launch(&self, landing: Landing<C::Out>, task: C::Task, context: &StageContext) {
         let (compute, context) = (Arc::clone(&self.compute), context.clone());
         self.pool.pool.spawn(move || {

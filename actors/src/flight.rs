@@ -72,6 +72,14 @@ impl<T> Flight<T> {
         result
     }
 
+    /// Waits for all that runs, whatever it comes to: what it holds, such as a file that is being restored, is let go before the
+    /// stage ends. Only for work that always lands, cancelled or not.
+    pub(crate) fn settle(&mut self) {
+        while self.num_running > 0 && self.results.recv().is_ok() {
+            self.num_running -= 1;
+        }
+    }
+
     /// Waits for a result and takes its permit back.
     pub(crate) fn wait(&mut self) -> Result<T, Stop> {
         let result = select_biased! {
