@@ -14,7 +14,7 @@ use bytes::Bytes;
 use cairn_repository::index::decode_run;
 use cairn_repository::pack::{ChunkKind, IndexEntry};
 use cairn_repository::prune::Mark;
-use cairn_repository::{ChunkId, PackId, Sealer, layout};
+use cairn_repository::{ChunkId, Label, PackId, Sealer, layout};
 use cairn_storage::{
     ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,
     Operation, Payload, PutMode, Result, Storage,
@@ -55,8 +55,9 @@ pub(crate) struct World {
     pub(crate) num_requests: AtomicU64,
     /// Snapshots of which a success was reported and that nobody began to forget.
     pub(crate) reported: Mutex<BTreeMap<String, Taken>>,
-    /// Chunks that rotted where nobody could have kept them.
-    rotten: Mutex<BTreeSet<ChunkId>>,
+    /// Chunks that rotted, with the snapshots for which they have to be kept where they lie too. One that is taken later may have counted on
+    /// the place that rotted.
+    rotten: Mutex<BTreeMap<ChunkId, BTreeSet<Label>>>,
 }
 
 impl World {
@@ -122,7 +123,8 @@ impl World {
             if !objects.contains_key(&layout::snapshot_path(&taken.record.label)) {
                 losses.push(format!("{label} has no record"));
             }
-            let lost = taken.chunks.difference(&there).filter(|id| !self.is_rotten(id)).count();
+            let lost =
+                taken.chunks.difference(&there).filter(|id| !self.is_rotten(taken, id)).count();
             if lost > 0 {
                 losses.push(format!("{label} has lost {lost} chunks"));
             }
@@ -152,14 +154,15 @@ impl World {
         places
     }
 
-    /// Whether a chunk rotted where nobody could have kept it.
-    fn is_rotten(&self, id: &ChunkId) -> bool {
-        self.rotten.lock().unwrap().contains(id)
+    /// Whether a chunk rotted where nobody could have kept it for a snapshot.
+    fn is_rotten(&self, taken: &Taken, id: &ChunkId) -> bool {
+        let rotten = self.rotten.lock().unwrap();
+        rotten.get(id).is_some_and(|kept_for| !kept_for.contains(&taken.record.label))
     }
 
     /// Whether anything of a snapshot is.
     pub(crate) fn has_rotten(&self, taken: &Taken) -> bool {
-        taken.chunks.iter().any(|id| self.is_rotten(id))
+        taken.chunks.iter().any(|id| self.is_rotten(taken, id))
     }
 
     /// Flips a bit of a chunk of a segment somewhere. Where it lies elsewhere too, in a pack that no mark names, while `nobody_reads` it
@@ -178,9 +181,14 @@ impl World {
                 && it.location.pack != entry.location.pack
                 && !named.contains(&it.location.pack)
         };
-        if !(nobody_reads && places.iter().any(is_kept)) {
-            self.rotten.lock().unwrap().insert(entry.id);
-        }
+        let kept_for = match nobody_reads && places.iter().any(is_kept) {
+            true => {
+                let reported = self.reported.lock().unwrap();
+                reported.values().map(|taken| taken.record.label.clone()).collect()
+            }
+            false => BTreeSet::new(),
+        };
+        self.rotten.lock().unwrap().insert(entry.id, kept_for);
         let path = layout::pack_path(&entry.location.pack);
         let put = self.memory.head(&path).now_or_never().unwrap().unwrap().modified;
         let mut bytes = self.memory.objects()[&path].to_vec();
