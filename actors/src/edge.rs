@@ -154,9 +154,12 @@ impl<T> Clone for Outlet<T> {
 }
 
 impl Shared {
+    /// The gauge is of all edges of this kind, of lanes and of jobs that run beside each other.
     fn holds(&self, items: usize) {
-        self.metrics.depth.set(items as f64);
-        self.flow.holds(items);
+        let before = self.flow.holds(items);
+        if items != before {
+            self.metrics.depth.increment(items as f64 - before as f64);
+        }
     }
 
     /// Waits until `weight` more bytes may wait on the edge, and counts them.
@@ -208,6 +211,13 @@ impl Shared {
             // A pending signal is as good as another one.
             let _ = self.space.0.try_send(());
         }
+    }
+}
+
+impl Drop for Shared {
+    /// What a cancelled job left on the edge is gone.
+    fn drop(&mut self) {
+        self.holds(0);
     }
 }
 

@@ -164,8 +164,9 @@ impl EdgeFlow {
         }
     }
 
-    pub(crate) fn holds(&self, items: usize) {
-        self.items.store(items, Ordering::Relaxed);
+    /// So many items wait now; how many did before.
+    pub(crate) fn holds(&self, items: usize) -> usize {
+        self.items.swap(items, Ordering::Relaxed)
     }
 
     fn read(&self, edge: EdgeId) -> EdgeReading {
@@ -186,31 +187,37 @@ impl EdgeFlow {
 #[derive(Debug)]
 pub(crate) struct Waits {
     clock: Stopwatch,
+    /// Held for three additions: who waits has nothing better to do, and only together are they true.
+    sums: Mutex<WaitSums>,
+}
+
+#[derive(Debug, Default)]
+struct WaitSums {
     /// Nanoseconds of the waits that are over.
-    over: AtomicU64,
+    over: u64,
     /// Waits that last, and the sum of the times of the clock at which they began.
-    num_lasting: AtomicU64,
-    begins: AtomicU64,
+    num_lasting: u64,
+    begins: u64,
 }
 
 impl Waits {
     fn new(clock: Stopwatch) -> Self {
-        let (over, num_lasting, begins) = Default::default();
-        Self { clock, over, num_lasting, begins }
+        Self { clock, sums: Mutex::default() }
     }
 
     /// Begins a wait, which ends with the value.
     pub(crate) fn begin(&self) -> Wait<'_> {
+        let mut sums = lock(&self.sums);
         let began = self.now();
-        self.begins.fetch_add(began, Ordering::Relaxed);
-        self.num_lasting.fetch_add(1, Ordering::Relaxed);
+        sums.begins += began;
+        sums.num_lasting += 1;
         Wait { waits: self, began }
     }
 
     fn total(&self) -> Duration {
-        let lasting = self.num_lasting.load(Ordering::Relaxed).saturating_mul(self.now());
-        let lasting = lasting.saturating_sub(self.begins.load(Ordering::Relaxed));
-        Duration::from_nanos(self.over.load(Ordering::Relaxed).saturating_add(lasting))
+        let sums = lock(&self.sums);
+        let lasting = sums.num_lasting.saturating_mul(self.now()).saturating_sub(sums.begins);
+        Duration::from_nanos(sums.over.saturating_add(lasting))
     }
 
     fn now(&self) -> u64 {
@@ -234,10 +241,10 @@ impl Wait<'_> {
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        let took = self.waits.now().saturating_sub(self.began);
-        self.waits.num_lasting.fetch_sub(1, Ordering::Relaxed);
-        self.waits.begins.fetch_sub(self.began, Ordering::Relaxed);
-        self.waits.over.fetch_add(took, Ordering::Relaxed);
+        let mut sums = lock(&self.waits.sums);
+        sums.over += self.waits.now().saturating_sub(self.began);
+        sums.num_lasting -= 1;
+        sums.begins -= self.began;
     }
 }
 
@@ -261,6 +268,24 @@ mod tests {
         let total = waits.total();
         assert!(total >= Duration::from_millis(2));
         assert_eq!(waits.total(), total);
+    }
+
+    #[test]
+    fn no_look_sees_more_than_those_who_wait_can_have_waited() {
+        const WAITERS: u64 = 4;
+        let waits = Waits::new(Stopwatch::start());
+        std::thread::scope(|scope| {
+            for _ in 0..WAITERS {
+                scope.spawn(|| (0..20_000).for_each(|_| drop(waits.begin())));
+            }
+            let mut last = Duration::ZERO;
+            for _ in 0..20_000 {
+                let total = waits.total();
+                assert!(total >= last, "{last:?} {total:?}");
+                assert!(total <= Duration::from_nanos(WAITERS * waits.now()), "{total:?}");
+                last = total;
+            }
+        });
     }
 
     #[test]

@@ -41,12 +41,15 @@ struct Rounds {
     intervals: Intervals,
     /// By name: what was done last, and whether something is being done. Held for a look or a step.
     done: Mutex<BTreeMap<String, Done>>,
+    /// Held while a check runs: each needs memory for an index, and a server that starts has all of them before it.
+    checking: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct Done {
     is_looked_at: bool,
     is_checked: bool,
+    /// When the last that succeeded began; one that failed is tried again with the next look.
     measured: Option<Instant>,
     checked: Option<Instant>,
 }
@@ -92,8 +95,8 @@ impl Watcher {
             return Ok(None);
         };
         let watch = Watch::new(watched.owner(), config.targets()?);
-        let (engine, done) = (engine.clone(), Mutex::default());
-        let rounds = Arc::new(Rounds { engine, watch, watched, intervals, done });
+        let (engine, done, checking) = (engine.clone(), Mutex::default(), Mutex::default());
+        let rounds = Arc::new(Rounds { engine, watch, watched, intervals, done, checking });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let (stop, stopped) = oneshot::channel();
         let work = move || {
@@ -151,22 +154,34 @@ impl Rounds {
     fn visit(&self, name: &str) {
         let repository = self.look(name);
         if let Some(repository) = &repository
-            && self.step(name, |done| is_due(self.intervals.measure, &mut done.measured))
-            && let Err(error) = self.watch.measure(name, repository)
+            && self.step(name, |done| is_due(self.intervals.measure, done.measured))
         {
-            tracing::warn!(repository = name, %error, "a repository was not measured");
+            let begun = Instant::now();
+            match self.watch.measure(name, repository) {
+                Ok(()) => self.step(name, |done| done.measured = Some(begun)),
+                Err(error) => {
+                    tracing::warn!(repository = name, %error, "a repository was not measured");
+                }
+            }
         }
         self.step(name, |done| done.is_looked_at = false);
         let begins = |done: &mut Done| {
-            let begins = !done.is_checked && is_due(self.intervals.check, &mut done.checked);
+            let begins = !done.is_checked && is_due(self.intervals.check, done.checked);
             done.is_checked |= begins;
             begins
         };
         if let Some(repository) = &repository
             && self.step(name, begins)
         {
-            self.check(name, repository);
-            self.step(name, |done| done.is_checked = false);
+            let _one_at_a_time = self.checking.lock().unwrap_or_else(PoisonError::into_inner);
+            let begun = Instant::now();
+            let is_proved = self.check(name, repository);
+            self.step(name, |done| {
+                done.is_checked = false;
+                if is_proved {
+                    done.checked = Some(begun);
+                }
+            });
         }
     }
 
@@ -183,7 +198,8 @@ impl Rounds {
         looked.ok()
     }
 
-    fn check(&self, name: &str, repository: &Repository) {
+    /// Whether it came to its end.
+    fn check(&self, name: &str, repository: &Repository) -> bool {
         match self.engine.check(repository, CheckRequest::structure()).wait() {
             Ok(report) => {
                 self.watch.checked(name, repository, &report);
@@ -191,8 +207,12 @@ impl Rounds {
                     let damage = finding.damage.to_string();
                     tracing::error!(repository = name, damage, "a check found damage");
                 }
+                true
             }
-            Err(error) => tracing::warn!(repository = name, %error, "a repository was not checked"),
+            Err(error) => {
+                tracing::warn!(repository = name, %error, "a repository was not checked");
+                false
+            }
         }
     }
 
@@ -205,12 +225,7 @@ impl Rounds {
     }
 }
 
-/// Whether it is time again; if so, it is now.
-fn is_due(every: Option<Duration>, last: &mut Option<Instant>) -> bool {
-    let is_over = |every| last.is_none_or(|last| last.elapsed() >= every);
-    let is_due = every.is_some_and(is_over);
-    if is_due {
-        *last = Some(Instant::now());
-    }
-    is_due
+/// Whether it is time again.
+fn is_due(every: Option<Duration>, last: Option<Instant>) -> bool {
+    every.is_some_and(|every| last.is_none_or(|last| last.elapsed() >= every))
 }

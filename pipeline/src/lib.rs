@@ -82,8 +82,8 @@ pub use config::{EngineConfig, ValidConfig, WorkerCounts};
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind, with_causes};
 pub use job::{
-    BackupReport, Canceller, CheckReport, CopyReport, JOB_EVENTS, JobHandle, JobKind, JobState,
-    JobWatch, PruneReport, Repair, RestoreReport, SkippedItem,
+    BackupReport, Canceller, CheckReport, CopyReport, JOB_EVENTS, JOB_SPANS, JobHandle, JobKind,
+    JobState, JobWatch, PruneReport, Repair, RestoreReport, SkippedItem,
 };
 pub use observer::{JobEvent, NoObserver, Observer};
 pub use repository::{Repository, SnapshotObject};

@@ -49,6 +49,10 @@ pub struct Watch {
 
 #[derive(Debug, Default)]
 struct Known {
+    /// The repositories of this round.
+    names: BTreeSet<String>,
+    /// Those of them that are too many to have series of their own.
+    unshown: BTreeSet<String>,
     /// Those with series of their own, also when they are gone: a series cannot be taken back.
     shown: BTreeMap<String, RepositoryMetrics>,
     /// By target, then by repository: when the newest snapshot of it was taken, in milliseconds; none where there is none.
@@ -79,23 +83,21 @@ impl Watch {
     /// A round begins over the repositories that there are now: of others nothing is shown any more, and a target without any is
     /// missed at once. Answers the names that are not there and that targets name.
     pub fn begin_round(&self, names: &[String]) -> Vec<&str> {
-        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        let names: BTreeSet<String> = names.iter().cloned().collect();
         let mut known = self.lock();
-        for (_, metrics) in known.shown.iter().filter(|(name, _)| !names.contains(name.as_str())) {
+        for (_, metrics) in known.shown.iter().filter(|(name, _)| !names.contains(*name)) {
             metrics.show_nothing();
         }
         for newest in known.newest.values_mut() {
-            newest.retain(|name, _| names.contains(name.as_str()));
+            newest.retain(|name, _| names.contains(name));
         }
+        known.unshown.retain(|name| names.contains(name));
+        known.names = names;
         let mut missing = Vec::new();
         for (number, (target, metrics)) in self.targets.iter().enumerate() {
-            let named = target.repository.as_deref();
-            if named.map_or(names.is_empty(), |name| !names.contains(name)) {
-                metrics.newest.set(0.0);
-                missing.extend(named);
-            } else if known.newest.get(&number).is_some_and(|newest| !newest.is_empty()) {
-                known.show_target(number, metrics);
-            }
+            missing
+                .extend(target.repository.as_deref().filter(|name| !known.names.contains(*name)));
+            known.show_target(number, target, metrics);
         }
         missing
     }
@@ -172,8 +174,8 @@ impl Watch {
         });
         for (number, newest) in look.by_target {
             known.newest.entry(number).or_default().insert(name.to_owned(), newest);
-            if let Some((_, metrics)) = self.targets.get(number) {
-                known.show_target(number, metrics);
+            if let Some((target, metrics)) = self.targets.get(number) {
+                known.show_target(number, target, metrics);
             }
         }
     }
@@ -194,7 +196,12 @@ impl Known {
     fn with_shown(&mut self, name: &str, show: impl FnOnce(&RepositoryMetrics)) {
         if !self.shown.contains_key(name) {
             if self.shown.len() == MAX_REPOSITORIES {
-                tracing::debug!(name, "a repository too many to have metrics of its own");
+                if self.unshown.insert(name.to_owned()) {
+                    tracing::warn!(
+                        name,
+                        "a repository too many to have metrics of its own, and alerts by them: restart the server after many were dropped"
+                    );
+                }
                 return;
             }
             self.shown.insert(name.to_owned(), RepositoryMetrics::new(name));
@@ -204,10 +211,18 @@ impl Known {
         }
     }
 
-    /// Without any snapshot it is as old as time itself.
-    fn show_target(&self, number: usize, metrics: &TargetMetrics) {
-        let newest = self.newest.get(&number).and_then(|of| of.values().flatten().max());
-        metrics.newest.set(newest.copied().map_or(0.0, seconds));
+    /// Without any snapshot it is as old as time itself; while a repository in which there may be one has not been looked at,
+    /// nobody knows.
+    fn show_target(&self, number: usize, target: &Target, metrics: &TargetMetrics) {
+        let looked_at = self.newest.get(&number);
+        let newest = looked_at.and_then(|of| of.values().flatten().max());
+        let is_known = |name: &String| looked_at.is_some_and(|of| of.contains_key(name));
+        let mut here = self.names.iter().filter(|name| target.is_in(name));
+        metrics.newest.set(match newest {
+            Some(newest) => seconds(*newest),
+            None if here.all(is_known) => 0.0,
+            None => f64::NAN,
+        });
     }
 }
 

@@ -157,6 +157,11 @@ fn series_are_as_many_as_repositories_and_targets_whatever_is_in_them() {
     let watch = Watch::new(Some(Owner::Origin("ours".to_owned())), targets);
     watch.look("r", &host.repository).unwrap();
     assert_eq!(target_of(&host, "ours"), 0.0);
+    // Where there is a repository that was not looked at yet, nobody knows.
+    watch.begin_round(&["r".to_owned(), "other".to_owned()]);
+    assert!(target_of(&host, "ours").is_nan());
+    watch.begin_round(&["r".to_owned()]);
+    assert_eq!(target_of(&host, "ours"), 0.0);
 
     // A look that fails keeps what was known; of a repository that is gone nothing is shown.
     fs::remove_file(host.root.path().join("repository/cairn.json")).unwrap();

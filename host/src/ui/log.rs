@@ -6,7 +6,7 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
-use cairn_pipeline::JOB_EVENTS;
+use cairn_pipeline::{JOB_EVENTS, JOB_SPANS};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
@@ -19,7 +19,8 @@ use crate::exit::Refusal;
 
 /// Installs the log of this process.
 pub(crate) fn install(ui: &Ui, config: &LogConfig, is_server: bool) -> anyhow::Result<()> {
-    let targets = targets(&config.filter, is_server)?;
+    // Whatever is logged of a job, its span says whose it is.
+    let targets = targets(&config.filter, is_server)?.with_target(JOB_SPANS, LevelFilter::ERROR);
     let lines = tracing_subscriber::fmt::layer().with_writer(BetweenBars { ui: ui.clone() });
     let lines = match config.format {
         LogFormat::Text if !ui.is_json() => lines.with_ansi(ui.has_colour).boxed(),

@@ -51,7 +51,7 @@ fn a_job_that_fails_is_told_once_and_logged_where_that_is_asked() {
     let again = ["backup", "--repo", "repo", "--label", "first", "wh"];
     let (_, said) = logged(&place, &[], &again);
     assert_eq!(said.matches("CAIRN-R004").count(), 1, "{said}");
-    let (_, said) = logged(&place, &[("CAIRN_LOG", "error")], &again);
+    let (_, said) = logged(&place, &[("CAIRN_LOG", "cairn::job=error")], &again);
     assert!(said.contains("ERROR job{id=") && said.contains("code=\"CAIRN-R004\""), "{said}");
 }
 

@@ -11,10 +11,14 @@ use crate::job::{JobCore, JobKind};
 /// The target of the lines that tell that jobs began and ended.
 pub const JOB_EVENTS: &str = "cairn::job";
 
-/// Where a job logs to. Its span is never filtered out: of a warning one wants to know whose it is.
+/// The target of the spans of jobs, which stand at the level of errors: a filter that lets it through has every line say whose
+/// it is, whatever lines it is for.
+pub const JOB_SPANS: &str = "cairn::span";
+
+/// Where a job logs to.
 pub(crate) fn trace(id: &str, kind: JobKind, label: &str) -> Trace {
     let (kind, label) = (kind.as_str(), (!label.is_empty()).then_some(label));
-    Trace::of(tracing::error_span!("job", id, kind, label))
+    Trace::of(tracing::error_span!(target: JOB_SPANS, "job", id, kind, label))
 }
 
 pub(crate) fn began() {

@@ -17,7 +17,7 @@ pub(crate) use self::check::run as run_check;
 pub(crate) use self::copy::run as run_copy;
 pub(crate) use self::core::{JobCore, Surroundings};
 pub use self::handle::{Canceller, JobHandle};
-pub use self::log::JOB_EVENTS;
+pub use self::log::{JOB_EVENTS, JOB_SPANS};
 pub(crate) use self::prune::run as run_prune;
 pub use self::report::{
     BackupReport, CheckReport, CopyReport, PruneReport, Repair, RestoreReport, SkippedItem,

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cairn_pipeline::tablet::{SelectedItem, TabletErrorKind, TabletSource};
 use cairn_pipeline::{
-    BackupRequest, Error, ErrorKind, JOB_EVENTS, JobHandle, JobKind, JobState, Period, Repository,
-    RestoreItem, RestoreRequest, Selection, Timestamp,
+    BackupRequest, Error, ErrorKind, JOB_EVENTS, JOB_SPANS, JobHandle, JobKind, JobState, Period,
+    Repository, RestoreItem, RestoreRequest, Selection, Timestamp,
 };
 use cairn_warehouse::{BackupObject, ObjectKind, RestoreSettings, WarehouseSink, WarehouseSource};
 use futures::FutureExt;
@@ -51,7 +51,8 @@ impl From<Failure> for Stop {
 
 /// Runs a job from its row to its end. What is logged meanwhile stands in a span that has the id which SHOW gives it.
 pub(super) async fn follow(jobs: Jobs, row: JobRow, live: Arc<Live>) {
-    let span = tracing::error_span!("sql_job", id = row.id, database = row.database);
+    let span =
+        tracing::error_span!(target: JOB_SPANS, "sql_job", id = row.id, database = row.database);
     follow_to_end(jobs, row, live).instrument(span).await;
 }
 
