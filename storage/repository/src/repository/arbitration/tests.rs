@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use cairn_storage::{Capabilities, MemoryStorage, ObjectMeta, ObjectStream};
+use cairn_storage::{ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectStream};
 use futures::stream::{self, StreamExt};
 use proptest::prelude::*;
 
