@@ -1,8 +1,9 @@
-//! Who is logged in: sessions, the cookie that names one, and whether a request comes from our own page. Pure but for a lock, a
-//! clock and random numbers.
+//! Who is logged in: sessions, the cookie that names one, and whether a request is for us and comes from our own page. Pure but for
+//! a lock, a clock and random numbers.
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -138,6 +139,18 @@ pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
     FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
+/// Whether a request names the server by an address or as `localhost`, with any port. Whoever owns another name can make it mean
+/// this machine, and to a browser a page of theirs is then one of ours.
+pub(super) fn is_for_us(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = port.map_or(host, |(name, _)| name);
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok(),
+    }
+}
+
 /// Whether a browser says that another site sent the request. What is no browser says nothing.
 pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
@@ -214,6 +227,29 @@ mod tests {
         assert!(cookie(&proxied, 8030, None).contains("cairn-8030=; Path=/; Max-Age=0;"));
         assert!(cookie(&proxied, 8030, None).ends_with("; Secure"));
         assert!(is_forwarded(&proxied) && !is_forwarded(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_name_that_others_own_is_not_ours() {
+        for host in
+            ["127.0.0.1:8030", "10.0.0.7", "[::1]:8030", "[::1]", "localhost", "LOCALHOST:1"]
+        {
+            assert!(is_for_us(&headers(&[("host", host)])), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8030",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "::1",
+            "[::1",
+            "",
+        ] {
+            let forwarded = ("x-forwarded-host", "127.0.0.1");
+            assert!(!is_for_us(&headers(&[("host", host), forwarded])), "{host}");
+        }
+        assert!(!is_for_us(&HeaderMap::new()));
     }
 
     #[test]

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::Served;
 use super::desk::{Desk, Known, Operator};
 use super::job::Job;
-use super::login::{Seat, Sessions, cookie, is_forwarded, is_from_elsewhere, secret_of};
+use super::login::{Seat, Sessions, cookie, is_for_us, is_forwarded, is_from_elsewhere, secret_of};
 use super::pace::Paces;
 use super::page::{self, Section, View, Viewer};
 use super::shelf::Shelf;
@@ -42,6 +42,9 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
+
+const MISDIRECTED: &str = "The page answers to addresses and to localhost only, not to other names, which others can make mean this machine. \
+     Open it by the address of the server, such as http://127.0.0.1:8030/; a proxy passes the address on as the Host.\n";
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -73,6 +76,9 @@ impl Site {
     /// Answers a request.
     pub(super) async fn respond(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
+        if !matches!(path.as_str(), "/metrics" | "/healthz") && !is_for_us(request.headers()) {
+            return text(StatusCode::MISDIRECTED_REQUEST, TEXT, MISDIRECTED);
+        }
         let cancel = cancelled_job(&path);
         let allowed = match path.as_str() {
             "/" | "/live" | "/metrics" | "/healthz" | "/page.css" | "/page.js" | "/icon.svg" => {

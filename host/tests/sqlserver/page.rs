@@ -63,7 +63,12 @@ impl<'a> Visitor<'a> {
     }
 
     fn send(&self, first: &str, body: &str, headers: &str) -> Answer {
-        let (host, length) = (self.server.http(), body.len());
+        self.send_to(self.server.http(), first, body, headers)
+    }
+
+    /// Sends to the server what names a host, maybe another.
+    fn send_to(&self, host: &str, first: &str, body: &str, headers: &str) -> Answer {
+        let length = body.len();
         let cookie = match self.cookie.is_empty() {
             true => String::new(),
             false => format!("cookie: {}\r\n", self.cookie),
@@ -71,7 +76,7 @@ impl<'a> Visitor<'a> {
         let head = format!(
             "{first}host: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{cookie}{headers}\r\n"
         );
-        let mut stream = TcpStream::connect(host).unwrap();
+        let mut stream = TcpStream::connect(self.server.http()).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         // Of what is too long the rest may find nobody any more.
         let _ = stream.write_all(body.as_bytes());
@@ -202,6 +207,30 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
     assert_eq!(proxied.post("/login", "user=root&password=", &forwarded).status, 403);
     // One that did not try: the brake is on the attempt before.
     assert_eq!(proxied.log_in("root", ""), 303);
+}
+
+#[test]
+fn a_page_of_others_is_not_ours_whatever_their_name_means() {
+    let place = Place::new();
+    let server = serve(&place, &[]);
+    server.root().done("CREATE USER ann IDENTIFIED BY 'secret'");
+    let visitor = Visitor::new(&server);
+    let origin =
+        format!("{FORM}origin: http://evil.example\r\nx-forwarded-host: {}\r\n", server.http());
+    for first in ["GET / HTTP/1.1\r\n", "GET /live HTTP/1.1\r\n", "POST /login HTTP/1.1\r\n"] {
+        let body = if first.starts_with("POST") { "user=ann&password=secret" } else { "" };
+        let answer = visitor.send_to("evil.example", first, body, &origin);
+        assert_eq!(answer.status, 421, "{first}: {}", answer.body);
+        assert!(answer.body.contains("by the address of the server"), "{}", answer.body);
+        assert!(!answer.head.contains("set-cookie"), "{}", answer.head);
+    }
+    for path in ["/metrics", "/healthz"] {
+        let first = format!("GET {path} HTTP/1.1\r\n");
+        assert_eq!(visitor.send_to("cairn.example", &first, "", "").status, 200, "{path}");
+    }
+    let port = server.http().rsplit_once(':').unwrap().1;
+    let answer = visitor.send_to(&format!("localhost:{port}"), "GET / HTTP/1.1\r\n", "", "");
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 #[test]
