@@ -21,8 +21,6 @@ const MOST: usize = 64;
 
 /// What a browser says of the page that sends a request.
 const FETCH_SITE: &str = "sec-fetch-site";
-/// What proxies say of those for whom they ask.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-proto"];
 
 /// Sessions by their secrets.
 #[derive(Debug)]
@@ -134,11 +132,6 @@ pub(super) fn cookie(headers: &HeaderMap, port: u16, secret: Option<&str>) -> St
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Whether a proxy asks for somebody else.
-pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
-    FORWARDED.iter().any(|name| headers.contains_key(*name))
-}
-
 /// Whether a request names the server by an address or as `localhost`, with any port. Whoever owns another name can make it mean
 /// this machine, and to a browser a page of theirs is then one of ours.
 pub(super) fn is_for_us(headers: &HeaderMap) -> bool {
@@ -226,7 +219,6 @@ mod tests {
         let proxied = headers(&[("x-forwarded-proto", "https")]);
         assert!(cookie(&proxied, 8030, None).contains("cairn-8030=; Path=/; Max-Age=0;"));
         assert!(cookie(&proxied, 8030, None).ends_with("; Secure"));
-        assert!(is_forwarded(&proxied) && !is_forwarded(&HeaderMap::new()));
     }
 
     #[test]

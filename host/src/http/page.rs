@@ -212,7 +212,7 @@ pub(super) fn login(user: &str, refused: Option<&str>) -> Markup {
         main.narrow {
             section.card {
                 h1 { "Log in" }
-                p.about { "with an account of the SQL port" }
+                p.about { "with an account of the SQL port that has a password" }
                 @if let Some(refused) = refused { p.refused role="alert" { (refused) } }
                 form.login method="post" action="/login" {
                     label { "User" input name="user" value=(user) autocomplete="username" required autofocus[user.is_empty()]; }

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use super::Served;
 use super::desk::{Desk, Known, Operator};
 use super::job::Job;
-use super::login::{Seat, Sessions, cookie, is_for_us, is_forwarded, is_from_elsewhere, secret_of};
+use super::login::{Seat, Sessions, cookie, is_for_us, is_from_elsewhere, secret_of};
 use super::pace::Paces;
 use super::page::{self, Section, View, Viewer};
 use super::shelf::Shelf;
@@ -264,8 +264,7 @@ impl Site {
             Err(refused) => return *refused,
         };
         let (user, password) = (field(form, "user"), field(form, "password"));
-        let is_local = !is_forwarded(headers);
-        match desk.log_in(user, password, peer.ip(), is_local).await {
+        match desk.log_in(user, password, peer.ip()).await {
             Err(refused) => {
                 let status = match refused.is_crowded {
                     true => StatusCode::TOO_MANY_REQUESTS,

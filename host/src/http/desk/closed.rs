@@ -37,7 +37,6 @@ impl Desk {
         _user: &str,
         _password: &str,
         _peer: IpAddr,
-        _is_local: bool,
     ) -> Result<Operator, Refused> {
         match *self {}
     }
