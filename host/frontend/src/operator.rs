@@ -14,7 +14,7 @@ use crate::account::privilege::Action;
 use crate::account::{self, role};
 use crate::execute::{self, REPOSITORY};
 use crate::frontend::Frontend;
-use crate::mysql::{Account, Proofs, SqlError};
+use crate::mysql::{Account, Proofs, SqlError, Whence};
 use crate::refusal;
 
 /// Somebody who showed a password.
@@ -72,7 +72,7 @@ impl Frontend {
             let proofs = account.as_ref().map_or(nobody, |account| account.proofs);
             proofs.is_of(password) && account.is_some() && !proofs.is_empty()
         };
-        let judged = self.throttle.judge(peer, user, is_right).await;
+        let judged = self.throttle.judge(Whence::Page, user, is_right).await;
         let is_right = judged.ok_or(LoginRefused::Crowded)?;
         let operator = account.filter(|_| is_right).map(|account| Operator { account });
         operator.filter(|operator| self.knows(operator)).ok_or_else(|| {
