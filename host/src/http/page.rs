@@ -29,6 +29,17 @@ pub(super) enum Viewer {
     Known { name: String, token: String, may_operate: bool },
 }
 
+impl Viewer {
+    /// What stands for what somebody may not see; nothing hides it from those who may.
+    pub(super) fn instead(&self) -> Option<&'static str> {
+        match self {
+            Self::Anybody | Self::Known { may_operate: true, .. } => None,
+            Self::Stranger { .. } => Some("log in to see why"),
+            Self::Known { .. } => Some("to see why needs REPOSITORY ON SYSTEM"),
+        }
+    }
+}
+
 /// What the page shows.
 #[derive(Debug)]
 pub(super) struct View {
@@ -45,6 +56,19 @@ pub(super) struct Section {
     /// Where that is not its name.
     pub(super) location: Option<String>,
     pub(super) kept: Kept,
+}
+
+impl Section {
+    /// Without the words of errors, which name paths, buckets and machines.
+    pub(super) fn without_words(mut self, instead: &str) -> Self {
+        self.kept.error = self.kept.error.map(|_| instead.to_owned());
+        for shown in self.kept.listing.iter_mut().flat_map(|listing| &mut listing.newest) {
+            if let Err(why) = &mut shown.about {
+                instead.clone_into(why);
+            }
+        }
+        self
+    }
 }
 
 impl View {
@@ -140,7 +164,7 @@ impl View {
     fn troubles(&self) -> Markup {
         let of_jobs =
             self.jobs.iter().filter(|(job, _)| job.end == Some(End::Failed)).map(|(job, _)| {
-                let why = job.failure.as_deref().unwrap_or("log in to see why");
+                let why = job.failure.as_deref().or(self.viewer.instead()).unwrap_or_default();
                 (format!("{} failed", name(job)), job.since.clone().unwrap_or_default(), why)
             });
         let of_repositories = self.repositories.iter().filter_map(|section| {
@@ -517,6 +541,26 @@ mod tests {
         let viewer = Viewer::Stranger { may_log_in: true };
         let page = View { viewer, jobs, repositories: Vec::new() }.page().into_string();
         assert!(page.contains("log in to see why") && !page.contains("<th>database"), "{page}");
+    }
+
+    #[test]
+    fn words_of_errors_are_hidden_from_who_may_not_see_them() {
+        for (viewer, instead) in [
+            (Viewer::Stranger { may_log_in: false }, "log in to see why"),
+            (operator(false), "to see why needs REPOSITORY ON SYSTEM"),
+        ] {
+            let told = viewer.instead().unwrap();
+            assert_eq!(told, instead);
+            let hidden = view(operator(true)).repositories.remove(0).without_words(told);
+            let jobs = vec![(job(Some(End::Failed)).for_anybody(), Pace::default())];
+            let kept = hidden.kept.clone();
+            assert_eq!(kept.error.as_deref(), Some(instead));
+            assert_eq!(kept.listing.unwrap().newest[0].about, Err(instead.to_owned()));
+            let page = View { viewer, jobs, repositories: vec![hidden] }.page().into_string();
+            // Of the job and of the repository among the errors, of the repository, of its snapshot.
+            assert_eq!(page.matches(instead).count(), 4, "{page}");
+        }
+        assert_eq!((operator(true).instead(), Viewer::Anybody.instead()), (None, None));
     }
 
     #[test]

@@ -143,10 +143,15 @@ impl Site {
 
     async fn view(&self, peer: SocketAddr, headers: &HeaderMap, wakes: bool) -> View {
         let viewer = self.viewer(peer, headers, wakes);
-        let sees_all = matches!(viewer, Viewer::Anybody | Viewer::Known { may_operate: true, .. });
+        let instead = viewer.instead();
+        let sees_all = instead.is_none();
         let jobs = self.jobs(MAX_ENDED);
         self.paces.look(&jobs);
-        let repositories = self.sections(&jobs, sees_all).await;
+        let mut repositories = self.sections(&jobs, sees_all).await;
+        if let Some(instead) = instead {
+            let hidden = repositories.into_iter().map(|section| section.without_words(instead));
+            repositories = hidden.collect();
+        }
         let jobs = jobs.into_iter().map(|job| {
             let pace = self.paces.of(&job.id);
             (if sees_all { job } else { job.for_anybody() }, pace)

@@ -280,6 +280,27 @@ fn guesses_at_the_page_are_braked_and_keep_no_client_of_the_port_out() {
 }
 
 #[test]
+fn strangers_do_not_read_the_errors_of_a_repository_that_the_command_names() {
+    let place = Place::new();
+    let back_up = ["backup", "--repo", "repo", "--label", "nightly", "wh"];
+    let output = place.command(&back_up).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let server = serve(&place, &["--repo", "repo"]);
+    place.write("repo/snapshots/nightly", b"no record");
+    let mut root = server.root();
+    root.done(PASSWORD_OF_ROOT);
+    root.done("CREATE USER ann IDENTIFIED BY 'secret'");
+    let operator = Visitor::logged_in(&server, "root", "secret");
+    wait_until("it has been read", PATIENCE, || operator.page().contains("damaged"));
+    let ann = Visitor::logged_in(&server, "ann", "secret");
+    for (who, told) in [(&Visitor::new(&server), "log in to see why"), (&ann, "to see why needs")] {
+        let page = who.page();
+        assert!(page.contains("<h2>repo</h2>") && page.contains(told), "{page}");
+        assert!(!page.contains("damaged"), "{page}");
+    }
+}
+
+#[test]
 fn names_with_markup_are_text_and_secrets_are_not_shown() {
     let place = Place::new();
     let server = serve(&place, &[]);
