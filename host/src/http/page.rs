@@ -75,7 +75,8 @@ impl View {
     /// The whole page.
     pub(super) fn page(&self) -> Markup {
         let script = html! {
-            noscript { meta http-equiv="refresh" content="10"; }
+            // It does not wake the session, and leaves the time to open a cancel and to send it.
+            noscript { meta http-equiv="refresh" content="30; url=/?again"; }
             script src="/page.js" defer {}
         };
         let content = html! {
@@ -522,6 +523,14 @@ mod tests {
             assert!(!page.contains("\"'&"), "{page}");
             assert!(!page.contains("style="), "the policy forbids it: {page}");
         }
+    }
+
+    #[test]
+    fn without_a_script_a_page_loads_itself_anew_as_no_person_does() {
+        let page = view(operator(true)).page().into_string();
+        let refresh =
+            "<noscript><meta http-equiv=\"refresh\" content=\"30; url=/?again\"></noscript>";
+        assert!(page.contains(refresh), "{page}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ const OF_WAREHOUSE: &str = "sql ";
 /// Nothing but what this program serves; no page of others around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The query of a page that loads itself anew.
+const AGAIN: &str = "again";
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
@@ -111,7 +113,10 @@ impl Site {
                 Err(refused) => *refused,
             },
             "/live" => html(StatusCode::OK, &self.view(peer, headers, false).await.live()),
-            _ => html(StatusCode::OK, &self.view(peer, headers, true).await.page()),
+            _ => {
+                let wakes = request.uri().query() != Some(AGAIN);
+                html(StatusCode::OK, &self.view(peer, headers, wakes).await.page())
+            }
         }
     }
 
