@@ -18,6 +18,8 @@ const REST: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at one time.
 const MOST: usize = 64;
+/// Those of one account: it must not throw out others.
+const MOST_OF_ONE: usize = 4;
 
 /// What a browser says of the page that sends a request.
 const FETCH_SITE: &str = "sec-fetch-site";
@@ -52,23 +54,20 @@ pub(super) struct Seat<T> {
     pub(super) token: String,
 }
 
-impl<T: Clone> Sessions<T> {
+impl<T: Clone + PartialEq> Sessions<T> {
     pub(super) fn new() -> Self {
         Self { table: Mutex::default(), random: SystemRandom::new() }
     }
 
-    /// Begins a session; answers its secret, none where the system has no random numbers.
-    pub(super) fn begin(&self, who: T) -> Option<String> {
+    /// Begins a session; answers its secret, none where the system has no random numbers. Sessions of those who are not known any
+    /// more end.
+    pub(super) fn begin(&self, who: T, is_known: impl Fn(&T) -> bool) -> Option<String> {
         let (secret, token) = (self.secret()?, self.secret()?);
         let now = Instant::now();
         let mut table = self.lock();
-        table.retain(|_, session| session.lives(now));
-        if table.len() >= MOST {
-            let oldest = table.iter().min_by_key(|(_, session)| session.used);
-            if let Some(oldest) = oldest.map(|(secret, _)| secret.clone()) {
-                table.remove(&oldest);
-            }
-        }
+        table.retain(|_, session| session.lives(now) && is_known(&session.who));
+        make_room(&mut table, MOST_OF_ONE, |session| session.who == who);
+        make_room(&mut table, MOST, |_| true);
         table.insert(secret.clone(), Session { who, token, began: now, used: now });
         Some(secret)
     }
@@ -106,6 +105,22 @@ impl<T: Clone> Sessions<T> {
 impl<T> Session<T> {
     fn lives(&self, now: Instant) -> bool {
         now.duration_since(self.used) < REST && now.duration_since(self.began) < LONGEST
+    }
+}
+
+/// Ends the session that rested longest of those that count, where there are so many.
+fn make_room<T>(
+    table: &mut HashMap<String, Session<T>>,
+    most: usize,
+    counts: impl Fn(&Session<T>) -> bool,
+) {
+    let counted: Vec<_> = table.iter().filter(|(_, session)| counts(session)).collect();
+    if counted.len() < most {
+        return;
+    }
+    let oldest = counted.into_iter().min_by_key(|(_, session)| session.used);
+    if let Some(oldest) = oldest.map(|(secret, _)| secret.clone()) {
+        table.remove(&oldest);
     }
 }
 
@@ -171,21 +186,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_when_it_rests_and_when_it_is_old() {
         let sessions = Sessions::new();
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         assert_eq!(sessions.find(&secret, true).map(|seat| seat.who), Some("ann"));
         tokio::time::advance(REST - Duration::from_secs(1)).await;
         assert!(sessions.find(&secret, false).is_some());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(sessions.find(&secret, true).is_none(), "a look does not wake it");
 
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         for _ in 0..24 {
             tokio::time::advance(REST - Duration::from_secs(1)).await;
             assert!(sessions.find(&secret, true).is_some());
         }
         tokio::time::advance(Duration::from_secs(24)).await;
         assert!(sessions.find(&secret, true).is_none(), "twelve hours are over");
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         sessions.end(&secret);
         assert!(sessions.find(&secret, true).is_none());
     }
@@ -195,7 +210,7 @@ mod tests {
         let sessions = Sessions::new();
         let mut secrets = Vec::new();
         for number in 0..=MOST {
-            secrets.push(sessions.begin(number).unwrap());
+            secrets.push(sessions.begin(number, |_| true).unwrap());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert!(sessions.find(&secrets[0], true).is_none(), "the one that rested longest");
@@ -207,6 +222,24 @@ mod tests {
         secrets.sort_unstable();
         secrets.dedup();
         assert_eq!(secrets.len(), MOST + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_throws_out_none_but_itself() {
+        let sessions = Sessions::new();
+        let begin = |who| sessions.begin(who, |_| true).unwrap();
+        let root = begin("root");
+        let mut of_ann = Vec::new();
+        for _ in 0..=MOST {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            of_ann.push(begin("ann"));
+        }
+        assert!(sessions.find(&root, false).is_some());
+        let alive = of_ann.iter().filter(|secret| sessions.find(secret, false).is_some());
+        assert_eq!(alive.count(), MOST_OF_ONE);
+        assert!(sessions.find(&of_ann[MOST], false).is_some(), "the newest");
+        sessions.begin("bob", |who| *who != "ann").unwrap();
+        assert_eq!(sessions.lock().len(), 2, "who is not known any more takes no room");
     }
 
     #[test]

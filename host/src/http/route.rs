@@ -282,13 +282,17 @@ impl Site {
                 };
                 html(status, &page::login(user, Some(&refused.why)))
             }
-            Ok(operator) => match self.sessions.begin(operator) {
-                Some(secret) => see("/", Some(cookie(headers, self.port, Some(&secret)))),
-                None => {
-                    let why = "The system has no random numbers.";
-                    refused(StatusCode::INTERNAL_SERVER_ERROR, "No login", why)
+            Ok(operator) => {
+                // The browser forgets it.
+                if let Some(old) = secret_of(headers, self.port) {
+                    self.sessions.end(old);
                 }
-            },
+                let Some(secret) = self.sessions.begin(operator, |who| desk.knows(who)) else {
+                    let why = "The system has no random numbers.";
+                    return refused(StatusCode::INTERNAL_SERVER_ERROR, "No login", why);
+                };
+                see("/", Some(cookie(headers, self.port, Some(&secret))))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{Known, Refused};
 #[derive(Debug, Clone)]
 pub(crate) enum Desk {}
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operator {}
 
 impl Operator {
