@@ -147,7 +147,7 @@ impl View {
     /// The form that cancels a job, where there is one: opened first, so that a slip of the hand cancels nothing.
     fn cancel(&self, job: &Job) -> Option<Markup> {
         let Viewer::Known { token, may_operate: true, .. } = &self.viewer else { return None };
-        if !job.runs() || job.is_ending {
+        if !job.has_cancel || !job.runs() || job.is_ending {
             return None;
         }
         Some(html! {
@@ -479,6 +479,7 @@ mod tests {
     fn job(end: Option<End>) -> Job {
         Job {
             id: "7".to_owned(),
+            has_cancel: true,
             kind: "backup".to_owned(),
             label: MARKUP.to_owned(),
             database: Some(MARKUP.to_owned()),
@@ -541,6 +542,11 @@ mod tests {
         }
         let page = view(operator(true)).page().into_string();
         assert_eq!(page.matches("action=\"/jobs/7/cancel\"").count(), 1, "{page}");
+        let mut checks = view(operator(true));
+        for (job, _) in &mut checks.jobs {
+            job.has_cancel = false;
+        }
+        assert!(!checks.page().into_string().contains("/cancel"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cairn_pipeline::JobKind;
 use futures::future::{join, join_all};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -166,10 +167,15 @@ impl Site {
 
     /// All jobs that run and the latest others, the newest first.
     fn jobs(&self, max_ended: usize) -> Vec<Job> {
-        match &self.served.desk {
-            Some(desk) => desk.jobs(max_ended),
-            None => self.served.board.jobs().into_iter().map(Job::from).collect(),
-        }
+        let posted = self.served.board.jobs().into_iter();
+        let Some(desk) = &self.served.desk else { return posted.map(Job::from).collect() };
+        // The desk has these in its journal.
+        let is_of_desk = |kind| matches!(kind, JobKind::Backup | JobKind::Restore);
+        let others = posted.filter(|job| !is_of_desk(job.watch.kind()));
+        let mut jobs = desk.jobs(max_ended);
+        jobs.extend(others.map(Job::from));
+        jobs.sort_by_key(Job::age);
+        jobs
     }
 
     /// The repositories, all read at once: the page waits for the slowest, and a second at most.

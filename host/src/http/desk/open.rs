@@ -84,6 +84,7 @@ impl From<WatchedJob> for Job {
         };
         Self {
             id: view.id.to_string(),
+            has_cancel: true,
             kind: view.kind.to_ascii_lowercase(),
             label: view.label,
             database: Some(view.database).filter(|name| !name.is_empty()),
