@@ -79,29 +79,28 @@ impl View {
             noscript { meta http-equiv="refresh" content="30; url=/?again"; }
             script src="/page.js" defer {}
         };
-        let content = html! {
-            (header(Some(&self.viewer)))
-            (self.live())
-        };
-        document("Cairn", &script, &content)
+        document("Cairn", &script, &self.live())
     }
 
-    /// What of it changes.
+    /// What of it changes; who is logged in does, too.
     pub(super) fn live(&self) -> Markup {
         let running: Vec<_> = self.jobs.iter().filter(|(job, _)| job.runs()).collect();
         let every = if running.is_empty() { 5000 } else { 1000 };
         html! {
-            main id="live" data-every=(every) data-title=(title(&running)) {
-                p.stale hidden { "No answer from the server. What is shown is old." }
-                @if running.is_empty() { (self.rest()) }
-                @for (job, pace) in running.iter().take(MAX_PICTURED) { (self.running(job, pace)) }
-                @if running.len() > MAX_PICTURED {
-                    p.more { "and " (running.len() - MAX_PICTURED) " more that run, in the list" }
+            div id="live" data-every=(every) data-title=(title(&running)) {
+                (header(Some(&self.viewer)))
+                main {
+                    p.stale hidden { "No answer from the server. What is shown is old." }
+                    @if running.is_empty() { (self.rest()) }
+                    @for (job, pace) in running.iter().take(MAX_PICTURED) { (self.running(job, pace)) }
+                    @if running.len() > MAX_PICTURED {
+                        p.more { "and " (running.len() - MAX_PICTURED) " more that run, in the list" }
+                    }
+                    (self.troubles())
+                    (self.list())
+                    @for section in &self.repositories { (repository(section)) }
+                    (self.hint())
                 }
-                (self.troubles())
-                (self.list())
-                @for section in &self.repositories { (repository(section)) }
-                (self.hint())
             }
         }
     }

@@ -192,10 +192,13 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
     }
     ann.log_in("ann", "a%26b%3D%3Cc%3E");
     assert!(ann.page().contains("<span class=\"who\">ann</span>"));
+    // What is looked up again and again says who is logged in, as long as somebody is.
+    assert!(ann.get("/live").body.contains("<span class=\"who\">ann</span>"));
 
     // A password that is changed ends what it began, and so does a logout, which needs the token.
     root.done("SET PASSWORD FOR ann = PASSWORD('other')");
     assert!(!ann.page().contains("<span class=\"who\">"));
+    assert!(ann.get("/live").body.contains("<a href=\"/login\">log in</a>"));
     ann.log_in("ann", "other");
     assert_eq!(ann.post("/logout", "", FORM).status, 403);
     assert!(ann.page().contains("<span class=\"who\">"));
