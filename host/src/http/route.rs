@@ -184,18 +184,18 @@ impl Site {
         let desk = self.served.desk.as_ref().filter(|_| sees_all);
         let known = desk.map(Desk::repositories).unwrap_or_default();
         if desk.is_some() {
-            self.shelf.retain(|it| match it.strip_prefix(OF_WAREHOUSE) {
-                Some(name) => known.iter().any(|known| known.name == name),
-                None => true,
+            let keys: Vec<String> = known.iter().map(key).collect();
+            self.shelf.retain(|it| {
+                !it.starts_with(OF_WAREHOUSE) || keys.iter().any(|key| key.as_str() == it)
             });
         }
         let of_warehouse = desk.into_iter().zip(Some(known));
         let of_warehouse =
             of_warehouse.flat_map(|(desk, known)| known.into_iter().map(move |it| (desk, it)));
         let of_warehouse = of_warehouse.map(|(desk, it)| async move {
+            let key = key(&it);
             let Known { name, location, error } = it;
             let (desk, of) = (desk.clone(), name.clone());
-            let key = format!("{OF_WAREHOUSE}{name}");
             let mut kept = self.shelf.look(&key, so_far, move || desk.snapshots(&of)).await;
             kept.error = kept.error.or(error);
             Section { name, location: Some(location), kept }
@@ -301,6 +301,12 @@ impl Site {
             }
         }
     }
+}
+
+/// What the list of a repository of the warehouse is kept by: another place under the same name is another repository.
+fn key(known: &Known) -> String {
+    let Known { name, location, .. } = known;
+    format!("{OF_WAREHOUSE}{name} {location}")
 }
 
 /// Fields and their values, as they came.

@@ -304,6 +304,30 @@ fn strangers_do_not_read_the_errors_of_a_repository_that_the_command_names() {
 }
 
 #[test]
+fn another_repository_of_the_same_name_shows_its_own_snapshots() {
+    let place = Place::new();
+    let server = serve(&place, &[]);
+    let mut root = server.root();
+    root.done("CREATE DATABASE d");
+    root.done("CREATE TABLE d.t (k INT)");
+    root.done("INSERT INTO d.t VALUES (1)");
+    let create = |name: &str| {
+        let location = place.path(name).display().to_string();
+        format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#)
+    };
+    root.done(&create("one"));
+    root.back_up("d", "of_one", "r");
+    root.done(PASSWORD_OF_ROOT);
+    let operator = Visitor::logged_in(&server, "root", "secret");
+    let snapshot = "data-label=\"snapshot\">of_one</td>";
+    wait_until("it is listed", PATIENCE, || operator.page().contains(snapshot));
+    root.done("DROP REPOSITORY r");
+    root.done(&create("two"));
+    let page = operator.page();
+    assert!(page.contains("<h2>r</h2>") && !page.contains(snapshot), "{page}");
+}
+
+#[test]
 fn names_with_markup_are_text_and_secrets_are_not_shown() {
     let place = Place::new();
     let server = serve(&place, &[]);
