@@ -152,7 +152,6 @@ impl Site {
         let instead = viewer.instead();
         let sees_all = instead.is_none();
         let jobs = self.jobs(MAX_ENDED);
-        self.paces.look(&jobs);
         let mut repositories = self.sections(&jobs, sees_all).await;
         if let Some(instead) = instead {
             let hidden = repositories.into_iter().map(|section| section.without_words(instead));
