@@ -1,8 +1,8 @@
 //! [`Operator`]: somebody who has logged in at another door than the MySQL port, such as a page, and what they may do there.
 //!
-//! Accounts, the cost of wrong passwords and privileges are those of the port: who may SHOW BACKUP sees jobs and repositories, who
-//! may CANCEL BACKUP cancels one. What an operator may do is looked up anew each time: a password that was changed, a user that was
-//! dropped or a privilege that was taken back ends it at once.
+//! Accounts and privileges are those of the port: who may SHOW BACKUP sees jobs and repositories, who may CANCEL BACKUP cancels one.
+//! So is the brake on wrong passwords, in which this door has a place of its own. What an operator may do is looked up anew
+//! each time: a password that was changed, a user that was dropped or a privilege that was taken back ends it at once.
 
 use std::net::IpAddr;
 

@@ -4,7 +4,8 @@
 //!
 //! *Memory*: a bounded number of connections, bodies, sessions and lists.
 //!
-//! *On failure*: a connection that breaks is its client's business; where none can be taken, that is tried again each second. A repository that cannot be read is shown so.
+//! *On failure*: a connection that breaks is its client's business; where none can be taken, that is tried again each second.
+//! A repository that cannot be read is shown so.
 
 mod desk;
 mod job;

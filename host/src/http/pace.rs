@@ -94,7 +94,7 @@ impl Seen {
     }
 
     fn add(&mut self, look: Look) {
-        if self.looks.back().is_none_or(|last| !last.finished().eq(look.finished())) {
+        if self.looks.back().is_none_or(|last| last.finished().ne(look.finished())) {
             self.moved_at = look.at;
         }
         if self.looks.len() >= MAX_LOOKS {

@@ -195,6 +195,12 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
     // What is looked up again and again says who is logged in, as long as somebody is.
     assert!(ann.get("/live").body.contains("<span class=\"who\">ann</span>"));
 
+    // A login ends the one that the browser had.
+    let before = Visitor { server: &server, cookie: ann.cookie.clone() };
+    assert_eq!(ann.log_in("ann", "a%26b%3D%3Cc%3E"), 303);
+    assert!(ann.page().contains("<span class=\"who\">"));
+    assert!(!before.page().contains("<span class=\"who\">"));
+
     // A password that is changed ends what it began, and so does a logout, which needs the token.
     root.done("SET PASSWORD FOR ann = PASSWORD('other')");
     assert!(!ann.page().contains("<span class=\"who\">"));
