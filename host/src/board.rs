@@ -36,13 +36,19 @@ impl Board {
     }
 }
 
+/// Which job is forgotten first, of the oldest first and whether each has ended: the oldest that has, and where all run the oldest.
+fn dispensable(mut have_ended: impl Iterator<Item = bool>) -> usize {
+    have_ended.position(|has_ended| has_ended).unwrap_or_default()
+}
+
 impl Observer for Board {
     fn on_start(&self, watch: &JobWatch) {
         let (watch, state) = (watch.clone(), watch.state());
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.push_back(Posted { watch, state, failure: None, ended: None });
         if jobs.len() > MAX_JOBS {
-            jobs.pop_front();
+            let dispensable = dispensable(jobs.iter().map(|job| job.ended.is_some()));
+            jobs.remove(dispensable);
         }
     }
 
@@ -53,5 +59,17 @@ impl Observer for Board {
             job.failure.clone_from(&event.failure);
             job.ended = event.state.is_final().then(|| (Instant::now(), job.watch.age()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_is_remembered_longer_than_what_has_ended() {
+        assert_eq!(dispensable([false, true, true].into_iter()), 1);
+        assert_eq!(dispensable([true, false].into_iter()), 0);
+        assert_eq!(dispensable([false, false].into_iter()), 0);
     }
 }

@@ -1,8 +1,8 @@
 //! [`Operator`]: somebody who has logged in at another door than the MySQL port, such as a page, and what they may do there.
 //!
-//! Accounts, the cost of wrong passwords and privileges are those of the port: who may SHOW BACKUP sees jobs and repositories, who
-//! may CANCEL BACKUP cancels one. What an operator may do is looked up anew each time: a password that was changed, a user that was
-//! dropped or a privilege that was taken back ends it at once.
+//! Accounts and privileges are those of the port: who may SHOW BACKUP sees jobs and repositories, who may CANCEL BACKUP cancels one.
+//! So is the brake on wrong passwords, in which this door has a place of its own. What an operator may do is looked up anew
+//! each time: a password that was changed, a user that was dropped or a privilege that was taken back ends it at once.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::account::privilege::Action;
 use crate::account::{self, role};
 use crate::execute::{self, REPOSITORY};
 use crate::frontend::Frontend;
-use crate::mysql::{Account, Proofs, SqlError};
+use crate::mysql::{Account, Proofs, SqlError, Whence};
 use crate::refusal;
 
 /// Somebody who showed a password.
@@ -33,8 +33,10 @@ impl Operator {
 /// Why somebody did not come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LoginRefused {
-    /// No such user, another password, or none where one is needed.
-    #[error("user or password is wrong")]
+    /// No such user, another password, or an account that has none: it is not told which of them.
+    #[error(
+        "user or password is wrong; an account that has no password must get one first: SET PASSWORD = PASSWORD('...')"
+    )]
     Wrong,
     /// It was not looked at.
     #[error("too many attempts; try again in a minute")]
@@ -53,14 +55,13 @@ pub struct WatchedRepository {
 }
 
 impl Frontend {
-    /// Lets somebody in who shows a password, when the turn of the attempt has come. Accounts without a password come in only
-    /// where `is_local`.
+    /// Lets somebody in who shows a password, when the turn of the attempt has come. Accounts without one never come in: who asks
+    /// here may ask for somebody far away.
     pub async fn log_in(
         &self,
         user: &str,
         password: &str,
         peer: IpAddr,
-        is_local: bool,
     ) -> Result<Operator, LoginRefused> {
         let account = account::account(&self.warehouse.catalog(), user, peer);
         // A user that does not exist is judged like one that does.
@@ -69,9 +70,9 @@ impl Frontend {
         };
         let is_right = || {
             let proofs = account.as_ref().map_or(nobody, |account| account.proofs);
-            proofs.is_of(password) && account.is_some() && (is_local || !proofs.is_empty())
+            proofs.is_of(password) && account.is_some() && !proofs.is_empty()
         };
-        let judged = self.throttle.judge(peer, user, is_right).await;
+        let judged = self.throttle.judge(Whence::Page, user, is_right).await;
         let is_right = judged.ok_or(LoginRefused::Crowded)?;
         let operator = account.filter(|_| is_right).map(|account| Operator { account });
         operator.filter(|operator| self.knows(operator)).ok_or_else(|| {

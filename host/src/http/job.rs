@@ -17,8 +17,10 @@ pub(crate) enum End {
 /// A job.
 #[derive(Debug, Clone)]
 pub(crate) struct Job {
-    /// What a cancel names.
+    /// Its own among all that are shown.
     pub(crate) id: String,
+    /// Whether a cancel can name it.
+    pub(crate) has_cancel: bool,
     pub(crate) kind: String,
     pub(crate) label: String,
     /// The database that it is about, where that is known and may be told.
@@ -42,6 +44,11 @@ impl Job {
         self.end.is_none()
     }
 
+    /// How long ago it began.
+    pub(crate) fn age(&self) -> Duration {
+        self.took.saturating_add(self.ended_ago.unwrap_or_default())
+    }
+
     /// Without what only those may know who may SHOW it.
     pub(crate) fn for_anybody(self) -> Self {
         Self { database: None, failure: None, ..self }
@@ -52,7 +59,9 @@ impl From<Posted> for Job {
     fn from(posted: Posted) -> Self {
         let Posted { watch, state, failure, ended } = posted;
         Self {
-            id: watch.id().to_owned(),
+            // Those of a desk are numbers.
+            id: format!("engine-{}", watch.id()),
+            has_cancel: false,
             kind: watch.kind().as_str().to_owned(),
             label: watch.label().to_owned(),
             database: None,

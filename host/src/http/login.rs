@@ -1,8 +1,9 @@
-//! Who is logged in: sessions, the cookie that names one, and whether a request comes from our own page. Pure but for a lock, a
-//! clock and random numbers.
+//! Who is logged in: sessions, the cookie that names one, and whether a request is for us and comes from our own page. Pure but for
+//! a lock, a clock and random numbers.
 
 use std::collections::HashMap;
 use std::fmt::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,11 +18,11 @@ const REST: Duration = Duration::from_secs(30 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 3600);
 /// Sessions at one time.
 const MOST: usize = 64;
+/// Those of one account: it must not throw out others.
+const MOST_OF_ONE: usize = 4;
 
 /// What a browser says of the page that sends a request.
 const FETCH_SITE: &str = "sec-fetch-site";
-/// What proxies say of those for whom they ask.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-proto"];
 
 /// Sessions by their secrets.
 #[derive(Debug)]
@@ -53,23 +54,20 @@ pub(super) struct Seat<T> {
     pub(super) token: String,
 }
 
-impl<T: Clone> Sessions<T> {
+impl<T: Clone + PartialEq> Sessions<T> {
     pub(super) fn new() -> Self {
         Self { table: Mutex::default(), random: SystemRandom::new() }
     }
 
-    /// Begins a session; answers its secret, none where the system has no random numbers.
-    pub(super) fn begin(&self, who: T) -> Option<String> {
+    /// Begins a session; answers its secret, none where the system has no random numbers. Sessions of those who are not known any
+    /// more end.
+    pub(super) fn begin(&self, who: T, is_known: impl Fn(&T) -> bool) -> Option<String> {
         let (secret, token) = (self.secret()?, self.secret()?);
         let now = Instant::now();
         let mut table = self.lock();
-        table.retain(|_, session| session.lives(now));
-        if table.len() >= MOST {
-            let oldest = table.iter().min_by_key(|(_, session)| session.used);
-            if let Some(oldest) = oldest.map(|(secret, _)| secret.clone()) {
-                table.remove(&oldest);
-            }
-        }
+        table.retain(|_, session| session.lives(now) && is_known(&session.who));
+        make_room(&mut table, MOST_OF_ONE, |session| session.who == who);
+        make_room(&mut table, MOST, |_| true);
         table.insert(secret.clone(), Session { who, token, began: now, used: now });
         Some(secret)
     }
@@ -110,6 +108,22 @@ impl<T> Session<T> {
     }
 }
 
+/// Ends the session that rested longest of those that count, where there are so many.
+fn make_room<T>(
+    table: &mut HashMap<String, Session<T>>,
+    most: usize,
+    counts: impl Fn(&Session<T>) -> bool,
+) {
+    let counted: Vec<_> = table.iter().filter(|(_, session)| counts(session)).collect();
+    if counted.len() < most {
+        return;
+    }
+    let oldest = counted.into_iter().min_by_key(|(_, session)| session.used);
+    if let Some(oldest) = oldest.map(|(secret, _)| secret.clone()) {
+        table.remove(&oldest);
+    }
+}
+
 /// Cookies are not kept apart by port: the name does.
 fn cookie_name(port: u16) -> String {
     format!("cairn-{port}")
@@ -133,9 +147,16 @@ pub(super) fn cookie(headers: &HeaderMap, port: u16, secret: Option<&str>) -> St
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Whether a proxy asks for somebody else.
-pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
-    FORWARDED.iter().any(|name| headers.contains_key(*name))
+/// Whether a request names the server by an address or as `localhost`, with any port. Whoever owns another name can make it mean
+/// this machine, and to a browser a page of theirs is then one of ours.
+pub(super) fn is_for_us(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let name = port.map_or(host, |(name, _)| name);
+    match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok(),
+    }
 }
 
 /// Whether a browser says that another site sent the request. What is no browser says nothing.
@@ -165,21 +186,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_session_ends_when_it_rests_and_when_it_is_old() {
         let sessions = Sessions::new();
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         assert_eq!(sessions.find(&secret, true).map(|seat| seat.who), Some("ann"));
         tokio::time::advance(REST - Duration::from_secs(1)).await;
         assert!(sessions.find(&secret, false).is_some());
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(sessions.find(&secret, true).is_none(), "a look does not wake it");
 
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         for _ in 0..24 {
             tokio::time::advance(REST - Duration::from_secs(1)).await;
             assert!(sessions.find(&secret, true).is_some());
         }
         tokio::time::advance(Duration::from_secs(24)).await;
         assert!(sessions.find(&secret, true).is_none(), "twelve hours are over");
-        let secret = sessions.begin("ann").unwrap();
+        let secret = sessions.begin("ann", |_| true).unwrap();
         sessions.end(&secret);
         assert!(sessions.find(&secret, true).is_none());
     }
@@ -189,7 +210,7 @@ mod tests {
         let sessions = Sessions::new();
         let mut secrets = Vec::new();
         for number in 0..=MOST {
-            secrets.push(sessions.begin(number).unwrap());
+            secrets.push(sessions.begin(number, |_| true).unwrap());
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert!(sessions.find(&secrets[0], true).is_none(), "the one that rested longest");
@@ -203,6 +224,24 @@ mod tests {
         assert_eq!(secrets.len(), MOST + 1);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn an_account_throws_out_none_but_itself() {
+        let sessions = Sessions::new();
+        let begin = |who| sessions.begin(who, |_| true).unwrap();
+        let root = begin("root");
+        let mut of_ann = Vec::new();
+        for _ in 0..=MOST {
+            tokio::time::advance(Duration::from_millis(1)).await;
+            of_ann.push(begin("ann"));
+        }
+        assert!(sessions.find(&root, false).is_some());
+        let alive = of_ann.iter().filter(|secret| sessions.find(secret, false).is_some());
+        assert_eq!(alive.count(), MOST_OF_ONE);
+        assert!(sessions.find(&of_ann[MOST], false).is_some(), "the newest");
+        sessions.begin("bob", |who| *who != "ann").unwrap();
+        assert_eq!(sessions.lock().len(), 2, "who is not known any more takes no room");
+    }
+
     #[test]
     fn a_cookie_is_found_among_others_and_belongs_to_a_port() {
         let sent = headers(&[("cookie", "a=b; cairn-80301=no; cairn-8030=yes")]);
@@ -213,7 +252,29 @@ mod tests {
         let proxied = headers(&[("x-forwarded-proto", "https")]);
         assert!(cookie(&proxied, 8030, None).contains("cairn-8030=; Path=/; Max-Age=0;"));
         assert!(cookie(&proxied, 8030, None).ends_with("; Secure"));
-        assert!(is_forwarded(&proxied) && !is_forwarded(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_name_that_others_own_is_not_ours() {
+        for host in
+            ["127.0.0.1:8030", "10.0.0.7", "[::1]:8030", "[::1]", "localhost", "LOCALHOST:1"]
+        {
+            assert!(is_for_us(&headers(&[("host", host)])), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:8030",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "127.0.0.1@evil.example",
+            "::1",
+            "[::1",
+            "",
+        ] {
+            let forwarded = ("x-forwarded-host", "127.0.0.1");
+            assert!(!is_for_us(&headers(&[("host", host), forwarded])), "{host}");
+        }
+        assert!(!is_for_us(&HeaderMap::new()));
     }
 
     #[test]

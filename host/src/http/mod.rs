@@ -4,7 +4,8 @@
 //!
 //! *Memory*: a bounded number of connections, bodies, sessions and lists.
 //!
-//! *On failure*: a connection that breaks is its client's business. A repository that cannot be read is shown so.
+//! *On failure*: a connection that breaks is its client's business; where none can be taken, that is tried again each second.
+//! A repository that cannot be read is shown so.
 
 mod desk;
 mod job;
@@ -110,6 +111,8 @@ async fn accept(
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (mut upkeep, mut looks) = (interval(UPKEEP_INTERVAL), interval(pace::LOOK_EVERY));
     looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    // Where descriptors have run out, asking at once again would only keep a processor busy.
+    let (mut rests, mut has_warned) = (false, false);
     loop {
         let connection = async {
             // The semaphore is never closed.
@@ -120,9 +123,22 @@ async fn accept(
             biased;
             _ = &mut stopped => return Ok(()),
             _ = upkeep.tick() => site.served.metrics.run_upkeep(),
-            _ = looks.tick() => site.look(),
-            (permit, accepted) = connection => {
-                let Ok((stream, peer)) = accepted else { continue };
+            _ = looks.tick() => {
+                rests = false;
+                site.look();
+            }
+            (permit, accepted) = connection, if !rests => {
+                let (stream, peer) = match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        if !has_warned {
+                            tracing::warn!(%error, "no HTTP connection is taken until this is over");
+                        }
+                        (rests, has_warned) = (true, true);
+                        continue;
+                    }
+                };
+                has_warned = false;
                 let site = Arc::clone(&site);
                 tokio::spawn(async move {
                     let respond = service_fn(|request| {

@@ -19,8 +19,17 @@ const RATED: u32 = 5;
 /// What was seen of the jobs that run.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
-    /// By the id of the job, the newest last. Held for a step.
-    looks: Mutex<BTreeMap<String, VecDeque<Look>>>,
+    /// By the id of the job. Held for a step.
+    seen: Mutex<BTreeMap<String, Seen>>,
+}
+
+/// What was seen of a job.
+#[derive(Debug)]
+struct Seen {
+    /// The newest last.
+    looks: VecDeque<Look>,
+    /// Since when no stage has finished anything: longer than looks are kept.
+    moved_at: Instant,
 }
 
 #[derive(Debug, Clone)]
@@ -72,38 +81,59 @@ impl EdgePace {
     }
 }
 
+impl Look {
+    /// What its stages have finished.
+    fn finished(&self) -> impl Iterator<Item = u64> {
+        self.flow.stages.iter().map(|stage| stage.items)
+    }
+}
+
+impl Seen {
+    fn new(first: Look) -> Self {
+        Self { moved_at: first.at, looks: VecDeque::from([first]) }
+    }
+
+    fn add(&mut self, look: Look) {
+        if self.looks.back().is_none_or(|last| last.finished().ne(look.finished())) {
+            self.moved_at = look.at;
+        }
+        if self.looks.len() >= MAX_LOOKS {
+            self.looks.pop_front();
+        }
+        self.looks.push_back(look);
+    }
+}
+
 impl Paces {
     /// Looks at the jobs that run, unless that was done just now, and forgets the others.
     pub(super) fn look(&self, jobs: &[Job]) {
         let now = Instant::now();
-        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.retain(|id, _| jobs.iter().any(|job| job.runs() && job.id == *id));
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|id, _| jobs.iter().any(|job| job.runs() && job.id == *id));
         for job in jobs.iter().filter(|job| job.runs()) {
             let Some(watch) = &job.watch else { continue };
-            let seen = looks.entry(job.id.clone()).or_insert_with(|| {
+            let seen = all.entry(job.id.clone()).or_insert_with(|| {
                 // Before it began nothing was done.
                 let at = now.checked_sub(watch.age()).unwrap_or(now);
                 let (progress, flow) = Default::default();
-                VecDeque::from([Look { at, progress, flow }])
+                Seen::new(Look { at, progress, flow })
             });
-            if seen.back().is_some_and(|last| now.duration_since(last.at) < LOOK_EVERY / 2) {
+            if seen.looks.back().is_some_and(|last| now.duration_since(last.at) < LOOK_EVERY / 2) {
                 continue;
             }
-            if seen.len() >= MAX_LOOKS {
-                seen.pop_front();
-            }
-            seen.push_back(Look { at: now, progress: watch.progress(), flow: watch.flow() });
+            seen.add(Look { at: now, progress: watch.progress(), flow: watch.flow() });
         }
     }
 
     /// How fast a job goes; nothing of one that was not seen.
     pub(super) fn of(&self, job: &str) -> Pace {
-        let looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        looks.get(job).map(pace).unwrap_or_default()
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(job).map(pace).unwrap_or_default()
     }
 }
 
-fn pace(looks: &VecDeque<Look>) -> Pace {
+fn pace(seen: &Seen) -> Pace {
+    let Seen { looks, moved_at } = seen;
     let Some(last) = looks.back() else { return Pace::default() };
     let first = looks.iter().rev().nth(RATED as usize).or(looks.front()).unwrap_or(last);
     let took = last.at.duration_since(first.at);
@@ -133,7 +163,7 @@ fn pace(looks: &VecDeque<Look>) -> Pace {
         history: looks.iter().zip(looks.iter().skip(1)).map(|(a, b)| done_between(a, b)).collect(),
         stages: stages.collect(),
         edges: edges.collect(),
-        stalled: stalled(looks, last),
+        stalled: stalled(last, *moved_at),
     }
 }
 
@@ -148,14 +178,10 @@ fn rate(more: u64, took: Duration) -> u64 {
     per_second.map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
 }
 
-/// Since which look no stage has finished anything.
-fn stalled(looks: &VecDeque<Look>, last: &Look) -> Option<Duration> {
-    let counts =
-        |look: &Look| -> Vec<u64> { look.flow.stages.iter().map(|stage| stage.items).collect() };
-    let now = counts(last);
-    let same = looks.iter().rev().take_while(|look| counts(look) == now);
-    let since = same.last().map(|look| last.at.duration_since(look.at))?;
-    (!now.is_empty() && since >= LOOK_EVERY * RATED).then_some(since)
+/// How long no stage has finished anything.
+fn stalled(last: &Look, moved_at: Instant) -> Option<Duration> {
+    let since = last.at.duration_since(moved_at);
+    (!last.flow.stages.is_empty() && since >= LOOK_EVERY * RATED).then_some(since)
 }
 
 #[cfg(test)]
@@ -178,11 +204,19 @@ mod tests {
         Look { at: begin + Duration::from_secs(seconds), progress, flow }
     }
 
+    /// What was seen by a look each second, of so many seconds.
+    fn seen(seconds: u64, items: impl Fn(u64) -> u64) -> Seen {
+        let begin = Instant::now();
+        let mut seen = Seen::new(look(0, begin, items(0)));
+        for second in 1..seconds {
+            seen.add(look(second, begin, items(second)));
+        }
+        seen
+    }
+
     #[test]
     fn rates_are_of_the_last_seconds() {
-        let begin = Instant::now();
-        let looks = (0..10).map(|second| look(second, begin, second * second)).collect();
-        let pace = pace(&looks);
+        let pace = pace(&seen(10, |second| second * second));
         // From 4² to 9² in five seconds.
         assert_eq!(pace.bytes_per_second, 1300);
         assert_eq!((pace.stages[0].items_per_second, pace.stages[0].bytes_per_second), (13.0, 130));
@@ -192,11 +226,17 @@ mod tests {
 
     #[test]
     fn what_does_not_move_is_seen_and_a_new_pipeline_is_not_a_step_back() {
-        let begin = Instant::now();
-        let looks = (0..10).map(|second| look(second, begin, second.min(2))).collect();
-        assert_eq!(pace(&looks).stalled, Some(Duration::from_secs(7)));
-        let anew = [look(0, begin, 50), look(1, begin, 3)].into();
+        assert_eq!(pace(&seen(10, |second| second.min(2))).stalled, Some(Duration::from_secs(7)));
+        let anew = seen(2, |second| if second == 0 { 50 } else { 3 });
         assert_eq!(pace(&anew).stages[0].items_per_second, 0.0);
-        assert_eq!(pace(&VecDeque::new()), Pace::default());
+        assert_eq!(Paces::default().of("none"), Pace::default());
+    }
+
+    #[test]
+    fn a_standstill_is_longer_than_looks_are_kept() {
+        let long = seen(91, |_| 1);
+        assert_eq!(long.looks.len(), MAX_LOOKS);
+        assert_eq!(pace(&long).stalled, Some(Duration::from_secs(90)));
+        assert_eq!(pace(&seen(91, |second| second / 90)).stalled, None, "it moved at the end");
     }
 }

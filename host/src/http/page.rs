@@ -29,6 +29,17 @@ pub(super) enum Viewer {
     Known { name: String, token: String, may_operate: bool },
 }
 
+impl Viewer {
+    /// What stands for what somebody may not see; nothing hides it from those who may.
+    pub(super) fn instead(&self) -> Option<&'static str> {
+        match self {
+            Self::Anybody | Self::Known { may_operate: true, .. } => None,
+            Self::Stranger { .. } => Some("log in to see why"),
+            Self::Known { .. } => Some("to see why needs REPOSITORY ON SYSTEM"),
+        }
+    }
+}
+
 /// What the page shows.
 #[derive(Debug)]
 pub(super) struct View {
@@ -47,36 +58,49 @@ pub(super) struct Section {
     pub(super) kept: Kept,
 }
 
+impl Section {
+    /// Without the words of errors, which name paths, buckets and machines.
+    pub(super) fn without_words(mut self, instead: &str) -> Self {
+        self.kept.error = self.kept.error.map(|_| instead.to_owned());
+        for shown in self.kept.listing.iter_mut().flat_map(|listing| &mut listing.newest) {
+            if let Err(why) = &mut shown.about {
+                instead.clone_into(why);
+            }
+        }
+        self
+    }
+}
+
 impl View {
     /// The whole page.
     pub(super) fn page(&self) -> Markup {
         let script = html! {
-            noscript { meta http-equiv="refresh" content="10"; }
+            // It does not wake the session, and leaves the time to open a cancel and to send it.
+            noscript { meta http-equiv="refresh" content="30; url=/?again"; }
             script src="/page.js" defer {}
         };
-        let content = html! {
-            (header(Some(&self.viewer)))
-            (self.live())
-        };
-        document("Cairn", &script, &content)
+        document("Cairn", &script, &self.live())
     }
 
-    /// What of it changes.
+    /// What of it changes; who is logged in does, too.
     pub(super) fn live(&self) -> Markup {
         let running: Vec<_> = self.jobs.iter().filter(|(job, _)| job.runs()).collect();
         let every = if running.is_empty() { 5000 } else { 1000 };
         html! {
-            main id="live" data-every=(every) data-title=(title(&running)) {
-                p.stale hidden { "No answer from the server. What is shown is old." }
-                @if running.is_empty() { (self.rest()) }
-                @for (job, pace) in running.iter().take(MAX_PICTURED) { (self.running(job, pace)) }
-                @if running.len() > MAX_PICTURED {
-                    p.more { "and " (running.len() - MAX_PICTURED) " more that run, in the list" }
+            div id="live" data-every=(every) data-title=(title(&running)) {
+                (header(Some(&self.viewer)))
+                main {
+                    p.stale hidden { "No answer from the server. What is shown is old." }
+                    @if running.is_empty() { (self.rest()) }
+                    @for (job, pace) in running.iter().take(MAX_PICTURED) { (self.running(job, pace)) }
+                    @if running.len() > MAX_PICTURED {
+                        p.more { "and " (running.len() - MAX_PICTURED) " more that run, in the list" }
+                    }
+                    (self.troubles())
+                    (self.list())
+                    @for section in &self.repositories { (repository(section)) }
+                    (self.hint())
                 }
-                (self.troubles())
-                (self.list())
-                @for section in &self.repositories { (repository(section)) }
-                (self.hint())
             }
         }
     }
@@ -122,7 +146,7 @@ impl View {
     /// The form that cancels a job, where there is one: opened first, so that a slip of the hand cancels nothing.
     fn cancel(&self, job: &Job) -> Option<Markup> {
         let Viewer::Known { token, may_operate: true, .. } = &self.viewer else { return None };
-        if !job.runs() || job.is_ending {
+        if !job.has_cancel || !job.runs() || job.is_ending {
             return None;
         }
         Some(html! {
@@ -140,7 +164,7 @@ impl View {
     fn troubles(&self) -> Markup {
         let of_jobs =
             self.jobs.iter().filter(|(job, _)| job.end == Some(End::Failed)).map(|(job, _)| {
-                let why = job.failure.as_deref().unwrap_or("log in to see why");
+                let why = job.failure.as_deref().or(self.viewer.instead()).unwrap_or_default();
                 (format!("{} failed", name(job)), job.since.clone().unwrap_or_default(), why)
             });
         let of_repositories = self.repositories.iter().filter_map(|section| {
@@ -212,7 +236,7 @@ pub(super) fn login(user: &str, refused: Option<&str>) -> Markup {
         main.narrow {
             section.card {
                 h1 { "Log in" }
-                p.about { "with an account of the SQL port" }
+                p.about { "with an account of the SQL port that has a password" }
                 @if let Some(refused) = refused { p.refused role="alert" { (refused) } }
                 form.login method="post" action="/login" {
                     label { "User" input name="user" value=(user) autocomplete="username" required autofocus[user.is_empty()]; }
@@ -454,6 +478,7 @@ mod tests {
     fn job(end: Option<End>) -> Job {
         Job {
             id: "7".to_owned(),
+            has_cancel: true,
             kind: "backup".to_owned(),
             label: MARKUP.to_owned(),
             database: Some(MARKUP.to_owned()),
@@ -501,6 +526,14 @@ mod tests {
     }
 
     #[test]
+    fn without_a_script_a_page_loads_itself_anew_as_no_person_does() {
+        let page = view(operator(true)).page().into_string();
+        let refresh =
+            "<noscript><meta http-equiv=\"refresh\" content=\"30; url=/?again\"></noscript>";
+        assert!(page.contains(refresh), "{page}");
+    }
+
+    #[test]
     fn only_who_may_is_offered_a_cancel_and_only_of_what_runs() {
         let strangers = [true, false].map(|may_log_in| Viewer::Stranger { may_log_in });
         for viewer in strangers.into_iter().chain([Viewer::Anybody, operator(false)]) {
@@ -508,6 +541,11 @@ mod tests {
         }
         let page = view(operator(true)).page().into_string();
         assert_eq!(page.matches("action=\"/jobs/7/cancel\"").count(), 1, "{page}");
+        let mut checks = view(operator(true));
+        for (job, _) in &mut checks.jobs {
+            job.has_cancel = false;
+        }
+        assert!(!checks.page().into_string().contains("/cancel"));
     }
 
     #[test]
@@ -517,6 +555,26 @@ mod tests {
         let viewer = Viewer::Stranger { may_log_in: true };
         let page = View { viewer, jobs, repositories: Vec::new() }.page().into_string();
         assert!(page.contains("log in to see why") && !page.contains("<th>database"), "{page}");
+    }
+
+    #[test]
+    fn words_of_errors_are_hidden_from_who_may_not_see_them() {
+        for (viewer, instead) in [
+            (Viewer::Stranger { may_log_in: false }, "log in to see why"),
+            (operator(false), "to see why needs REPOSITORY ON SYSTEM"),
+        ] {
+            let told = viewer.instead().unwrap();
+            assert_eq!(told, instead);
+            let hidden = view(operator(true)).repositories.remove(0).without_words(told);
+            let jobs = vec![(job(Some(End::Failed)).for_anybody(), Pace::default())];
+            let kept = hidden.kept.clone();
+            assert_eq!(kept.error.as_deref(), Some(instead));
+            assert_eq!(kept.listing.unwrap().newest[0].about, Err(instead.to_owned()));
+            let page = View { viewer, jobs, repositories: vec![hidden] }.page().into_string();
+            // Of the job and of the repository among the errors, of the repository, of its snapshot.
+            assert_eq!(page.matches(instead).count(), 4, "{page}");
+        }
+        assert_eq!((operator(true).instead(), Viewer::Anybody.instead()), (None, None));
     }
 
     #[test]

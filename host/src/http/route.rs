@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use cairn_pipeline::JobKind;
 use futures::future::{join, join_all};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -21,7 +22,7 @@ use tokio::time::timeout;
 use super::Served;
 use super::desk::{Desk, Known, Operator};
 use super::job::Job;
-use super::login::{Seat, Sessions, cookie, is_forwarded, is_from_elsewhere, secret_of};
+use super::login::{Seat, Sessions, cookie, is_for_us, is_from_elsewhere, secret_of};
 use super::pace::Paces;
 use super::page::{self, Section, View, Viewer};
 use super::shelf::Shelf;
@@ -38,10 +39,15 @@ const OF_WAREHOUSE: &str = "sql ";
 /// Nothing but what this program serves; no page of others around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// The query of a page that loads itself anew.
+const AGAIN: &str = "again";
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
+
+const MISDIRECTED: &str = "The page answers to addresses and to localhost only, not to other names, which others can make mean this machine. \
+     Open it by the address of the server, such as http://127.0.0.1:8030/; a proxy passes the address on as the Host.\n";
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -73,6 +79,9 @@ impl Site {
     /// Answers a request.
     pub(super) async fn respond(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
+        if !matches!(path.as_str(), "/metrics" | "/healthz") && !is_for_us(request.headers()) {
+            return text(StatusCode::MISDIRECTED_REQUEST, TEXT, MISDIRECTED);
+        }
         let cancel = cancelled_job(&path);
         let allowed = match path.as_str() {
             "/" | "/live" | "/metrics" | "/healthz" | "/page.css" | "/page.js" | "/icon.svg" => {
@@ -105,7 +114,10 @@ impl Site {
                 Err(refused) => *refused,
             },
             "/live" => html(StatusCode::OK, &self.view(peer, headers, false).await.live()),
-            _ => html(StatusCode::OK, &self.view(peer, headers, true).await.page()),
+            _ => {
+                let wakes = request.uri().query() != Some(AGAIN);
+                html(StatusCode::OK, &self.view(peer, headers, wakes).await.page())
+            }
         }
     }
 
@@ -137,10 +149,14 @@ impl Site {
 
     async fn view(&self, peer: SocketAddr, headers: &HeaderMap, wakes: bool) -> View {
         let viewer = self.viewer(peer, headers, wakes);
-        let sees_all = matches!(viewer, Viewer::Anybody | Viewer::Known { may_operate: true, .. });
+        let instead = viewer.instead();
+        let sees_all = instead.is_none();
         let jobs = self.jobs(MAX_ENDED);
-        self.paces.look(&jobs);
-        let repositories = self.sections(&jobs, sees_all).await;
+        let mut repositories = self.sections(&jobs, sees_all).await;
+        if let Some(instead) = instead {
+            let hidden = repositories.into_iter().map(|section| section.without_words(instead));
+            repositories = hidden.collect();
+        }
         let jobs = jobs.into_iter().map(|job| {
             let pace = self.paces.of(&job.id);
             (if sees_all { job } else { job.for_anybody() }, pace)
@@ -150,10 +166,15 @@ impl Site {
 
     /// All jobs that run and the latest others, the newest first.
     fn jobs(&self, max_ended: usize) -> Vec<Job> {
-        match &self.served.desk {
-            Some(desk) => desk.jobs(max_ended),
-            None => self.served.board.jobs().into_iter().map(Job::from).collect(),
-        }
+        let posted = self.served.board.jobs().into_iter();
+        let Some(desk) = &self.served.desk else { return posted.map(Job::from).collect() };
+        // The desk has these in its journal.
+        let is_of_desk = |kind| matches!(kind, JobKind::Backup | JobKind::Restore);
+        let others = posted.filter(|job| !is_of_desk(job.watch.kind()));
+        let mut jobs = desk.jobs(max_ended);
+        jobs.extend(others.map(Job::from));
+        jobs.sort_by_key(Job::age);
+        jobs
     }
 
     /// The repositories, all read at once: the page waits for the slowest, and a second at most.
@@ -162,18 +183,18 @@ impl Site {
         let desk = self.served.desk.as_ref().filter(|_| sees_all);
         let known = desk.map(Desk::repositories).unwrap_or_default();
         if desk.is_some() {
-            self.shelf.retain(|it| match it.strip_prefix(OF_WAREHOUSE) {
-                Some(name) => known.iter().any(|known| known.name == name),
-                None => true,
+            let keys: Vec<String> = known.iter().map(key).collect();
+            self.shelf.retain(|it| {
+                !it.starts_with(OF_WAREHOUSE) || keys.iter().any(|key| key.as_str() == it)
             });
         }
         let of_warehouse = desk.into_iter().zip(Some(known));
         let of_warehouse =
             of_warehouse.flat_map(|(desk, known)| known.into_iter().map(move |it| (desk, it)));
         let of_warehouse = of_warehouse.map(|(desk, it)| async move {
+            let key = key(&it);
             let Known { name, location, error } = it;
             let (desk, of) = (desk.clone(), name.clone());
-            let key = format!("{OF_WAREHOUSE}{name}");
             let mut kept = self.shelf.look(&key, so_far, move || desk.snapshots(&of)).await;
             kept.error = kept.error.or(error);
             Section { name, location: Some(location), kept }
@@ -258,8 +279,7 @@ impl Site {
             Err(refused) => return *refused,
         };
         let (user, password) = (field(form, "user"), field(form, "password"));
-        let is_local = !is_forwarded(headers);
-        match desk.log_in(user, password, peer.ip(), is_local).await {
+        match desk.log_in(user, password, peer.ip()).await {
             Err(refused) => {
                 let status = match refused.is_crowded {
                     true => StatusCode::TOO_MANY_REQUESTS,
@@ -267,15 +287,25 @@ impl Site {
                 };
                 html(status, &page::login(user, Some(&refused.why)))
             }
-            Ok(operator) => match self.sessions.begin(operator) {
-                Some(secret) => see("/", Some(cookie(headers, self.port, Some(&secret)))),
-                None => {
-                    let why = "The system has no random numbers.";
-                    refused(StatusCode::INTERNAL_SERVER_ERROR, "No login", why)
+            Ok(operator) => {
+                // The browser forgets it.
+                if let Some(old) = secret_of(headers, self.port) {
+                    self.sessions.end(old);
                 }
-            },
+                let Some(secret) = self.sessions.begin(operator, |who| desk.knows(who)) else {
+                    let why = "The system has no random numbers.";
+                    return refused(StatusCode::INTERNAL_SERVER_ERROR, "No login", why);
+                };
+                see("/", Some(cookie(headers, self.port, Some(&secret))))
+            }
         }
     }
+}
+
+/// What the list of a repository of the warehouse is kept by: another place under the same name is another repository.
+fn key(known: &Known) -> String {
+    let Known { name, location, .. } = known;
+    format!("{OF_WAREHOUSE}{name} {location}")
 }
 
 /// Fields and their values, as they came.

@@ -24,6 +24,9 @@ pub(crate) struct Visitor<'a> {
     cookie: String,
 }
 
+/// Without one root does not come in.
+const PASSWORD_OF_ROOT: &str = "SET PASSWORD = PASSWORD('secret')";
+
 const FORM: &str = "content-type: application/x-www-form-urlencoded\r\n";
 
 impl<'a> Visitor<'a> {
@@ -63,7 +66,12 @@ impl<'a> Visitor<'a> {
     }
 
     fn send(&self, first: &str, body: &str, headers: &str) -> Answer {
-        let (host, length) = (self.server.http(), body.len());
+        self.send_to(self.server.http(), first, body, headers)
+    }
+
+    /// Sends to the server what names a host, maybe another.
+    fn send_to(&self, host: &str, first: &str, body: &str, headers: &str) -> Answer {
+        let length = body.len();
         let cookie = match self.cookie.is_empty() {
             true => String::new(),
             false => format!("cookie: {}\r\n", self.cookie),
@@ -71,7 +79,7 @@ impl<'a> Visitor<'a> {
         let head = format!(
             "{first}host: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{cookie}{headers}\r\n"
         );
-        let mut stream = TcpStream::connect(host).unwrap();
+        let mut stream = TcpStream::connect(self.server.http()).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         // Of what is too long the rest may find nobody any more.
         let _ = stream.write_all(body.as_bytes());
@@ -110,7 +118,9 @@ fn a_job_is_cancelled_by_who_may_and_by_nobody_else() {
     let server = slow(&place);
     let mut root = server.root();
     root.done("CREATE USER ann IDENTIFIED BY 'secret'");
-    let (stranger, operator) = (Visitor::new(&server), Visitor::logged_in(&server, "root", ""));
+    root.done(PASSWORD_OF_ROOT);
+    let stranger = Visitor::new(&server);
+    let operator = Visitor::logged_in(&server, "root", "secret");
     let ann = Visitor::logged_in(&server, "ann", "secret");
     let cancel = slow_backup(&mut root, &operator);
 
@@ -182,10 +192,19 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
     }
     ann.log_in("ann", "a%26b%3D%3Cc%3E");
     assert!(ann.page().contains("<span class=\"who\">ann</span>"));
+    // What is looked up again and again says who is logged in, as long as somebody is.
+    assert!(ann.get("/live").body.contains("<span class=\"who\">ann</span>"));
+
+    // A login ends the one that the browser had.
+    let before = Visitor { server: &server, cookie: ann.cookie.clone() };
+    assert_eq!(ann.log_in("ann", "a%26b%3D%3Cc%3E"), 303);
+    assert!(ann.page().contains("<span class=\"who\">"));
+    assert!(!before.page().contains("<span class=\"who\">"));
 
     // A password that is changed ends what it began, and so does a logout, which needs the token.
     root.done("SET PASSWORD FOR ann = PASSWORD('other')");
     assert!(!ann.page().contains("<span class=\"who\">"));
+    assert!(ann.get("/live").body.contains("<a href=\"/login\">log in</a>"));
     ann.log_in("ann", "other");
     assert_eq!(ann.post("/logout", "", FORM).status, 403);
     assert!(ann.page().contains("<span class=\"who\">"));
@@ -196,12 +215,36 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
     root.done("DROP USER ann");
     assert!(!ann.page().contains("<span class=\"who\">"));
 
-    // Root has no password yet: that opens to who sits here, not to whom a proxy asks for.
-    let mut proxied = Visitor::new(&server);
-    let forwarded = format!("{FORM}x-forwarded-for: 10.0.0.7\r\n");
-    assert_eq!(proxied.post("/login", "user=root&password=", &forwarded).status, 403);
-    // One that did not try: the brake is on the attempt before.
-    assert_eq!(proxied.log_in("root", ""), 303);
+    // Root has no password yet: that opens to nobody, for a proxy need not say that it is one.
+    let answer = ann.post("/login", "user=root&password=", FORM);
+    assert!(answer.status == 403 && !answer.head.contains("set-cookie"), "{}", answer.head);
+    assert!(answer.body.contains("SET PASSWORD = PASSWORD("), "{}", answer.body);
+    root.done(PASSWORD_OF_ROOT);
+    assert_eq!(ann.log_in("root", "secret"), 303);
+}
+
+#[test]
+fn a_page_of_others_is_not_ours_whatever_their_name_means() {
+    let place = Place::new();
+    let server = serve(&place, &[]);
+    server.root().done("CREATE USER ann IDENTIFIED BY 'secret'");
+    let visitor = Visitor::new(&server);
+    let origin =
+        format!("{FORM}origin: http://evil.example\r\nx-forwarded-host: {}\r\n", server.http());
+    for first in ["GET / HTTP/1.1\r\n", "GET /live HTTP/1.1\r\n", "POST /login HTTP/1.1\r\n"] {
+        let body = if first.starts_with("POST") { "user=ann&password=secret" } else { "" };
+        let answer = visitor.send_to("evil.example", first, body, &origin);
+        assert_eq!(answer.status, 421, "{first}: {}", answer.body);
+        assert!(answer.body.contains("by the address of the server"), "{}", answer.body);
+        assert!(!answer.head.contains("set-cookie"), "{}", answer.head);
+    }
+    for path in ["/metrics", "/healthz"] {
+        let first = format!("GET {path} HTTP/1.1\r\n");
+        assert_eq!(visitor.send_to("cairn.example", &first, "", "").status, 200, "{path}");
+    }
+    let port = server.http().rsplit_once(':').unwrap().1;
+    let answer = visitor.send_to(&format!("localhost:{port}"), "GET / HTTP/1.1\r\n", "", "");
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 #[test]
@@ -229,18 +272,65 @@ fn bodies_and_answers_keep_their_bounds() {
 }
 
 #[test]
-fn guesses_at_the_page_and_at_the_port_are_counted_together() {
+fn guesses_at_the_page_are_braked_and_keep_no_client_of_the_port_out() {
     let place = Place::new();
     let server = serve(&place, &[]);
     server.root().done("CREATE USER ann IDENTIFIED BY 'secret'");
-    let mut ann = Visitor::new(&server);
-    for _ in 0..3 {
-        assert_eq!(ann.log_in("ann", "guess"), 403);
-    }
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let guess = || Visitor::new(&server).log_in("ann", "guess");
+        let guesses: Vec<_> = (0..16).map(|_| scope.spawn(guess)).collect();
+        guesses.into_iter().map(|guess| guess.join().unwrap()).collect()
+    });
+    assert!(statuses.contains(&403) && statuses.contains(&429), "{statuses:?}");
     #[expect(clippy::disallowed_methods, reason = "the test is about time")]
     let start = Instant::now();
     assert!(Client::login(server.address(), "ann", "secret").is_ok());
-    assert!(start.elapsed() >= Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+#[test]
+fn strangers_do_not_read_the_errors_of_a_repository_that_the_command_names() {
+    let place = Place::new();
+    let back_up = ["backup", "--repo", "repo", "--label", "nightly", "wh"];
+    let output = place.command(&back_up).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let server = serve(&place, &["--repo", "repo"]);
+    place.write("repo/snapshots/nightly", b"no record");
+    let mut root = server.root();
+    root.done(PASSWORD_OF_ROOT);
+    root.done("CREATE USER ann IDENTIFIED BY 'secret'");
+    let operator = Visitor::logged_in(&server, "root", "secret");
+    wait_until("it has been read", PATIENCE, || operator.page().contains("damaged"));
+    let ann = Visitor::logged_in(&server, "ann", "secret");
+    for (who, told) in [(&Visitor::new(&server), "log in to see why"), (&ann, "to see why needs")] {
+        let page = who.page();
+        assert!(page.contains("<h2>repo</h2>") && page.contains(told), "{page}");
+        assert!(!page.contains("damaged"), "{page}");
+    }
+}
+
+#[test]
+fn another_repository_of_the_same_name_shows_its_own_snapshots() {
+    let place = Place::new();
+    let server = serve(&place, &[]);
+    let mut root = server.root();
+    root.done("CREATE DATABASE d");
+    root.done("CREATE TABLE d.t (k INT)");
+    root.done("INSERT INTO d.t VALUES (1)");
+    let create = |name: &str| {
+        let location = place.path(name).display().to_string();
+        format!(r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}""#)
+    };
+    root.done(&create("one"));
+    root.back_up("d", "of_one", "r");
+    root.done(PASSWORD_OF_ROOT);
+    let operator = Visitor::logged_in(&server, "root", "secret");
+    let snapshot = "data-label=\"snapshot\">of_one</td>";
+    wait_until("it is listed", PATIENCE, || operator.page().contains(snapshot));
+    root.done("DROP REPOSITORY r");
+    root.done(&create("two"));
+    let page = operator.page();
+    assert!(page.contains("<h2>r</h2>") && !page.contains(snapshot), "{page}");
 }
 
 #[test]
@@ -256,7 +346,8 @@ fn names_with_markup_are_text_and_secrets_are_not_shown() {
         r#"CREATE REPOSITORY r WITH BROKER ON LOCATION "file://{location}" PROPERTIES ("aws.s3.secret_key" = "HIDDEN", "encryption.passphrase" = "HIDDEN TOO")"#
     ));
     root.back_up("d", "first", "r");
-    let operator = Visitor::logged_in(&server, "root", "");
+    root.done(PASSWORD_OF_ROOT);
+    let operator = Visitor::logged_in(&server, "root", "secret");
     let page = operator.page();
     assert!(
         page.contains("&lt;script&gt;alert(1)&lt;i&gt;") && page.contains(">first</td>"),

@@ -154,7 +154,7 @@ impl<S: Service> Gate<S> {
                 claim.proof.as_ref().is_some_and(|proof| judge.accept(proof, &claim.salt));
             accepted && claim.account.is_some()
         };
-        self.throttle.judge(peer, &claim.user, is_right).await
+        self.throttle.judge(peer.into(), &claim.user, is_right).await
     }
 
     /// Hears who the client is and lets it prove itself, whatever that proof is worth.

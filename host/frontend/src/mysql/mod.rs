@@ -47,4 +47,5 @@ pub use self::service::{
 };
 pub use self::text::{TextAnswer, TextRow, TextRows};
 pub use self::throttle::Throttle;
+pub(crate) use self::throttle::Whence;
 pub use self::tls::{TlsError, server_config};

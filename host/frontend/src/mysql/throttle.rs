@@ -32,10 +32,26 @@ const FREE_OF_PLACE: u32 = 32;
 /// account of its own.
 const PACE_OF_PLACE: Duration = Duration::from_secs(1);
 
+/// Where an attempt comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Whence {
+    /// Over the network, to the port of MySQL.
+    Network(IpAddr),
+    /// From a page: there all that a proxy asks for come from one address, so that guesses must not count as those of clients that
+    /// are really there.
+    Page,
+}
+
+impl From<IpAddr> for Whence {
+    fn from(peer: IpAddr) -> Self {
+        Self::Network(network(peer))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Origin {
-    network: IpAddr,
-    /// None is all users of the network together.
+    whence: Whence,
+    /// None is all users from there together.
     user: Option<String>,
 }
 
@@ -93,13 +109,12 @@ impl Throttle {
     /// Begins an attempt. Where it need not wait it is judged in the same breath, so that none slips in beside it.
     pub(super) fn attempt(
         &self,
-        peer: IpAddr,
+        whence: Whence,
         user: &str,
         now: Instant,
         is_right: impl FnOnce() -> bool,
     ) -> Attempt<'_> {
-        let network = network(peer);
-        let origins = [Some(user.to_owned()), None].map(|user| Origin { network, user });
+        let origins = [Some(user.to_owned()), None].map(|user| Origin { whence, user });
         let mut lanes = self.lock();
         let at = origins.iter().filter_map(|origin| free_at(&lanes, origin, now)).max();
         let Some(at) = at else {
@@ -124,11 +139,11 @@ impl Throttle {
     /// Whether an attempt is right, when its turn has come; none where too many are before it.
     pub(crate) async fn judge(
         &self,
-        peer: IpAddr,
+        whence: Whence,
         user: &str,
         is_right: impl Fn() -> bool,
     ) -> Option<bool> {
-        match self.attempt(peer, user, Instant::now(), &is_right) {
+        match self.attempt(whence, user, Instant::now(), &is_right) {
             Attempt::Judged(is_right) => Some(is_right),
             Attempt::Later(turn) => {
                 sleep_until(turn.at()).await;
@@ -260,9 +275,14 @@ mod tests {
     const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     /// Waits for the turn of an attempt and answers how long that was; none where it was refused.
-    async fn attempt(throttle: &Throttle, peer: IpAddr, user: &str, right: bool) -> Option<u128> {
+    async fn attempt(
+        throttle: &Throttle,
+        whence: impl Into<Whence>,
+        user: &str,
+        right: bool,
+    ) -> Option<u128> {
         let start = Instant::now();
-        match throttle.attempt(peer, user, start, || right) {
+        match throttle.attempt(whence.into(), user, start, || right) {
             Attempt::Judged(judged) => assert_eq!(judged, right),
             Attempt::Later(turn) => {
                 sleep_until(turn.at()).await;
@@ -305,7 +325,7 @@ mod tests {
         attempt(&throttle, HOME, "ann", false).await;
         for expected in [250, 750, 1250, 1750] {
             let now = Instant::now();
-            let Attempt::Later(turn) = throttle.attempt(HOME, "ann", now, || true) else {
+            let Attempt::Later(turn) = throttle.attempt(HOME.into(), "ann", now, || true) else {
                 panic!("it has no turn");
             };
             assert_eq!(turn.at().duration_since(now).as_millis(), expected);
@@ -330,7 +350,7 @@ mod tests {
         }
         assert!(waits[..33].iter().all(|wait| *wait == Some(0)), "{waits:?}");
         assert!(waits[33..].iter().all(|wait| wait.is_none_or(|wait| wait > 0)), "{waits:?}");
-        let elsewhere = "10.0.0.1".parse().unwrap();
+        let elsewhere: IpAddr = "10.0.0.1".parse().unwrap();
         assert_eq!(attempt(&throttle, elsewhere, "0", false).await, Some(0));
     }
 
@@ -346,6 +366,21 @@ mod tests {
         attempt(&throttle, at("::ffff:127.0.0.1"), "ann", false).await;
         assert_eq!(attempt(&throttle, HOME, "ann", true).await, Some(250));
         assert_eq!(attempt(&throttle, HOME, "ann", true).await, Some(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_at_a_page_are_braked_and_keep_no_client_out() {
+        let throttle = Throttle::default();
+        let guesses = (0..200).map(|_| attempt(&throttle, Whence::Page, "ann", false));
+        let waits = futures::future::join_all(guesses).await;
+        assert_eq!(waits.iter().flatten().count(), 6, "{waits:?}");
+        for user in 0..40 {
+            attempt(&throttle, Whence::Page, &user.to_string(), false).await;
+        }
+        assert_eq!(attempt(&throttle, HOME, "ann", true).await, Some(0));
+        assert_eq!(attempt(&throttle, HOME, "bob", true).await, Some(0));
+        let at_the_page = attempt(&throttle, Whence::Page, "bob", true).await;
+        assert!(at_the_page.is_none_or(|wait| wait > 0), "{at_the_page:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -41,9 +41,8 @@ impl Desk {
         user: &str,
         password: &str,
         peer: IpAddr,
-        is_local: bool,
     ) -> Result<Operator, Refused> {
-        let admitted = self.0.log_in(user, password, peer, is_local).await;
+        let admitted = self.0.log_in(user, password, peer).await;
         admitted.map_err(|refused| Refused {
             is_crowded: refused == LoginRefused::Crowded,
             why: refused.to_string(),
@@ -85,6 +84,7 @@ impl From<WatchedJob> for Job {
         };
         Self {
             id: view.id.to_string(),
+            has_cancel: true,
             kind: view.kind.to_ascii_lowercase(),
             label: view.label,
             database: Some(view.database).filter(|name| !name.is_empty()),

@@ -55,9 +55,12 @@ fn back_up(root: &mut Client, label: &str) {
     root.done(&format!(r#"BACKUP SNAPSHOT shop.{label} TO vault PROPERTIES ("timeout" = "600")"#));
 }
 
-fn log_in(browser: &Browser, server: &Server<'_>) {
+/// Root gets a password first: without one it does not come in.
+fn log_in(browser: &Browser, server: &Server<'_>, root: &mut Client) {
+    root.done("SET PASSWORD = PASSWORD('secret')");
     browser.open(&format!("http://{}/login", server.http()));
     browser.write("input[name=user]", "root");
+    browser.write("input[name=password]", "secret");
     browser.click("button[type=submit]");
     browser.wait(
         "!!document.querySelector('.who') && document.querySelector('.who').textContent === 'root'",
@@ -70,7 +73,7 @@ fn a_click_cancels_a_job() {
     let place = Place::new();
     let (server, mut root) = shop(&place);
     slow_down(&mut root);
-    log_in(&browser, &server);
+    log_in(&browser, &server, &mut root);
     browser.wait("document.querySelector('main h2').textContent === 'Nothing runs'");
     back_up(&mut root, "nightly");
     // The page finds the job by itself.
@@ -119,7 +122,7 @@ fn the_page_fits_a_phone_and_a_desk_in_light_and_dark() {
     look(&browser, "stranger");
     browser.open(&format!("http://{}/login", server.http()));
     look(&browser, "login");
-    log_in(&browser, &server);
+    log_in(&browser, &server, &mut root);
     look(&browser, "idle");
 
     slow_down(&mut root);
