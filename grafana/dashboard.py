@@ -16,8 +16,18 @@ R = '{instance=~"$instance", repository=~"$repository"}'
 T = '{instance=~"$instance", database=~"$database"}'
 
 
-def panel(kind, title, unit, *targets, width=8, **options):
-    """`targets` are pairs of an expression and its legend."""
+def by_target(expr):
+    """One row of a table for a target: `merge` takes for one row what has the same labels, and the name of a metric is one."""
+    return f"max by (instance, target, repository, database) ({expr})"
+
+
+def by_repository(expr):
+    """The same for a repository."""
+    return f"max by (instance, repository) ({expr})"
+
+
+def panel(kind, title, unit, *targets, width=8, least=0, **options):
+    """`targets` are pairs of an expression and its legend; `least` is where the axis begins, None where values may be negative."""
     is_now = kind in ("table", "stat", "bargauge")
     queries = [
         {
@@ -36,7 +46,7 @@ def panel(kind, title, unit, *targets, width=8, **options):
         "title": title,
         "datasource": SOURCE,
         "targets": queries,
-        "fieldConfig": {"defaults": {"unit": unit, "min": 0}, "overrides": options.pop("overrides", [])},
+        "fieldConfig": {"defaults": {"unit": unit} | ({} if least is None else {"min": least}), "overrides": options.pop("overrides", [])},
         "options": {},
         "width": width,
     }
@@ -88,10 +98,10 @@ ROWS = {
         ),
     ],
     "Throughput": [
-        panel("timeseries", "Throughput by stage", "Bps", (f"cairn:stage_bytes:rate1m{I}", "{{stage}} {{instance}}")),
+        panel("timeseries", "Throughput by stage", "Bps", (f"cairn:stage_bytes:rate2m{I}", "{{stage}} {{instance}}")),
         panel("timeseries", "Items by stage", "ops", (f"sum by (stage) (rate(cairn_stage_items_total{I}[$__rate_interval]))", "{{stage}}")),
         panel("timeseries", "Busy threads by stage", "short", (f"sum by (stage) (rate(cairn_stage_busy_seconds_sum{I}[$__rate_interval]))", "{{stage}}")),
-        panel("timeseries", "The slow stage", "short", (f"cairn:stage_holdup:rate1m{I}", "{{stage}} {{instance}}")),
+        panel("timeseries", "The slow stage", "short", (f"cairn:stage_holdup:rate2m{I}", "{{stage}} {{instance}}")),
         panel(
             "timeseries", "Edges: who waits", "short",
             (f"sum by (edge) (rate(cairn_edge_send_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} is full"),
@@ -124,23 +134,23 @@ ROWS = {
     "Repositories": [
         panel(
             "table", "Snapshot age against its target", "s",
-            (f"cairn:target_age:seconds{T}", ""),
-            (f"cairn_target_max_age_seconds{T}", ""),
-            (f"cairn:target_age:seconds{T} / cairn_target_max_age_seconds{T}", ""),
+            (by_target(f"cairn:target_age:seconds{T}"), ""),
+            (by_target(f"cairn_target_max_age_seconds{T}"), ""),
+            (by_target(f"cairn:target_age:seconds{T} / cairn_target_max_age_seconds{T}"), ""),
             width=16,
             **columns({"Value #A": "age", "Value #B": "at most", "Value #C": "of it"}, {"age": "s", "at most": "s", "of it": "percentunit"}),
         ),
-        panel("stat", "Reachable", "bool_yes_no", (f"cairn_repository_reachable{R}", "{{repository}}")),
-        panel("timeseries", "Size", "bytes", (f"cairn_repository_stored_bytes{R}", "{{repository}}")),
-        panel("timeseries", "Growth, a day", "bytes", (f"delta(cairn_repository_stored_bytes{R}[1d])", "{{repository}}")),
-        panel("timeseries", "How often it would fit", "short", (f"cairn_repository_snapshot_bytes{R} / (cairn_repository_stored_bytes{R} > 0)", "{{repository}}: times smaller")),
-        panel("timeseries", "Snapshots", "short", (f"cairn_repository_snapshots{R}", "{{repository}}")),
+        panel("stat", "Reachable", "bool_yes_no", (f"cairn_repository_reachable{R}", "{{repository}} {{instance}}")),
+        panel("timeseries", "Size", "bytes", (f"cairn_repository_stored_bytes{R}", "{{repository}} {{instance}}")),
+        panel("timeseries", "Growth, a day", "bytes", (f"delta(cairn_repository_stored_bytes{R}[1d])", "{{repository}} {{instance}}"), least=None),
+        panel("timeseries", "How often it would fit", "short", (f"cairn_repository_snapshot_bytes{R} / (cairn_repository_stored_bytes{R} > 0)", "{{repository}} {{instance}}: times smaller")),
+        panel("timeseries", "Snapshots", "short", (f"cairn_repository_snapshots{R}", "{{repository}} {{instance}}")),
         panel(
             "table", "Last look, snapshot and check", "s",
-            (f"time() - cairn_repository_reached_timestamp_seconds{R}", ""),
-            (f"time() - cairn_repository_newest_snapshot_timestamp_seconds{R}", ""),
-            (f"time() - cairn_repository_checked_timestamp_seconds{R}", ""),
-            (f"cairn_repository_damages{R}", ""),
+            (by_repository(f"time() - cairn_repository_reached_timestamp_seconds{R}"), ""),
+            (by_repository(f"time() - cairn_repository_newest_snapshot_timestamp_seconds{R}"), ""),
+            (by_repository(f"time() - cairn_repository_checked_timestamp_seconds{R}"), ""),
+            (by_repository(f"cairn_repository_damages{R}"), ""),
             width=16,
             **columns(
                 {"Value #A": "looked at", "Value #B": "newest snapshot", "Value #C": "checked", "Value #D": "damages"},

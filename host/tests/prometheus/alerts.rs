@@ -108,6 +108,11 @@ fn failures_ages_damage_and_absence_are_told() {
     prometheus.waits_until_fires("CairnRepositoryUnreachable");
     fs::rename(&away, &config).unwrap();
     prometheus.wait_for("cairn_repository_reachable{repository=\"r\"}", |is| is == 1.0);
+
+    // The server is killed, and its series end.
+    prometheus.is_silent_about("CairnServerDown");
+    drop(server);
+    prometheus.waits_until_fires("CairnServerDown");
 }
 
 #[test]
