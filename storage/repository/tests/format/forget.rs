@@ -103,7 +103,7 @@ async fn who_may_not_delete_is_told_so_and_leaves_nothing() {
     let inner = || Arc::new(memory.clone());
     let read_only = host(Arc::new(ReadOnly::new(inner()))).await;
     let refused = read_only.forget(&label("first"), None).await.unwrap_err();
-    assert_eq!(refused.to_string(), "read_only(memory) is read-only");
+    assert_eq!(refused.to_string(), "memory is read-only");
     let credentials = Arc::new(FaultStorage::new(inner()));
     let denied = Fault::fail(cairn_storage::ErrorKind::PermissionDenied);
     credentials.plan(denied.on(Operation::Delete).always());
