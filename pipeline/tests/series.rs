@@ -59,9 +59,9 @@ impl Host {
     /// Everything that a host does with a repository.
     fn work(&self, label: &str) {
         let (engine, repository) = (&self.engine, &self.repository);
-        let source = Arc::new(DirectorySource::open(&self.root.path().join("data")).unwrap());
+        let source = Arc::new(DirectorySource::open(self.root.path().join("data")).unwrap());
         engine.backup(repository, source, BackupRequest::new(label).unwrap()).wait().unwrap();
-        let sink = DirectorySink::open(&self.root.path().join("out").join(label)).unwrap();
+        let sink = DirectorySink::open(self.root.path().join("out").join(label)).unwrap();
         let restore = RestoreRequest::new(label).unwrap();
         engine.restore(repository, Arc::new(sink), restore).wait().unwrap();
         let report = engine.check(repository, CheckRequest::structure()).wait().unwrap();

@@ -77,7 +77,7 @@ async fn runs() {
     let run = layout::index_path(&IndexId::from_bytes([7; 32]));
     put(&memory, &run, (96 << 20) + 1);
     let damage = format!("{run}: {LONG}");
-    assert_eq!(findings(&repository).await, [damage.clone()]);
+    assert_eq!(findings(&repository).await, std::slice::from_ref(&damage));
     let index = sample::index(&repository).await;
     assert_eq!(index.damages()[0].to_string(), damage);
     let prune_now = || {
