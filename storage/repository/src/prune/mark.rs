@@ -135,9 +135,10 @@ impl Marks {
         self.seen.iter_mut()
     }
 
-    /// The marks.
+    /// The marks that were put. Of one of which only the other objects are there nobody knows what it will name: once it is put it is new.
     pub(crate) fn ids(&self) -> BTreeSet<MarkId> {
-        self.seen.keys().copied().collect()
+        let put = self.seen.iter().filter(|(_, seen)| seen.put.is_some());
+        put.map(|(id, _)| *id).collect()
     }
 
     /// Whether there is none.

@@ -1,28 +1,47 @@
 //! What a host that may only append can add, if it lies: it takes nothing from older snapshots, and a repair gets the others out.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
 use cairn_repository::check::{CheckOptions, CheckReport, Ground, check_structure};
 use cairn_repository::pack::{IndexEntry, PackBuilder, entries_of_pack};
 use cairn_repository::prune::{Mark, PruneOptions, prune};
+use cairn_repository::record::Record;
 use cairn_repository::repair::{RepairOptions, RepairReport, Suspects, repair};
-use cairn_repository::{DamagedObject, ErrorKind, IndexId, Sealer, layout};
+use cairn_repository::{DamagedObject, ErrorKind, IndexId, Repository, Sealer, layout};
+use cairn_storage::{MemoryStorage, ObjectPath};
 use tokio::runtime::Handle;
 
 use crate::operations::{GRACE, Place};
 use crate::place;
+use crate::world::{self, Gate, Host, World};
+
+fn path_of_lie(name: &str) -> ObjectPath {
+    let id = layout::prune_prefix().join(&format!("{:032x}", 7)).unwrap();
+    id.join(name).unwrap()
+}
+
+/// A mark that names everything there is, but for that it is settled.
+fn put_lying_mark(memory: &MemoryStorage) {
+    let objects = memory.objects();
+    let mark = Mark {
+        packs: objects.keys().filter_map(layout::parse_pack_path).collect(),
+        runs: objects.keys().filter_map(layout::parse_index_path).collect(),
+        bytes: 0,
+    };
+    memory.insert(path_of_lie("mark"), mark.encode().into());
+}
+
+fn settle_lying_mark(memory: &MemoryStorage) {
+    memory.insert(path_of_lie("settled"), Vec::new().into());
+}
 
 impl Place {
     fn put_lying_mark(&self) {
-        let mark = Mark {
-            packs: self.ids(layout::parse_pack_path),
-            runs: self.ids(layout::parse_index_path),
-            bytes: 0,
-        };
-        let path = |name: &str| {
-            let id = layout::prune_prefix().join(&format!("{:032x}", 7)).unwrap();
-            id.join(name).unwrap()
-        };
-        self.memory.insert(path("mark"), mark.encode().into());
-        self.memory.insert(path("settled"), Vec::new().into());
+        put_lying_mark(&self.memory);
+        settle_lying_mark(&self.memory);
     }
 
     /// For each pack one that says to hold the same chunks.
@@ -56,6 +75,70 @@ async fn a_mark_that_lies_deletes_nothing_that_a_snapshot_needs() {
     }
     let left = place.ids(layout::parse_pack_path);
     assert!(packs.iter().all(|pack| !left.contains(pack)), "what it names has gone all the same");
+}
+
+#[tokio::test]
+async fn a_backup_does_not_know_a_mark_of_which_it_saw_only_that_it_is_settled() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    settle_lying_mark(&place.memory);
+    let index = place.repository.load_index_to_count_on(place::BUDGET, Handle::current());
+    let index = index.await.unwrap();
+    put_lying_mark(&place.memory);
+    let record = place.repository.record(&"old".parse().unwrap()).await.unwrap();
+    let record = Record { label: "new".parse().unwrap(), ..record };
+    let error = place.repository.commit_counting_on(&record, &index).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Pruned);
+}
+
+/// Lets a prune take some steps; then a backup counts on what is there, and a mark comes that names it and that had been settled a grace
+/// before. Whether the prune had ended by then.
+async fn prune_that_meets_a_mark_after(steps: usize) -> bool {
+    let world = Arc::new(World::new());
+    let repository = place::create(Arc::new(world.memory.clone())).await;
+    let back_up = async |label, tables| {
+        place::back_up(&repository, label, &tables, place::Care::Looks).await.unwrap()
+    };
+    back_up("old", vec![1, 2]).await;
+    repository.forget(&"old".parse().unwrap(), None).await.unwrap();
+    settle_lying_mark(&world.memory);
+    world.tick(world::GRACE + 1);
+    let gate = Arc::<Gate>::default();
+    let storage = Host { world: Arc::clone(&world), gate: Arc::clone(&gate) };
+    let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
+    let mut pruned = pin!(async {
+        let repository = Repository::open(Arc::new(storage)).await.unwrap();
+        prune(&repository, Handle::current(), &options, &|_| {}).await.unwrap();
+    });
+    let mut step = async || {
+        gate.open(false);
+        let polled = poll_fn(|context| Poll::Ready(pruned.as_mut().poll(context))).await;
+        gate.close();
+        polled.is_ready()
+    };
+    let mut has_ended = false;
+    for _ in 0..steps {
+        has_ended = has_ended || step().await;
+    }
+    back_up("new", vec![1, 2]).await;
+    put_lying_mark(&world.memory);
+    for _ in 0..1000 {
+        if has_ended || step().await {
+            break;
+        }
+    }
+    let restored = place::restore(&repository, "new").await;
+    assert_eq!(restored.unwrap_or_else(|error| panic!("after {steps}: {error}")), [1, 2]);
+    has_ended
+}
+
+#[tokio::test]
+async fn a_prune_does_not_know_a_mark_of_which_it_saw_only_that_it_is_settled() {
+    let mut steps = 0;
+    while !prune_that_meets_a_mark_after(steps).await {
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
 }
 
 #[tokio::test]
