@@ -13,7 +13,6 @@ mod forget;
 mod healing;
 mod hosts;
 mod identity;
-mod log;
 mod panic;
 mod parallel;
 mod prune;

@@ -1,4 +1,11 @@
 //! What an embedder's own subscriber hears of a job: whatever thread tells it, the line says whose it is.
+//!
+//! One test in a process of its own: `tracing` decides once whether anybody wants an event, so jobs beside it that nobody hears would
+//! decide for these.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod place;
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -9,7 +16,7 @@ use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::with_default;
 
-use crate::place::rig::Rig;
+use place::rig::Rig;
 
 /// Lines of JSON that a subscriber wrote.
 #[derive(Clone, Default)]
@@ -53,6 +60,11 @@ fn job_of(line: &Value) -> &Value {
 }
 
 #[test]
+fn every_line_says_whose_it_is_and_what_needs_somebody_is_an_error() {
+    every_line_says_whose_it_is();
+    what_needs_somebody_is_an_error_with_its_code();
+}
+
 fn every_line_says_whose_it_is() {
     let (ours, theirs) = (Lines::default(), Lines::default());
     let rig = ours.hear(|| {
@@ -80,7 +92,6 @@ fn every_line_says_whose_it_is() {
     assert!(life.iter().all(|line| job_of(line)["kind"] == "restore"), "{life:?}");
 }
 
-#[test]
 fn what_needs_somebody_is_an_error_with_its_code() {
     let lines = Lines::default();
     let error = lines.hear(|| {
