@@ -5,8 +5,8 @@
 //! it again from live data, and puts records back from the copies that packs hold.
 //!
 //! - *Memory*: the index budget, 60 bytes for each pack, the entries of damaged packs, the reads of one of them.
-//! - *On cancel*, as on a crash: packs and runs that say again what others say; a mark that is not settled, which the next
-//!   repair or prune settles.
+//! - *On cancel*, as on a crash: packs and runs that say again what others say; a mark that is not settled: the next
+//!   prune settles it, the next repair names again what it names.
 //! - *On failure*: nothing was deleted or overwritten but damaged records and marks.
 
 mod records;

@@ -1,6 +1,6 @@
 //! The claims of `DESIGN.md`, section 9, on every interleaving that proptest thinks of: the real code of hosts that back up,
-//! restore, forget, prune and repair, one request at a time, with crashes, stalls, requests that come late, chunks that rot, and one who
-//! may only append and puts marks that lie.
+//! restore, forget, prune and repair, one request at a time, with crashes, stalls, requests that come late and chunks that rot; in a test that
+//! is not run by itself, beside one who may only append and puts marks that lie.
 //!
 //! Names are random, and so is the order in which names are listed: a schedule that fails is printed, and fails again unless it hangs on
 //! that order.
