@@ -144,7 +144,8 @@ pub async fn copy(
     let runs = from.runs().await?;
     let packs = from.packs().await?;
     let marks = to.marks().await?;
-    let named = marks.named();
+    // What was swept may come back under its name.
+    let named = marks.waiting();
     if runs.iter().any(|run| named.runs.contains(&run.id))
         || packs.iter().any(|(pack, _)| named.packs.contains(pack))
     {

@@ -82,6 +82,7 @@ pub async fn prune(
         watch,
         now: SystemTime::UNIX_EPOCH,
         proven: BTreeMap::new(),
+        empty: BTreeSet::new(),
         traces: Vec::new(),
         report: PruneReport::default(),
     };
@@ -118,6 +119,8 @@ struct Pruning<'a> {
     /// Marks of which this prune has seen itself that nothing which is needed lies only in what they name, as it read that: whoever may
     /// only append could put a mark, and say that it is settled.
     proven: BTreeMap<MarkId, Mark>,
+    /// Marks of which this prune has seen itself that nothing is there that they name, whoever says that they are swept.
+    empty: BTreeSet<MarkId>,
     /// What probes left, by the last survey.
     traces: Vec<(ObjectPath, SystemTime)>,
     report: PruneReport,
@@ -205,7 +208,8 @@ impl Pruning<'_> {
         self.carry(survey, &settlement).await?;
         for (id, seen) in survey.marks.seen() {
             // One that came after the records were listed says nothing of those that came with it.
-            if seen.put.is_some() && survey.marks_before.contains(id) {
+            let is_empty = seen.swept.is_some() && self.empty.contains(id);
+            if seen.put.is_some() && !is_empty && survey.marks_before.contains(id) {
                 self.proven.insert(*id, seen.mark.clone());
             }
         }
@@ -218,6 +222,9 @@ impl Pruning<'_> {
         let carrying =
             Carrying { repository: self.repository, ledger: &survey.ledger, accept_loss };
         let (carried, lost) = carrying.carry(settlement, self.watch).await?;
+        if lost > 0 {
+            self.refuse_slow_look().await?;
+        }
         let lost = lost + survey.lost_chunks;
         self.report.lost_chunks = self.report.lost_chunks.max(lost);
         self.report.copied_chunks += carried.chunks;
@@ -245,6 +252,7 @@ impl Pruning<'_> {
         let mut survey = Survey::of(self.repository, &self.runtime, self.watch).await?;
         survey.marks_before = marks_before;
         self.traces = std::mem::take(&mut survey.traces);
+        self.empty = survey.empty_marks();
         self.report.num_snapshots = roots.roots.len() as u64;
         let accept_loss = self.options.accept_loss;
         let documents = survey.reach(self.repository, roots, accept_loss, self.watch).await?;

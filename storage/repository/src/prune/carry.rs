@@ -94,8 +94,8 @@ impl Carrying<'_> {
                     continue;
                 }
                 let is_accepted = self.accept_loss && entry.location.kind == ChunkKind::Segment;
-                // A pack that has gone meanwhile went to who has copied it.
-                if !is_accepted || !self.is_there(&pack.id).await? {
+                // A pack that has gone meanwhile went to who has copied what was needed of it.
+                if !is_accepted || !self.are_all_there(&entry).await? {
                     return Err(damage.into());
                 }
                 lost += 1;
@@ -104,12 +104,16 @@ impl Carrying<'_> {
         Ok(lost)
     }
 
-    async fn is_there(self, pack: &PackId) -> Result<bool> {
-        match self.repository.storage().head(&layout::pack_path(pack)).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_not_found() => Ok(false),
-            Err(error) => Err(error.into()),
+    /// Whether all packs are there of which runs say that they hold a chunk.
+    async fn are_all_there(self, entry: &IndexEntry) -> Result<bool> {
+        for pack in self.ledger.packs_of(&half(&entry.id)) {
+            match self.repository.storage().head(&layout::pack_path(&pack.id)).await {
+                Ok(_) => {}
+                Err(error) if error.is_not_found() => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(true)
     }
 
     /// Copies what a pack does not have from wherever else it lies. It is no loss to be accepted where no place gives it: the pack may

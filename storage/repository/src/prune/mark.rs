@@ -97,14 +97,21 @@ fn ids<'a>(reader: &mut Reader<'a>) -> Result<&'a [[u8; 32]], Malformed> {
 /// What was seen of one mark.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SeenMark {
-    /// What it names; nothing once that is gone.
+    /// What it names, whether or not that is there.
     pub(crate) mark: Mark,
     /// When it was put; `None` when it was not listed.
     pub(crate) put: Option<SystemTime>,
     /// When it was settled.
     pub(crate) settled: Option<SystemTime>,
-    /// When its sweep had ended.
+    /// When its sweep is said to have ended.
     pub(crate) swept: Option<SystemTime>,
+}
+
+impl SeenMark {
+    /// Since when its grace runs: it was put, and it was settled. Whoever may only append could have put either first.
+    pub(crate) fn settled_since(&self) -> Option<SystemTime> {
+        self.put.zip(self.settled).map(|(put, settled)| put.max(settled))
+    }
 }
 
 /// The marks that somebody has seen.
@@ -146,9 +153,14 @@ impl Marks {
         self.seen.is_empty()
     }
 
-    /// Everything that they name.
+    /// Everything that they name. What is swept is named as well: that it is gone is only said, and who counted on it could see it go.
     pub(crate) fn named(&self) -> Named {
         Named::by(self.seen.values())
+    }
+
+    /// What those name that are not swept.
+    pub(crate) fn waiting(&self) -> Named {
+        Named::by(self.seen.values().filter(|seen| seen.swept.is_none()))
     }
 
     /// What those name that were settled: nobody needs it any more.
@@ -158,7 +170,8 @@ impl Marks {
 
     /// What those name that were settled at a time of which this holds.
     pub(crate) fn settled_before(&self, is_before: impl Fn(SystemTime) -> bool) -> Named {
-        let settled = self.seen.values().filter(|seen| seen.settled.is_some_and(&is_before));
+        let settled =
+            self.seen.values().filter(|seen| seen.settled_since().is_some_and(&is_before));
         Named::by(settled)
     }
 }

@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::ledger::{Ledger, LedgerBuilder, LedgerPack};
-use super::mark::{MarkId, Marks, Named};
+use super::mark::{Mark, MarkId, Marks, Named};
 use super::{PrunePhase, Watch};
 use crate::bounded::at_most;
 use crate::error::DamagedObject;
@@ -52,6 +52,8 @@ pub(super) struct Survey {
     pub(super) marks: Marks,
     pub(super) ledger: Ledger,
     pub(super) runs: Vec<SurveyedRun>,
+    /// Runs that a mark names.
+    superseded: HashSet<IndexId>,
     /// What was walked from.
     pub(super) roots: Roots,
     /// Marks that were listed before those.
@@ -93,6 +95,8 @@ impl Survey {
         let mut builder = LedgerBuilder::new(packs, num_entries);
         let mut documents = TableBuilder::default();
         let (mut runs, total) = (Vec::with_capacity(listed.len()), listed.len() as u64);
+        let superseded = listed.iter().map(|run| run.id).filter(|id| named.runs.contains(id));
+        let superseded = superseded.collect();
         let reads = stream::iter(listed)
             .map(async |run| Ok::<_, Error>((run, repository.read_run(&run).await?)));
         let mut reads = std::pin::pin!(reads.buffer_unordered(MAX_RUNS));
@@ -122,6 +126,7 @@ impl Survey {
             marks,
             ledger: builder.build(),
             runs,
+            superseded,
             roots: Roots::default(),
             marks_before: BTreeSet::new(),
             lost_chunks: 0,
@@ -164,6 +169,16 @@ impl Survey {
         }
         self.lost_chunks = lost_chunks;
         Ok(documents)
+    }
+
+    /// Marks of which nothing is there that they name.
+    pub(super) fn empty_marks(&self) -> BTreeSet<MarkId> {
+        let is_there = |mark: &Mark| {
+            mark.packs.iter().any(|pack| self.ledger.position(pack).is_some())
+                || mark.runs.iter().any(|run| self.superseded.contains(run))
+        };
+        let empty = self.marks.seen().filter(|(_, seen)| !is_there(&seen.mark));
+        empty.map(|(id, _)| *id).collect()
     }
 
     /// Whether a mark names a pack.

@@ -15,11 +15,8 @@ impl Pruning<'_> {
     pub(super) async fn sweep(&mut self) -> Result<()> {
         let marks = self.repository.marks_seen().await?;
         for (id, seen) in marks.seen() {
-            let is_due = seen.settled.is_some_and(|settled| self.is_over(settled));
-            if seen.swept.is_none()
-                && is_due
-                && let Some(mark) = self.proven.remove(id)
-            {
+            let is_due = seen.settled_since().is_some_and(|since| self.is_over(since));
+            if is_due && let Some(mark) = self.proven.remove(id) {
                 self.let_go(&mark).await?;
                 self.put(*id, SWEPT).await?;
             }
@@ -46,7 +43,10 @@ impl Pruning<'_> {
         let heirs = || marks.seen().filter_map(|(_, seen)| seen.put);
         for (id, seen) in marks.seen() {
             let is_over = match (seen.swept, seen.put, seen.settled) {
-                (Some(swept), _, _) => self.is_over(swept) && heirs().any(|put| put > swept),
+                (Some(swept), _, _) => {
+                    let is_empty = seen.put.is_none() || self.empty.contains(id);
+                    is_empty && self.is_over(swept) && heirs().any(|put| put > swept)
+                }
                 // It was removed, and somebody who had stalled said afterwards that it was settled.
                 (None, None, Some(settled)) => self.is_over(settled),
                 _ => false,

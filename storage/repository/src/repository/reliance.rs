@@ -2,7 +2,7 @@
 //!
 //! `DESIGN.md`, section 9, holds the protocol and why nothing that a reported snapshot needs goes.
 //!
-//! - *Cost*: two lists of `prune/`, and a list of packs where there ever was a prune; a walk over the new snapshot when a mark
+//! - *Cost*: two lists of `prune/`, and a list of packs and a read of each mark where there ever was a prune; a walk over the new snapshot when a mark
 //!   fell into the time of the backup.
 //! - *On failure*: [`crate::ErrorKind::Pruned`]: the same backup, begun again, stores what is missing.
 
@@ -104,7 +104,7 @@ impl Repository {
         Ok(marks)
     }
 
-    /// The marks with what they name, as far as that may still be there.
+    /// The marks with what they name.
     pub(crate) async fn marks(&self) -> Result<Marks> {
         let (marks, damaged) = self.readable_marks().await?;
         match damaged.into_iter().next() {
@@ -116,7 +116,7 @@ impl Repository {
     /// The marks that can be read, and the damages of the others.
     pub(crate) async fn readable_marks(&self) -> Result<(Marks, Vec<(MarkId, Damage)>)> {
         let (mut marks, mut damaged) = (self.marks_seen().await?, Vec::new());
-        for (id, seen) in marks.seen_mut().filter(|(_, seen)| seen.swept.is_none()) {
+        for (id, seen) in marks.seen_mut().filter(|(_, seen)| seen.put.is_some()) {
             match self.mark(*id).await {
                 Ok(mark) => seen.mark = mark,
                 Err(Error::Damaged(damage)) => damaged.push((*id, damage)),

@@ -91,21 +91,36 @@ async fn a_backup_does_not_know_a_mark_of_which_it_saw_only_that_it_is_settled()
     assert_eq!(error.kind(), ErrorKind::Pruned);
 }
 
-/// Lets a prune take some steps; then a backup counts on what is there, and a mark comes that names it and that had been settled a grace
-/// before. Whether the prune had ended by then.
-async fn prune_that_meets_a_mark_after(steps: usize) -> bool {
+/// What one who may only append does to a prune.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lie {
+    /// It says of a mark that it is settled, and puts it a grace later, after a backup.
+    SettledEarly,
+    /// It says of a mark that it is swept, before a backup.
+    Swept,
+}
+
+/// Lets a prune take some steps while a backup counts on what is there, and somebody lies. Whether the prune had ended before.
+async fn prune_that_meets_after(steps: usize, lie: Lie) -> bool {
     let world = Arc::new(World::new());
     let repository = place::create(Arc::new(world.memory.clone())).await;
     let back_up = async |label, tables| {
         place::back_up(&repository, label, &tables, place::Care::Looks).await.unwrap()
     };
+    let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
     back_up("old", vec![1, 2]).await;
     repository.forget(&"old".parse().unwrap(), None).await.unwrap();
-    settle_lying_mark(&world.memory);
+    world.tick(world::GRACE + 1);
+    match lie {
+        Lie::SettledEarly => settle_lying_mark(&world.memory),
+        Lie::Swept => {
+            let report = prune(&repository, Handle::current(), &options, &|_| {}).await.unwrap();
+            assert!(report.waiting_packs > 0);
+        }
+    }
     world.tick(world::GRACE + 1);
     let gate = Arc::<Gate>::default();
     let storage = Host { world: Arc::clone(&world), gate: Arc::clone(&gate) };
-    let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
     let mut pruned = pin!(async {
         let repository = Repository::open(Arc::new(storage)).await.unwrap();
         prune(&repository, Handle::current(), &options, &|_| {}).await.unwrap();
@@ -120,8 +135,16 @@ async fn prune_that_meets_a_mark_after(steps: usize) -> bool {
     for _ in 0..steps {
         has_ended = has_ended || step().await;
     }
+    if lie == Lie::Swept {
+        for path in world.memory.objects().into_keys().filter(|path| path.name() == "mark") {
+            let swept = path.to_string().replace("/mark", "/swept");
+            world.memory.insert(ObjectPath::parse(&swept).unwrap(), Vec::new().into());
+        }
+    }
     back_up("new", vec![1, 2]).await;
-    put_lying_mark(&world.memory);
+    if lie == Lie::SettledEarly {
+        put_lying_mark(&world.memory);
+    }
     for _ in 0..1000 {
         if has_ended || step().await {
             break;
@@ -135,10 +158,49 @@ async fn prune_that_meets_a_mark_after(steps: usize) -> bool {
 #[tokio::test]
 async fn a_prune_does_not_know_a_mark_of_which_it_saw_only_that_it_is_settled() {
     let mut steps = 0;
-    while !prune_that_meets_a_mark_after(steps).await {
+    while !prune_that_meets_after(steps, Lie::SettledEarly).await {
         steps += 1;
     }
     assert!(steps > 10, "{steps}");
+}
+
+#[tokio::test]
+async fn nobody_counts_on_what_a_mark_names_of_which_it_is_said_that_it_is_swept() {
+    let mut steps = 0;
+    while !prune_that_meets_after(steps, Lie::Swept).await {
+        steps += 1;
+    }
+    assert!(steps > 10, "{steps}");
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_swept_goes_all_the_same() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    let packs = place.ids(layout::parse_pack_path);
+    place.put_lying_mark();
+    place.memory.insert(path_of_lie("swept"), Vec::new().into());
+    for _ in 0..3 {
+        place.wait();
+        place.prune().await;
+        place.restores("old", &[1, 2]).await;
+        place.is_sound().await;
+    }
+    let left = place.ids(layout::parse_pack_path);
+    assert!(packs.iter().all(|pack| !left.contains(pack)));
+}
+
+#[tokio::test]
+async fn a_mark_waits_for_its_grace_whenever_it_was_settled() {
+    let place = Place::new().await;
+    place.back_up("old", &[1, 2]).await;
+    settle_lying_mark(&place.memory);
+    place.wait();
+    put_lying_mark(&place.memory);
+    let packs = place.ids(layout::parse_pack_path);
+    place.prune().await;
+    let left = place.ids(layout::parse_pack_path);
+    assert!(packs.iter().all(|pack| left.contains(pack)), "restores may read there");
 }
 
 #[tokio::test]

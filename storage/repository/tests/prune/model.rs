@@ -1,6 +1,6 @@
 //! The claims of `DESIGN.md`, section 9, on every interleaving that proptest thinks of: the real code of hosts that back up,
-//! restore, forget, prune and repair, one request at a time, with crashes, stalls, requests that come late and chunks that rot; in a test that
-//! is not run by itself, beside one who may only append and puts marks that lie.
+//! restore, forget, prune and repair, one request at a time, with crashes, stalls, requests that come late and chunks that rot; in one
+//! test also beside one who may only append and lies about marks.
 //!
 //! Names are random, and so is the order in which names are listed: a schedule that fails is printed, and fails again unless it hangs on
 //! that order.
@@ -127,9 +127,19 @@ struct Seen {
     requests: u64,
 }
 
-/// A name that no mark of this play has.
-fn name_of_lie(world: &World) -> u64 {
-    world.num_requests.fetch_add(1, Relaxed)
+/// A mark that names everything, and before it that it is settled; or, in turns, that every mark there is has been swept.
+fn lies(world: &World) -> Vec<(ObjectPath, Vec<u8>)> {
+    let turn = world.num_requests.fetch_add(1, Relaxed);
+    let name = format!("prune/{turn:032x}");
+    let path = |name: &str, part: &str| ObjectPath::parse(&format!("{name}/{part}")).unwrap();
+    if turn % 2 == 0 {
+        let bytes = world.mark_of_all().encode();
+        return vec![(path(&name, "settled"), Vec::new()), (path(&name, "mark"), bytes)];
+    }
+    let objects = world.memory.objects().into_keys();
+    let marks = objects.filter(|path| path.to_string().ends_with("/mark"));
+    let swept = marks.map(|mark| mark.to_string().replace("/mark", "/swept"));
+    swept.map(|swept| (ObjectPath::parse(&swept).unwrap(), Vec::new())).collect()
 }
 
 struct Play {
@@ -224,16 +234,10 @@ impl Play {
                 })
             }
             Role::Lies => {
-                let name = format!("prune/{:032x}", name_of_lie(&world));
-                let bytes = world.mark_of_all().encode();
+                let lies = lies(&world);
                 Box::pin(async move {
-                    let path = |part: &str| ObjectPath::parse(&format!("{name}/{part}")).unwrap();
-                    // That it is settled comes before it.
-                    for (part, bytes) in [("settled", Vec::new()), ("mark", bytes)] {
-                        let path = path(part);
-                        if storage.put(&path, bytes.into(), PutMode::Create).await.is_err() {
-                            break;
-                        }
+                    for (path, bytes) in lies {
+                        let _ = storage.put(&path, bytes.into(), PutMode::Create).await;
                     }
                     Ended::Lie
                 })
@@ -308,7 +312,9 @@ impl Play {
                 let reported = self.world.reported.lock().unwrap().get(&label).cloned();
                 let is_there = reported.as_ref().is_some_and(|it| !self.world.has_rotten(it));
                 let is_quick = self.world.now() - since < GRACE;
-                if let Some(error) = error.filter(|_| is_there || is_quick && self.seen.rots == 0) {
+                // One who lies may have named it long before it was forgotten.
+                let is_calm = self.seen.rots == 0 && self.seen.lies == 0;
+                if let Some(error) = error.filter(|_| is_there || is_quick && is_calm) {
                     self.seen.broken.push(format!("{label} could not be restored: {error}"));
                 }
             }
@@ -428,7 +434,6 @@ fn nothing_that_was_reported_is_lost_and_nobody_is_disturbed() {
 
 /// What single lies can do is held by `lies.rs`.
 #[test]
-#[ignore = "of nine runs one fails, with a chunk lost beside losses that a prune was told to accept: its cause is not known yet"]
 fn nor_among_marks_that_lie() {
     let seen = explored(Variant { has_liar: true, ..SOUND });
     println!("explored {SCHEDULES} schedules: {seen:?}");
