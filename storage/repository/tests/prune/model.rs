@@ -132,7 +132,7 @@ fn lies(world: &World) -> Vec<(ObjectPath, Vec<u8>)> {
     let turn = world.num_requests.fetch_add(1, Relaxed);
     let name = format!("prune/{turn:032x}");
     let path = |name: &str, part: &str| ObjectPath::parse(&format!("{name}/{part}")).unwrap();
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         let bytes = world.mark_of_all().encode();
         return vec![(path(&name, "settled"), Vec::new()), (path(&name, "mark"), bytes)];
     }
