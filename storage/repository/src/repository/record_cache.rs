@@ -57,18 +57,19 @@ impl RecordCache {
     /// The records of a whole listing, ascending by label, as far as they are those that are listed; drops what it does not show.
     pub(super) fn known(&self, listed: &[(Label, ObjectMeta)]) -> Vec<Option<Arc<Record>>> {
         let mut entries = self.lock();
-        let mut kept = std::mem::take(&mut *entries).into_iter().peekable();
-        let mut records = Vec::with_capacity(listed.len());
-        let mut still = Vec::with_capacity(listed.len());
-        for (label, meta) in listed {
-            while kept.next_if(|(it, _)| it < label).is_some() {}
-            let entry = kept.next_if(|(it, _)| it == label);
-            let entry = entry.filter(|(_, entry)| entry.listed_as.is(meta));
-            records.push(entry.as_ref().map(|(_, entry)| Arc::clone(&entry.record)));
-            still.extend(entry);
+        let mut kept = entries.iter().peekable();
+        let known = listed.iter().map(|(label, meta)| {
+            while kept.next_if(|(it, _)| *it < label).is_some() {}
+            let (_, entry) = kept.next_if(|(it, _)| *it == label)?;
+            entry.listed_as.is(meta).then(|| Arc::clone(&entry.record))
+        });
+        let records: Vec<_> = known.collect();
+        // Mostly a listing shows what the one before showed.
+        if records.iter().flatten().count() < entries.len() {
+            let known = listed.iter().zip(&records).filter(|(_, record)| record.is_some());
+            let mut known = known.map(|((label, _), _)| label).peekable();
+            entries.retain(|label, _| known.next_if(|it| *it == label).is_some());
         }
-        // Sorted as it is, this takes one pass.
-        *entries = still.into_iter().collect();
         records
     }
 
