@@ -1,7 +1,7 @@
 //! [`Survey`]: what is there and what is reached, read once and kept small.
 //!
 //! *Order*: votes, records, marks, runs, packs. What a record reaches was listed before it was put, and is in the lists that
-//! follow; a vote becomes a record before it goes; a mark that is swept names nothing that the lists after it show.
+//! follow; a vote becomes a record before it goes; a mark that was taken away names nothing that the lists after it show.
 //!
 //! *On failure*: something damaged or missing is an error: nobody may conclude from half a survey.
 

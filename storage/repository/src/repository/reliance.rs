@@ -40,7 +40,7 @@ impl Repository {
     }
 
     async fn load_trusted(&self, budget_bytes: u64, runtime: Handle) -> Result<Index> {
-        // In this order: a mark that is swept names nothing that the lists after it show.
+        // In this order: a mark that was taken away names nothing that the lists after it show.
         let marks = self.marks().await?;
         let named = marks.named();
         let mut runs = self.runs().await?;
