@@ -99,15 +99,15 @@ ROWS = {
     ],
     "Throughput": [
         panel("timeseries", "Throughput by stage", "Bps", (f"cairn:stage_bytes:rate2m{I}", "{{stage}} {{instance}}")),
-        panel("timeseries", "Items by stage", "ops", (f"sum by (stage) (rate(cairn_stage_items_total{I}[$__rate_interval]))", "{{stage}}")),
-        panel("timeseries", "Busy threads by stage", "short", (f"sum by (stage) (rate(cairn_stage_busy_seconds_sum{I}[$__rate_interval]))", "{{stage}}")),
+        panel("timeseries", "Items by stage", "ops", (f"sum by (instance, stage) (rate(cairn_stage_items_total{I}[$__rate_interval]))", "{{stage}} {{instance}}")),
+        panel("timeseries", "Busy threads by stage", "short", (f"sum by (instance, stage) (rate(cairn_stage_busy_seconds_sum{I}[$__rate_interval]))", "{{stage}} {{instance}}")),
         panel("timeseries", "The slow stage", "short", (f"cairn:stage_holdup:rate2m{I}", "{{stage}} {{instance}}")),
         panel(
             "timeseries", "Edges: who waits", "short",
-            (f"sum by (edge) (rate(cairn_edge_send_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} is full"),
-            (f"sum by (edge) (rate(cairn_edge_recv_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} is empty"),
+            (f"sum by (instance, edge) (rate(cairn_edge_send_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} {{instance}} is full"),
+            (f"sum by (instance, edge) (rate(cairn_edge_recv_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} {{instance}} is empty"),
         ),
-        panel("timeseries", "Edges: what waits", "short", (f"sum by (edge) (cairn_edge_depth_items{I})", "{{edge}}")),
+        panel("timeseries", "Edges: what waits", "short", (f"sum by (instance, edge) (cairn_edge_depth_items{I})", "{{edge}} {{instance}}")),
         panel("timeseries", "Faults of stages", "short", (f"sum by (stage) (increase(cairn_stage_errors_total{I}[1h]))", "{{stage}}")),
     ],
     "Dedupe and compression": [
@@ -123,6 +123,7 @@ ROWS = {
     "Storage": [
         panel("heatmap", "Upload latency", "short", ('sum by (le) (increase(cairn_storage_request_seconds_bucket{instance=~"$instance", operation="put"}[$__rate_interval]))', "{{le}}"), width=16),
         panel("timeseries", "Bytes by backend", "Bps", (f"sum by (backend, operation) (rate(cairn_storage_bytes_total{I}[$__rate_interval]))", "{{backend}} {{operation}}")),
+        panel("timeseries", "Held up by speed limits", "percentunit", (f"sum by (instance, operation) (rate(cairn_storage_speed_limit_wait_seconds_sum{I}[$__rate_interval]))", "{{operation}} {{instance}}")),
         panel("timeseries", "Errors by backend", "ops", ('sum by (backend, operation) (rate(cairn_storage_requests_total{instance=~"$instance", outcome="error"}[$__rate_interval]))', "{{backend}} {{operation}}")),
         panel("timeseries", "Retries by backend", "ops", (f"sum by (backend, operation) (rate(cairn_storage_retries_total{I}[$__rate_interval]))", "{{backend}} {{operation}}")),
         panel(

@@ -378,7 +378,7 @@ impl Engine {
         let number = self.shared.num_jobs.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());
         let trace = log::trace(&id, kind, &label);
-        let core = JobCore::new(id, kind, label, Arc::clone(&around.observer));
+        let core = JobCore::new(id, kind, label, &around);
         self.remember(&core);
         let work = AssertUnwindSafe(job(Arc::clone(&core), around)).catch_unwind();
         let (report, reported) = oneshot::channel();

@@ -76,7 +76,7 @@ pub use cairn_repository::{
     Timestamp,
 };
 pub use cairn_storage as storage;
-pub use cairn_storage::layer::SpeedLimits;
+pub use cairn_storage::layer::{SpeedLimitWaits, SpeedLimits};
 pub use clock::{Clock, SystemClock};
 pub use config::{EngineConfig, ValidConfig, WorkerCounts};
 pub use engine::{Engine, EngineBuilder};

@@ -1,7 +1,7 @@
 //! The names of all metrics of this crate.
 //!
-//! They are recorded through the `metrics` facade by [`crate::layer::Metered`], [`crate::layer::Retry`] and
-//! [`crate::layer::Limit`]; the host installs the recorder and calls [`describe`].
+//! They are recorded through the `metrics` facade by [`crate::layer::Metered`], [`crate::layer::Retry`],
+//! [`crate::layer::Limit`] and [`crate::layer::Paced`]; the host installs the recorder and calls [`describe`].
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -15,6 +15,8 @@ pub const BYTES_TOTAL: &str = "cairn_storage_bytes_total";
 pub const RETRIES_TOTAL: &str = "cairn_storage_retries_total";
 /// Operations that have begun and not ended.
 pub const IN_FLIGHT: &str = "cairn_storage_in_flight";
+/// Time in which operations waited for a speed limit.
+pub const SPEED_LIMIT_WAIT: &str = "cairn_storage_speed_limit_wait_seconds";
 /// Most operations that may be in flight just now.
 pub const IN_FLIGHT_LIMIT: &str = "cairn_storage_in_flight_limit";
 
@@ -74,6 +76,12 @@ pub const ALL: &[MetricSpec] = &[
         kind: MetricKind::Counter,
         labels: &[LABEL_BACKEND, LABEL_OPERATION],
         help: "Attempts of storage operations after the first.",
+    },
+    MetricSpec {
+        name: SPEED_LIMIT_WAIT,
+        kind: MetricKind::Histogram,
+        labels: &[LABEL_BACKEND, LABEL_OPERATION],
+        help: "Time in which a speed limit held up a storage operation, in parts of ten seconds at most.",
     },
     MetricSpec {
         name: IN_FLIGHT,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use cairn_pipeline::{EdgeReading, FlowSnapshot, ProgressSnapshot, StageReading};
+use cairn_pipeline::{EdgeReading, FlowSnapshot, ProgressSnapshot, SpeedLimitWaits, StageReading};
 use tokio::time::Instant;
 
 use super::job::Job;
@@ -37,6 +37,7 @@ struct Look {
     at: Instant,
     progress: ProgressSnapshot,
     flow: FlowSnapshot,
+    speed_limits: SpeedLimitWaits,
 }
 
 /// How fast a job goes.
@@ -49,6 +50,10 @@ pub(super) struct Pace {
     /// In the order of the pipeline.
     pub(super) stages: Vec<StagePace>,
     pub(super) edges: Vec<EdgePace>,
+    /// The share of time in which max_upload_speed_kbps held up some job, from 0 to 1.
+    pub(super) upload_limited: f64,
+    /// The same for max_download_speed_kbps.
+    pub(super) download_limited: f64,
     /// How long nothing has moved, where that is known.
     pub(super) stalled: Option<Duration>,
 }
@@ -116,12 +121,13 @@ impl Paces {
                 // Before it began nothing was done.
                 let at = now.checked_sub(watch.age()).unwrap_or(now);
                 let (progress, flow) = Default::default();
-                Seen::new(Look { at, progress, flow })
+                Seen::new(Look { at, progress, flow, speed_limits: watch.speed_limit_waits() })
             });
             if seen.looks.back().is_some_and(|last| now.duration_since(last.at) < LOOK_EVERY / 2) {
                 continue;
             }
-            seen.add(Look { at: now, progress: watch.progress(), flow: watch.flow() });
+            let (progress, flow) = (watch.progress(), watch.flow());
+            seen.add(Look { at: now, progress, flow, speed_limits: watch.speed_limit_waits() });
         }
     }
 
@@ -138,6 +144,7 @@ fn pace(seen: &Seen) -> Pace {
     let first = looks.iter().rev().nth(RATED as usize).or(looks.front()).unwrap_or(last);
     let took = last.at.duration_since(first.at);
     let share = |more: f64| if took.is_zero() { 0.0 } else { more / took.as_secs_f64() };
+    let waited = |then: Duration, now: Duration| share(now.saturating_sub(then).as_secs_f64());
     // A pipeline that was built anew has counted less than the one before it.
     let stages = last.flow.stages.iter().map(|now| {
         let then = first.flow.stages.iter().find(|then| then.stage == now.stage);
@@ -154,8 +161,8 @@ fn pace(seen: &Seen) -> Pace {
             then.map(|then| (then.send_wait, then.recv_wait)).unwrap_or_default();
         EdgePace {
             reading: *now,
-            senders_waiting: share(now.send_wait.saturating_sub(sent).as_secs_f64()),
-            receivers_waiting: share(now.recv_wait.saturating_sub(received).as_secs_f64()),
+            senders_waiting: waited(sent, now.send_wait),
+            receivers_waiting: waited(received, now.recv_wait),
         }
     });
     Pace {
@@ -163,6 +170,8 @@ fn pace(seen: &Seen) -> Pace {
         history: looks.iter().zip(looks.iter().skip(1)).map(|(a, b)| done_between(a, b)).collect(),
         stages: stages.collect(),
         edges: edges.collect(),
+        upload_limited: waited(first.speed_limits.upload, last.speed_limits.upload),
+        download_limited: waited(first.speed_limits.download, last.speed_limits.download),
         stalled: stalled(last, *moved_at),
     }
 }
@@ -201,7 +210,8 @@ mod tests {
         let mut progress = ProgressSnapshot::default();
         progress.bytes_done = items * 100;
         let flow = FlowSnapshot { stages: vec![stage], edges: Vec::new() };
-        Look { at: begin + Duration::from_secs(seconds), progress, flow }
+        let at = begin + Duration::from_secs(seconds);
+        Look { at, progress, flow, speed_limits: SpeedLimitWaits::default() }
     }
 
     /// What was seen by a look each second, of so many seconds.

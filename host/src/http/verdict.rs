@@ -83,6 +83,9 @@ pub(super) fn doing(pace: &Pace, stage: &StagePace, holds_back: Option<StageId>)
     }
 }
 
+/// The share of time above which a speed limit is what holds a job back.
+const LIMITED: f64 = 0.5;
+
 /// What a person may do about it.
 pub(super) fn words(pace: &Pace, holds_back: Option<StageId>) -> String {
     let why = match holds_back {
@@ -95,6 +98,12 @@ pub(super) fn words(pace: &Pace, holds_back: Option<StageId>) -> String {
         }
         Some(StageId::Checksum) => {
             "The checksum stage sets the pace: hashing and compressing take the processors that the engine has."
+        }
+        Some(StageId::Uploader) if pace.upload_limited >= LIMITED => {
+            "max_upload_speed_kbps sets the pace: packs wait for it before they are stored."
+        }
+        Some(StageId::Fetcher) if pace.download_limited >= LIMITED => {
+            "max_download_speed_kbps sets the pace: what was read from the repository waits for it."
         }
         Some(StageId::Uploader) => {
             "The repository sets the pace: the uploader waits for packs to be stored."
@@ -203,6 +212,16 @@ mod tests {
         let slow = holds_back(&pace, false);
         assert_eq!(slow, Some(StageId::Uploader), "what it has left");
         assert_eq!(doing(&pace, &pace.stages[0], slow), Doing::Done);
+    }
+
+    #[test]
+    fn a_speed_limit_is_named_where_it_is_what_holds_back() {
+        let limited = Pace { upload_limited: 0.9, ..waits(0.1, 0.1, 0.1) };
+        assert!(words(&limited, Some(StageId::Uploader)).starts_with("max_upload_speed_kbps sets"));
+        assert!(words(&limited, Some(StageId::Chunker)).starts_with("The chunker sets"));
+        assert!(words(&limited, Some(StageId::Fetcher)).starts_with("The repository sets"));
+        let limited = Pace { download_limited: 0.9, ..limited };
+        assert!(words(&limited, Some(StageId::Fetcher)).starts_with("max_download_speed_kbps"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use cairn_actors::topology::{JobParts, Width};
 use cairn_actors::{Phase, Progress};
 use cairn_repository::Repository;
 use cairn_repository::index::Index;
+use cairn_storage::layer::Bandwidth;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
@@ -52,6 +53,7 @@ pub(crate) struct JobCore {
     is_cancelled: AtomicBool,
     pub(crate) progress: Arc<Progress>,
     pub(crate) started: Stopwatch,
+    bandwidth: Bandwidth,
     state: watch::Sender<JobState>,
     pub(crate) metrics: JobMetrics,
     observer: Arc<dyn Observer>,
@@ -67,19 +69,20 @@ impl JobCore {
         id: String,
         kind: JobKind,
         label: String,
-        observer: Arc<dyn Observer>,
+        around: &Surroundings,
     ) -> Arc<Self> {
         let core = Self {
             id,
             kind,
             label,
+            bandwidth: around.config.storage.bandwidth.clone(),
             switch: Mutex::default(),
             is_cancelled: AtomicBool::new(false),
             progress: Arc::default(),
             started: Stopwatch::start(),
             state: watch::Sender::new(JobState::Pending),
             metrics: JobMetrics::new(kind),
-            observer,
+            observer: Arc::clone(&around.observer),
             control: Mutex::new(None),
             is_draining: AtomicBool::new(false),
         };
@@ -143,6 +146,7 @@ impl JobCore {
             started: self.started,
             progress: Arc::clone(&self.progress),
             state: self.state.subscribe(),
+            bandwidth: self.bandwidth.clone(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cairn_actors::{FlowSnapshot, Progress, ProgressSnapshot};
+use cairn_storage::layer::{Bandwidth, SpeedLimitWaits};
 use tokio::sync::watch;
 
 use crate::clock::Stopwatch;
@@ -18,6 +19,7 @@ pub struct JobWatch {
     pub(crate) started: Stopwatch,
     pub(crate) progress: Arc<Progress>,
     pub(crate) state: watch::Receiver<JobState>,
+    pub(crate) bandwidth: Bandwidth,
 }
 
 impl JobWatch {
@@ -54,5 +56,10 @@ impl JobWatch {
     /// What its stages have done and how its edges are filled; nothing before a pipeline runs, and for jobs that have none.
     pub fn flow(&self) -> FlowSnapshot {
         self.progress.observe_flow()
+    }
+
+    /// How long the jobs of its engine, this one among them, have waited for the speed limits that they share.
+    pub fn speed_limit_waits(&self) -> SpeedLimitWaits {
+        self.bandwidth.waits()
     }
 }

@@ -6,12 +6,15 @@
 //! objects. Whoever pays before sending and after receiving keeps the long-run speed, with bursts of at
 //! most the objects in flight: bytes are not spread within one call.
 //!
+//! - *Told*: whoever pays is told how long it waited, every ten seconds while it still does, so that a wait for a low limit does not
+//!   look like a standstill. Only the one who pays waits for the limit; those behind it wait for their turn.
 //! - *Change*: a new speed counts at once, also for the payment under way; what it has paid stays paid.
 //! - *On cancel*: who leaves the lane owes nothing, and who comes next begins at once.
 //! - *Units*: StarRocks' `..._speed_kbps` are kilobytes of 1024 bytes a second; 0 is no limit.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,15 @@ const KILO: f64 = 1024.0;
 /// Lateness of a timer that the next payment makes good, so that many small ones are as fast as a large one. It is
 /// also what an idle lane saves up.
 const MAX_LATENESS: Duration = Duration::from_millis(50);
+
+/// How long calls have waited for speed limits so far, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SpeedLimitWaits {
+    /// For `max_upload_speed_kbps`.
+    pub upload: Duration,
+    /// For `max_download_speed_kbps`.
+    pub download: Duration,
+}
 
 /// Live speed limits: clones share them.
 #[derive(Clone, Default)]
@@ -69,14 +81,19 @@ impl Bandwidth {
         }
     }
 
-    /// Waits until `bytes` may have gone up.
-    pub(super) async fn pay_up(&self, bytes: u64) {
-        self.lanes.up.pay(bytes).await;
+    /// How long calls have waited for the limits.
+    pub fn waits(&self) -> SpeedLimitWaits {
+        SpeedLimitWaits { upload: self.lanes.up.waited(), download: self.lanes.down.waited() }
     }
 
-    /// Waits until `bytes` may have come down.
-    pub(super) async fn pay_down(&self, bytes: u64) {
-        self.lanes.down.pay(bytes).await;
+    /// Waits until `bytes` may have gone up; `tell` hears how long, part by part.
+    pub(super) async fn pay_up(&self, bytes: u64, tell: impl Fn(Duration)) {
+        self.lanes.up.pay(bytes, tell).await;
+    }
+
+    /// Waits until `bytes` may have come down; `tell` hears how long, part by part.
+    pub(super) async fn pay_down(&self, bytes: u64, tell: impl Fn(Duration)) {
+        self.lanes.down.pay(bytes, tell).await;
     }
 }
 
@@ -101,10 +118,16 @@ struct Lane {
     kbps: watch::Sender<u64>,
     /// When the latest payment ended. Held by whoever pays: the lock is the queue, and it is fair.
     paid_until: Mutex<Option<Instant>>,
+    /// How long payments have waited. Relaxed: a number to be looked at.
+    waited_micros: AtomicU64,
 }
 
 impl Lane {
-    async fn pay(&self, bytes: u64) {
+    fn waited(&self) -> Duration {
+        Duration::from_micros(self.waited_micros.load(Ordering::Relaxed))
+    }
+
+    async fn pay(&self, bytes: u64, tell: impl Fn(Duration)) {
         let mut changes = self.kbps.subscribe();
         if *changes.borrow() == 0 {
             return;
@@ -114,12 +137,17 @@ impl Lane {
         loop {
             let speed = speed(*changes.borrow_and_update());
             let Some(due) = payment.due(speed) else { break };
+            let begun = Instant::now();
             tokio::select! {
                 biased;
                 // An error cannot be: the sender is in `self`.
                 Ok(()) = changes.changed() => payment.advance(speed, Instant::now()),
                 () = tokio::time::sleep_until(due) => payment.advance(speed, due),
             }
+            let waited = begun.elapsed();
+            let micros = u64::try_from(waited.as_micros()).unwrap_or_default();
+            self.waited_micros.fetch_add(micros, Ordering::Relaxed);
+            tell(waited);
         }
         *paid_until = Some(payment.since);
     }
@@ -151,8 +179,8 @@ impl Payment {
         if seconds < CLOCK_STEP {
             return None;
         }
-        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(LONG);
-        Some(self.since + wait.min(LONG))
+        let wait = Duration::try_from_secs_f64(seconds).unwrap_or(TELL_EVERY);
+        Some(self.since + wait.min(TELL_EVERY))
     }
 
     /// Time goes on to an instant at this speed.
@@ -166,8 +194,8 @@ impl Payment {
 /// Seconds between two instants that differ; what takes less is what rounding leaves.
 const CLOCK_STEP: f64 = 1e-9;
 
-/// A wait that does not overflow an instant; who waited so long looks again.
-const LONG: Duration = Duration::from_secs(86_400);
+/// How long a wait goes on before it is told: less than from one scrape to the next.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -182,11 +210,11 @@ mod tests {
     #[test]
     fn a_payment_takes_as_long_as_its_bytes_and_follows_the_one_before() {
         let now = Instant::now();
-        let payment = Payment::begin(16 * KIB, None, now);
-        assert_eq!(payment.due(speed(1)), Some(now + seconds(16)));
+        let payment = Payment::begin(8 * KIB, None, now);
+        assert_eq!(payment.due(speed(1)), Some(now + seconds(8)));
         assert_eq!(payment.due(speed(0)), None);
-        let next = Payment::begin(KIB, Some(now + seconds(16)), now + seconds(16));
-        assert_eq!(next.due(speed(1)), Some(now + seconds(17)));
+        let next = Payment::begin(KIB, Some(now + seconds(8)), now + seconds(8));
+        assert_eq!(next.due(speed(1)), Some(now + seconds(9)));
     }
 
     #[test]
@@ -209,18 +237,18 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_wait_is_looked_at_again() {
+    fn a_long_wait_is_told_in_parts() {
         let now = Instant::now();
         let mut payment = Payment::begin(u64::MAX, None, now);
-        assert_eq!(payment.due(speed(1)), Some(now + LONG));
-        payment.advance(speed(1), now + LONG);
-        assert_eq!(payment.due(speed(1)), Some(now + LONG + LONG));
+        assert_eq!(payment.due(speed(1)), Some(now + TELL_EVERY));
+        payment.advance(speed(1), now + TELL_EVERY);
+        assert_eq!(payment.due(speed(1)), Some(now + TELL_EVERY + TELL_EVERY));
     }
 
     #[test]
     fn every_payment_ends() {
         for kbps in [1, 3, 7 << 20, u64::MAX] {
-            for bytes in [0, 1, 3, 10_000, 1 << 40] {
+            for bytes in [0, 1, 3, 10_000, 1 << 27] {
                 let mut payment = Payment::begin(bytes, None, Instant::now());
                 let mut looks = 0;
                 while let Some(due) = payment.due(speed(kbps)) {
@@ -246,8 +274,23 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn directions_have_lanes_of_their_own_and_no_limit_is_no_wait() {
         let bandwidth = limited(1, 0);
-        assert_eq!(took(bandwidth.pay_down(u64::MAX)).await, 0.0);
-        assert_eq!(took(bandwidth.pay_up(3 * KIB)).await, 3.0);
+        assert_eq!(took(bandwidth.pay_down(u64::MAX, drop)).await, 0.0);
+        assert_eq!(took(bandwidth.pay_up(3 * KIB, drop)).await, 3.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_told_while_it_lasts() {
+        let bandwidth = limited(1, 0);
+        let told = std::sync::Mutex::new(Vec::new());
+        let pay = bandwidth.pay_up(25 * KIB, |waited| told.lock().unwrap().push(waited.as_secs()));
+        let look = async {
+            tokio::time::sleep(seconds(21)).await;
+            assert_eq!(*told.lock().unwrap(), [10, 10]);
+        };
+        futures::future::join(pay, look).await;
+        assert_eq!(*told.lock().unwrap(), [10, 10, 5]);
+        let waits = SpeedLimitWaits { upload: seconds(25), download: seconds(0) };
+        assert_eq!(bandwidth.waits(), waits);
     }
 
     #[tokio::test(start_paused = true)]
@@ -255,7 +298,7 @@ mod tests {
         let bandwidth = limited(1000, 0);
         let pay = async {
             for _ in 0..10_000 {
-                bandwidth.pay_up(300).await;
+                bandwidth.pay_up(300, drop).await;
             }
         };
         let (took, ideal) = (took(pay).await, 10_000.0 * 300.0 / 1_024_000.0);
@@ -272,8 +315,8 @@ mod tests {
             bandwidth.set(SpeedLimits::default());
         };
         let pay = async {
-            assert_eq!(took(bandwidth.pay_up(46 * KIB)).await, 14.0);
-            assert_eq!(took(bandwidth.pay_up(KIB * KIB)).await, 1.0);
+            assert_eq!(took(bandwidth.pay_up(46 * KIB, drop)).await, 14.0);
+            assert_eq!(took(bandwidth.pay_up(KIB * KIB, drop)).await, 1.0);
         };
         futures::future::join(change, pay).await;
     }
@@ -281,8 +324,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_leaves_owes_nothing() {
         let bandwidth = limited(1, 0);
-        let leaving = tokio::time::timeout(seconds(1), bandwidth.pay_up(KIB * KIB));
-        let behind = took(bandwidth.pay_up(2 * KIB));
+        let leaving = tokio::time::timeout(seconds(1), bandwidth.pay_up(KIB * KIB, drop));
+        let behind = took(bandwidth.pay_up(2 * KIB, drop));
         let (left, behind) = futures::future::join(leaving, behind).await;
         assert!(left.is_err());
         assert_eq!(behind, 3.0);

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use bandwidth::{Bandwidth, SpeedLimits};
+pub use bandwidth::{Bandwidth, SpeedLimitWaits, SpeedLimits};
 pub use limit::Limit;
 pub use metered::Metered;
 pub use paced::Paced;

@@ -6,30 +6,46 @@
 //! - *Order*: first come, first served, in each direction.
 //! - *Free*: head, list and delete. Their bytes are few, and a cancel should not wait for a backup.
 //! - *Each attempt pays*: what is sent twice went over the line twice.
+//! - *Handles* of metrics are resolved in [`Paced::new`].
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use metrics::{Histogram, histogram};
 
 use crate::layer::Bandwidth;
+use crate::metrics::{LABEL_BACKEND, LABEL_OPERATION, SPEED_LIMIT_WAIT};
 use crate::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Payload, PutMode, Result,
-    Storage,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    Result, Storage,
 };
 
 /// A storage that moves bytes no faster than it may.
-#[derive(Debug)]
 pub struct Paced {
     inner: Arc<dyn Storage>,
     bandwidth: Bandwidth,
+    put_waits: Histogram,
+    get_waits: Histogram,
 }
 
 impl Paced {
     /// Keeps `inner` within `bandwidth`.
     pub fn new(inner: Arc<dyn Storage>, bandwidth: Bandwidth) -> Self {
-        Self { inner, bandwidth }
+        let backend = inner.backend();
+        let waits = |operation: Operation| histogram!(SPEED_LIMIT_WAIT, LABEL_BACKEND => backend, LABEL_OPERATION => operation.as_str());
+        let (put_waits, get_waits) = (waits(Operation::Put), waits(Operation::Get));
+        Self { inner, bandwidth, put_waits, get_waits }
+    }
+}
+
+impl fmt::Debug for Paced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Paced")
+            .field("inner", &self.inner)
+            .field("bandwidth", &self.bandwidth)
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,13 +70,13 @@ impl Storage for Paced {
     }
 
     async fn put(&self, path: &ObjectPath, payload: Payload, mode: PutMode) -> Result<()> {
-        self.bandwidth.pay_up(payload.len()).await;
+        self.bandwidth.pay_up(payload.len(), |waited| self.put_waits.record(waited)).await;
         self.inner.put(path, payload, mode).await
     }
 
     async fn get(&self, path: &ObjectPath, range: ByteRange) -> Result<Bytes> {
         let bytes = self.inner.get(path, range).await?;
-        self.bandwidth.pay_down(bytes.len() as u64).await;
+        self.bandwidth.pay_down(bytes.len() as u64, |waited| self.get_waits.record(waited)).await;
         Ok(bytes)
     }
 
