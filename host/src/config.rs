@@ -2,11 +2,11 @@
 //!
 //! `host/cairn.toml` is the documented default: `cairn config print` writes it, and a test keeps it equal to the code.
 
+mod http;
 mod retention;
 mod sql;
 mod watch;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::Context;
@@ -16,6 +16,7 @@ use cairn_pipeline::{Compression, EngineConfig, RepositorySettings};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Refusal;
+pub(crate) use http::{HostName, HttpConfig};
 pub(crate) use retention::RetentionConfig;
 pub(crate) use sql::SqlConfig;
 pub(crate) use watch::{Intervals, WatchConfig};
@@ -48,13 +49,6 @@ pub(crate) struct NewRepositoryConfig {
     pub(crate) pack_size: ByteSize,
 }
 
-/// Settings of the HTTP server.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct HttpConfig {
-    pub(crate) listen: SocketAddr,
-}
-
 /// Settings of the log.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -77,19 +71,11 @@ pub(crate) enum LogFormat {
 
 /// What the format allows; judged here, before a directory is made for a repository that cannot be.
 const PACK_BYTES: std::ops::RangeInclusive<u32> = 1 << 20..=512 << 20;
-/// The port of StarRocks' FE, which the same dashboards and habits know.
-const HTTP_PORT: u16 = 8030;
 
 impl Default for NewRepositoryConfig {
     fn default() -> Self {
         let settings = RepositorySettings::default();
         Self { compression: settings.compression, pack_size: ByteSize(settings.pack_bytes.into()) }
-    }
-}
-
-impl Default for HttpConfig {
-    fn default() -> Self {
-        Self { listen: (Ipv4Addr::LOCALHOST, HTTP_PORT).into() }
     }
 }
 

@@ -77,7 +77,8 @@ impl Session {
             .context("the configuration [engine]")?;
         let http = match listen.zip(metrics) {
             Some((listen, metrics)) => {
-                let served = Served { metrics, board, repositories: Vec::new(), desk: None };
+                let (repositories, names) = (Vec::new(), config.http.names.clone());
+                let served = Served { metrics, board, repositories, desk: None, names };
                 Some(HttpServer::start(listen, served)?)
             }
             None => None,

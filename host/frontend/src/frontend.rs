@@ -152,7 +152,7 @@ impl Frontend {
 
     /// One of them. Blocks while it is opened for the first time.
     pub fn open_repository(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
-        self.repositories.open(name)
+        Ok(self.repositories.open(name)?)
     }
 
     /// Whose snapshots this server answers for: those of its warehouse.

@@ -82,7 +82,9 @@ pub(super) fn run(
     let desk = sql.as_ref().map(SqlServer::desk);
     #[cfg(not(feature = "sql"))]
     let desk = None;
-    let server = HttpServer::start(plan.listen, Served { metrics, board, repositories, desk })?;
+    let names = config.http.names.clone();
+    let served = Served { metrics, board, repositories, desk, names };
+    let server = HttpServer::start(plan.listen, served)?;
     let address = server.address();
     ui.show(format!("serving http://{address}/ (metrics at /metrics, health at /healthz)"))?;
     ui.event(&json!({ "event": "serving", "address": address.to_string() }));

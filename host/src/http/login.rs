@@ -12,6 +12,8 @@ use hyper::header::{COOKIE, HOST, ORIGIN};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::Instant;
 
+use crate::config::HostName;
+
 /// How long a session lasts without a request.
 const REST: Duration = Duration::from_secs(30 * 60);
 /// How long it lasts at all.
@@ -147,15 +149,19 @@ pub(super) fn cookie(headers: &HeaderMap, port: u16, secret: Option<&str>) -> St
     format!("{name}={value}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
 }
 
-/// Whether a request names the server by an address or as `localhost`, with any port. Whoever owns another name can make it mean
-/// this machine, and to a browser a page of theirs is then one of ours.
-pub(super) fn is_for_us(headers: &HeaderMap) -> bool {
+/// Whether a request names the server by an address, as `localhost` or by one of its names, with any port. Whoever owns another
+/// name can make it mean this machine, and to a browser a page of theirs is then one of ours.
+pub(super) fn is_for_us(headers: &HeaderMap, names: &[HostName]) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let port = host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
     let name = port.map_or(host, |(name, _)| name);
     match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
-        None => name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok(),
+        None => {
+            name.eq_ignore_ascii_case("localhost")
+                || name.parse::<Ipv4Addr>().is_ok()
+                || names.iter().any(|ours| ours.is(name))
+        }
     }
 }
 
@@ -256,14 +262,16 @@ mod tests {
 
     #[test]
     fn a_name_that_others_own_is_not_ours() {
+        let ours = [HostName::try_from("cairn.example".to_owned()).unwrap()];
         for host in
             ["127.0.0.1:8030", "10.0.0.7", "[::1]:8030", "[::1]", "localhost", "LOCALHOST:1"]
         {
-            assert!(is_for_us(&headers(&[("host", host)])), "{host}");
+            assert!(is_for_us(&headers(&[("host", host)]), &[]), "{host}");
         }
         for host in [
             "evil.example",
             "evil.example:8030",
+            "cairn.example.evil.example",
             "localhost.evil.example",
             "127.0.0.1.evil.example",
             "127.0.0.1@evil.example",
@@ -272,9 +280,12 @@ mod tests {
             "",
         ] {
             let forwarded = ("x-forwarded-host", "127.0.0.1");
-            assert!(!is_for_us(&headers(&[("host", host), forwarded])), "{host}");
+            assert!(!is_for_us(&headers(&[("host", host), forwarded]), &ours), "{host}");
         }
-        assert!(!is_for_us(&HeaderMap::new()));
+        assert!(!is_for_us(&HeaderMap::new(), &ours));
+        for host in ["cairn.example", "CAIRN.example:8030"] {
+            assert!(is_for_us(&headers(&[("host", host)]), &ours), "{host}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::board::Board;
+use crate::config::HostName;
 pub(crate) use desk::Desk;
 use route::Site;
 
@@ -52,6 +53,8 @@ pub(crate) struct Served {
     pub(crate) repositories: Vec<(String, Repository)>,
     /// Of a warehouse.
     pub(crate) desk: Option<Desk>,
+    /// What the server is called, beside its addresses.
+    pub(crate) names: Vec<HostName>,
 }
 
 /// A running server.

@@ -47,7 +47,8 @@ const HTML: &str = "text/html; charset=utf-8";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 const MISDIRECTED: &str = "The page answers to addresses and to localhost only, not to other names, which others can make mean this machine. \
-     Open it by the address of the server, such as http://127.0.0.1:8030/; a proxy passes the address on as the Host.\n";
+     Open it by the address of the server, such as http://127.0.0.1:8030/, or say in [http] names of the configuration what the server \
+     is called; a proxy passes the address on as the Host.\n";
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -79,7 +80,8 @@ impl Site {
     /// Answers a request.
     pub(super) async fn respond(&self, peer: SocketAddr, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
-        if !matches!(path.as_str(), "/metrics" | "/healthz") && !is_for_us(request.headers()) {
+        let is_for_us = || is_for_us(request.headers(), &self.served.names);
+        if !matches!(path.as_str(), "/metrics" | "/healthz") && !is_for_us() {
             return text(StatusCode::MISDIRECTED_REQUEST, TEXT, MISDIRECTED);
         }
         let cancel = cancelled_job(&path);

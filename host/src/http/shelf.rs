@@ -2,9 +2,10 @@
 //!
 //! *Memory*: the newest snapshots of each and their number, however many there are.
 //!
-//! *On failure*: what was listed before stays, and why it is old is said.
+//! *On failure*: what was listed before stays, and why it is old is said; a read that panics is one that failed.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ const MAX_SNAPSHOTS: usize = 10;
 const FRESH: Duration = Duration::from_secs(15);
 /// How long a page waits for a list that it must begin to read.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+const PANICKED: &str = "the list broke off with a panic, of which the log tells";
 
 /// A snapshot of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,8 +90,10 @@ impl Shelf {
         if begin != Begin::Nothing {
             let (shelf, of) = (Arc::clone(self), key.to_owned());
             let reading = tokio::task::spawn_blocking(move || {
-                let outcome = read().map(listing);
-                shelf.keep(&of, outcome);
+                // Nothing of what it shares is read after a panic but what it kept before.
+                let outcome = catch_unwind(AssertUnwindSafe(read));
+                let outcome = outcome.unwrap_or_else(|_| Err(PANICKED.to_owned()));
+                shelf.keep(&of, outcome.map(listing));
             });
             if begin == Begin::AndWait {
                 // What takes longer is shown by a later look.
@@ -187,6 +192,15 @@ mod tests {
         assert_eq!(failed.listing, Some(Listing::default()), "what was listed stays");
         shelf.retain(|key| key != "r");
         assert_eq!(look(2).await, 4);
+    }
+
+    #[tokio::test]
+    async fn one_that_panics_has_failed_and_is_asked_again() {
+        let shelf = Arc::new(Shelf::default());
+        let failed = shelf.look("r", 0, || panic!("in a storage")).await;
+        assert_eq!(failed, Kept { listing: None, error: Some(PANICKED.to_owned()) });
+        let again = shelf.look("r", 1, || Ok(Vec::new())).await;
+        assert_eq!(again, Kept { listing: Some(Listing::default()), error: None });
     }
 
     #[tokio::test]

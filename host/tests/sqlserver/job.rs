@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use cairn_testkit::{NetFault, S3Server, TcpProxy};
+use cairn_testkit::{NetFault, S3Server, TcpProxy, wait_until};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::client::Row;
 use crate::place::Place;
-use crate::server::{Server, serve};
+use crate::server::{PATIENCE, Server, serve};
 
 /// A server that moves 64 KiB in a second, a table of a megabyte that does not compress, and a repository `r`.
 pub(crate) fn slow(place: &Place) -> Server<'_> {
@@ -108,14 +108,17 @@ fn the_log_names_a_job_as_show_does_and_as_the_engine_does() {
     assert_eq!((&line["level"], &line["spans"][0]["name"]), (&"ERROR".into(), &"sql_job".into()));
 }
 
-#[test]
-fn a_job_that_waits_for_a_silent_repository_ends_when_it_is_told() {
-    let place = Place::new();
-    let runtime = Runtime::new().unwrap();
+/// A bucket behind a line that can be disturbed.
+fn bucket(runtime: &Runtime) -> (S3Server, TcpProxy) {
     let s3 = runtime.block_on(S3Server::start("AK", "SK", &["bucket"])).unwrap();
     let at = s3.endpoint().strip_prefix("http://").unwrap().parse().unwrap();
     let proxy = runtime.block_on(TcpProxy::start(at, 1)).unwrap();
-    let server = serve(&place, &[]);
+    (s3, proxy)
+}
+
+/// A server that is killed in the midst of a restore into `e` of what it has backed up into the bucket behind `proxy`.
+fn killed_while_it_restores(place: &Place, proxy: &TcpProxy) {
+    let server = serve(place, &[]);
     let mut root = server.root();
     root.done("CREATE DATABASE d");
     root.done("CREATE TABLE d.t (k INT, v VARCHAR(1048576))");
@@ -131,8 +134,31 @@ fn a_job_that_waits_for_a_silent_repository_ends_when_it_is_told() {
     root.done(&format!(
         r#"RESTORE SNAPSHOT e.s FROM r PROPERTIES ("backup_timestamp" = "{time}", "timeout" = "600")"#
     ));
-    drop(root);
-    drop(server);
+}
+
+#[test]
+fn a_job_waits_after_a_restart_until_its_repository_answers() {
+    let (place, runtime) = (Place::new(), Runtime::new().unwrap());
+    let (_s3, proxy) = bucket(&runtime);
+    killed_while_it_restores(&place, &proxy);
+    runtime.block_on(proxy.refuse(true));
+    let server = serve(&place, &[]);
+    let mut root = server.root();
+    wait_until("it has been asked twice", PATIENCE, || {
+        server.log().matches("waits for its repository").count() > 1
+    });
+    shows(&root.rows("SHOW RESTORE FROM e")[0], &["PENDING"]);
+    root.done(r#"ADMIN SET FRONTEND CONFIG ("max_download_speed_kbps" = "0")"#);
+    runtime.block_on(proxy.refuse(false));
+    shows(&root.ended("SHOW RESTORE FROM e"), &["FINISHED", "[OK]"]);
+    assert_eq!(root.rows("SELECT count(*) FROM e.t")[0][0].as_deref(), Some("1"));
+}
+
+#[test]
+fn a_job_that_waits_for_a_silent_repository_ends_when_it_is_told() {
+    let (place, runtime) = (Place::new(), Runtime::new().unwrap());
+    let (_s3, proxy) = bucket(&runtime);
+    killed_while_it_restores(&place, &proxy);
 
     // The next server goes on with the job, and its repository takes connections and does not answer any more.
     proxy.plan(NetFault::stall().times(1000));

@@ -117,26 +117,36 @@ fn a_job_is_cancelled_by_who_may_and_by_nobody_else() {
     let place = Place::new();
     let server = slow(&place);
     let mut root = server.root();
-    root.done("CREATE USER ann IDENTIFIED BY 'secret'");
+    for user in ["ann", "bob"] {
+        root.done(&format!("CREATE USER {user} IDENTIFIED BY 'secret'"));
+    }
+    root.done("GRANT REPOSITORY ON SYSTEM TO USER bob");
     root.done(PASSWORD_OF_ROOT);
     let stranger = Visitor::new(&server);
     let operator = Visitor::logged_in(&server, "root", "secret");
-    let ann = Visitor::logged_in(&server, "ann", "secret");
+    let [ann, bob] = ["ann", "bob"].map(|user| Visitor::logged_in(&server, user, "secret"));
     let cancel = slow_backup(&mut root, &operator);
 
     // Who is not logged in sees that it runs, and no name of what is in the warehouse.
     let mut page = String::new();
     wait_until("the stages are pictured", PATIENCE, || {
         page = stranger.page();
-        page.contains("<h4>uploader</h4>")
+        page.contains("max_upload_speed_kbps sets the pace")
     });
-    assert!(page.contains("<h2>backup s</h2>") && page.contains("sets the pace"), "{page}");
+    assert!(page.contains("<h2>backup s</h2>") && page.contains("<h4>uploader</h4>"), "{page}");
     assert!(!page.contains("backups") && !page.contains(">database<"), "{page}");
     assert!(!page.contains("/cancel") && page.contains("href=\"/login\""), "{page}");
     let page = ann.page();
     assert!(page.contains("needs REPOSITORY ON SYSTEM") && !page.contains("/cancel"), "{page}");
     let page = operator.page();
     assert!(page.contains(">database<") && page.contains("<h2>r</h2>"), "{page}");
+
+    // What a login may do is asked each time.
+    assert!(bob.page().contains("/cancel"));
+    let of_bob = format!("token={}", bob.token());
+    root.done("REVOKE REPOSITORY ON SYSTEM FROM USER bob");
+    let page = bob.page();
+    assert!(page.contains("<span class=\"who\">bob</span>") && !page.contains("/cancel"), "{page}");
 
     let token = format!("token={}", operator.token());
     let (of_ann, cross) =
@@ -145,6 +155,7 @@ fn a_job_is_cancelled_by_who_may_and_by_nobody_else() {
     for (who, body, headers, status) in [
         (&stranger, token.as_str(), FORM, 403),
         (&ann, of_ann.as_str(), FORM, 403),
+        (&bob, of_bob.as_str(), FORM, 403),
         (&operator, "", FORM, 403),
         (&operator, of_ann.as_str(), FORM, 403),
         (&operator, token.as_str(), cross.as_str(), 403),
@@ -226,7 +237,8 @@ fn a_login_is_a_cookie_that_ends_with_the_account() {
 #[test]
 fn a_page_of_others_is_not_ours_whatever_their_name_means() {
     let place = Place::new();
-    let server = serve(&place, &[]);
+    place.write("cairn.toml", b"[http]\nnames = [\"backups.example\"]\n");
+    let server = serve(&place, &["--config", "cairn.toml"]);
     server.root().done("CREATE USER ann IDENTIFIED BY 'secret'");
     let visitor = Visitor::new(&server);
     let origin =
@@ -243,8 +255,10 @@ fn a_page_of_others_is_not_ours_whatever_their_name_means() {
         assert_eq!(visitor.send_to("cairn.example", &first, "", "").status, 200, "{path}");
     }
     let port = server.http().rsplit_once(':').unwrap().1;
-    let answer = visitor.send_to(&format!("localhost:{port}"), "GET / HTTP/1.1\r\n", "", "");
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    for ours in ["localhost", "backups.example"] {
+        let answer = visitor.send_to(&format!("{ours}:{port}"), "GET / HTTP/1.1\r\n", "", "");
+        assert_eq!(answer.status, 200, "{ours}: {}", answer.body);
+    }
 }
 
 #[test]

@@ -22,12 +22,17 @@ use crate::clock::{self, Millis, now_millis};
 use crate::execute::NO_SUCH_SNAPSHOT;
 use crate::mysql::SqlError;
 use crate::refusal;
+use crate::repository::Unopened;
 
 /// How often states and progress are looked at: often enough for a person who types SHOW.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How soon a journal that could not be written is tried again.
 const WRITE_AGAIN: Duration = Duration::from_secs(5);
+/// How soon after a restart a repository that did not answer is asked again, at first; then each time twice as late.
+const OPEN_AGAIN: Duration = Duration::from_secs(5);
+/// But not later.
+const OPEN_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
 /// The label has a record, which may be the one that this job put before a restart; or nobody heard whether it was put.
 const MAY_BE_COMMITTED: [&str; 2] = ["CAIRN-R004", "CAIRN-A005"];
 
@@ -85,7 +90,7 @@ async fn caught(running: impl Future<Output = Result<(), Stop>>) -> Result<(), S
     let ended = AssertUnwindSafe(running).catch_unwind().await;
     ended.unwrap_or_else(|_| {
         let message = "the job was given up after a fault of the server; see its log".to_owned();
-        Err(Failure { code: StatusCode::CommonError, message }.into())
+        Err(common(message).into())
     })
 }
 
@@ -131,16 +136,41 @@ async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop
     }
 }
 
-/// The repository of a job. One that may have finished already waits for it, whatever is wished meanwhile: its end is told there.
+/// The repository of a job. After a restart, when the network may not be there yet, one that does not answer is asked until it
+/// does: the job has its time.
 async fn open(
     jobs: &Jobs,
     row: &JobRow,
     live: &Live,
     deadline: Instant,
 ) -> Result<Arc<Repository>, Stop> {
+    let mut pause = OPEN_AGAIN;
+    loop {
+        let error = match open_once(jobs, row, live, deadline).await? {
+            Ok(opened) => return Ok(opened),
+            Err(Unopened { refused, may_pass: true }) if live.is_resumed => refused.message,
+            Err(Unopened { refused, .. }) => return Err(common(refused.message).into()),
+        };
+        tracing::warn!(target: JOB_EVENTS, label = row.label, error, "waits for its repository");
+        tokio::select! {
+            biased;
+            () = live.cancelled() => return Err(cancelled(row).into()),
+            () = sleep_until(deadline) => return Err(timed_out(row).into()),
+            () = sleep(pause) => pause = (pause * 2).min(OPEN_AGAIN_AT_MOST),
+        }
+    }
+}
+
+/// One that may have finished already waits for an answer, whatever is wished meanwhile: its end is told there.
+async fn open_once(
+    jobs: &Jobs,
+    row: &JobRow,
+    live: &Live,
+    deadline: Instant,
+) -> Result<Result<Arc<Repository>, Unopened>, Stop> {
     let (repositories, name) = (Arc::clone(&jobs.shared.repositories), row.repository.clone());
     let to_write = row.is_backup();
-    let opening = blocking(move || {
+    let opening = in_background(move || {
         if to_write { repositories.open_to_write(&name) } else { repositories.open(&name) }
     });
     if live.is_resumed && to_write {
@@ -290,9 +320,17 @@ async fn watch<R>(
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let done = tokio::task::spawn_blocking(work).await;
-    let common = |message: String| Failure { code: StatusCode::CommonError, message };
-    done.map_err(|error| common(error.to_string()))?.map_err(|error| common(error.message))
+    in_background(work).await?.map_err(|error| common(error.message))
+}
+
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| common(error.to_string()))
+}
+
+fn common(message: String) -> Failure {
+    Failure { code: StatusCode::CommonError, message }
 }
 
 /// The objects of a backup as the engine asks for them.
@@ -332,7 +370,7 @@ fn cancelled(row: &JobRow) -> Failure {
     } else {
         format!("user cancelled, current state: {}", row.state.as_str())
     };
-    Failure { code: StatusCode::CommonError, message }
+    common(message)
 }
 
 fn timed_out(row: &JobRow) -> Failure {

@@ -30,6 +30,8 @@ const COLLECTION: &str = "repositories";
 const DEFAULT_TTL: &str = "default_snapshot_ttl";
 /// The code of the error that says that there is no repository yet.
 const NO_REPOSITORY: &str = "CAIRN-R001";
+/// The codes of errors of a storage that does not answer or has too much to do, which may be over soon.
+const MAY_PASS: [&str; 2] = ["CAIRN-S007", "CAIRN-S010"];
 /// What the keys of encryption begin with.
 const ENCRYPTION: &str = "encryption.";
 /// The one of them that a statement may hold: what names a file or a command is for who runs the server to say.
@@ -74,6 +76,27 @@ pub struct NewRepository {
     pub broker: String,
     /// What the storage is told.
     pub properties: Vec<(String, String)>,
+}
+
+/// Why a repository was not opened.
+#[derive(Debug)]
+pub struct Unopened {
+    /// What a client is told.
+    pub refused: SqlError,
+    /// Whether its storage did not answer, so that it may be opened later.
+    pub may_pass: bool,
+}
+
+impl From<SqlError> for Unopened {
+    fn from(refused: SqlError) -> Self {
+        Self { refused, may_pass: false }
+    }
+}
+
+impl From<Unopened> for SqlError {
+    fn from(unopened: Unopened) -> Self {
+        unopened.refused
+    }
 }
 
 /// A repository as SHOW tells it.
@@ -255,15 +278,15 @@ impl Repositories {
     }
 
     /// A repository to write to. Blocks while it is opened for the first time.
-    pub fn open_to_write(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
+    pub fn open_to_write(&self, name: &str) -> Result<Arc<Repository>, Unopened> {
         if self.find(name)?.row.read_only {
-            return Err(refusal::general(format!("Repository {name} is read only")));
+            return Err(refusal::general(format!("Repository {name} is read only")).into());
         }
         self.open(name)
     }
 
     /// A repository. Blocks while it is opened for the first time.
-    pub fn open(&self, name: &str) -> Result<Arc<Repository>, SqlError> {
+    pub fn open(&self, name: &str) -> Result<Arc<Repository>, Unopened> {
         let Known { row, opened, .. } = self.find(name)?;
         if let Some(opened) = opened {
             return Ok(opened);
@@ -284,7 +307,8 @@ impl Repositories {
         });
         outcome.map_err(|error| {
             let causes = refusal::with_causes(&error);
-            refusal::general(format!("Repository {name} cannot be opened: {causes}"))
+            let refused = refusal::general(format!("Repository {name} cannot be opened: {causes}"));
+            Unopened { refused, may_pass: MAY_PASS.contains(&error.code()) }
         })
     }
 
@@ -299,7 +323,7 @@ impl Repositories {
     }
 
     fn ping_one(&self, id: u64, name: &str) {
-        let outcome = self.open(name).and_then(|repository| {
+        let outcome = self.open(name).map_err(SqlError::from).and_then(|repository| {
             repository.ping().map_err(|error| refusal::general(refusal::with_causes(&error)))
         });
         self.told(id, |known| {
