@@ -35,32 +35,51 @@ pub struct Error {
     code: &'static str,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    may_pass: bool,
 }
 
 impl Error {
     pub(crate) fn config(message: String) -> Self {
-        Self { kind: ErrorKind::Config, code: "CAIRN-P001", message, source: None }
+        Self { kind: ErrorKind::Config, code: "CAIRN-P001", message, source: None, may_pass: false }
     }
 
     pub(crate) fn request(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { kind: ErrorKind::Request, code: "CAIRN-P002", message, source: None }
+        Self {
+            kind: ErrorKind::Request,
+            code: "CAIRN-P002",
+            message,
+            source: None,
+            may_pass: false,
+        }
     }
 
     pub(crate) fn cancelled() -> Self {
         let message = "the job was cancelled".to_owned();
-        Self { kind: ErrorKind::Cancelled, code: "CAIRN-P003", message, source: None }
+        Self {
+            kind: ErrorKind::Cancelled,
+            code: "CAIRN-P003",
+            message,
+            source: None,
+            may_pass: false,
+        }
     }
 
     /// A job panicked outside of its stages.
     pub(crate) fn panicked(kind: JobKind, panic: &(dyn Any + Send)) -> Self {
         let message = format!("the {} job panicked: {}", kind.as_str(), panic_message(panic));
-        Self { kind: ErrorKind::Defect, code: "CAIRN-A002", message, source: None }
+        Self { kind: ErrorKind::Defect, code: "CAIRN-A002", message, source: None, may_pass: false }
     }
 
     pub(crate) fn engine_closed() -> Self {
         let message = "the engine was closed".to_owned();
-        Self { kind: ErrorKind::Cancelled, code: "CAIRN-P004", message, source: None }
+        Self {
+            kind: ErrorKind::Cancelled,
+            code: "CAIRN-P004",
+            message,
+            source: None,
+            may_pass: false,
+        }
     }
 
     pub(crate) fn label_exists(holder: &cairn_repository::record::Record) -> Self {
@@ -88,6 +107,12 @@ impl Error {
     /// Stable code for operators, logs and SQL.
     pub fn code(&self) -> &'static str {
         self.code
+    }
+
+    /// Whether the storage did not answer, or not as a storage of its kind does: where it once worked, it may again without anybody
+    /// changing a setting.
+    pub fn may_pass(&self) -> bool {
+        self.may_pass
     }
 
     /// Whether a prune took what a backup counted on: the same backup, begun again, succeeds.
@@ -121,7 +146,13 @@ fn wrap(
 ) -> Error {
     let message = error.to_string();
     let source = error.source().map(chain);
-    Error { kind, code, message, source }
+    Error { kind, code, message, source, may_pass: false }
+}
+
+/// Whether such an error of a storage may be over some time.
+fn may_pass(error: &cairn_storage::Error) -> bool {
+    use cairn_storage::ErrorKind as Kind;
+    matches!(error.kind(), Kind::Transient | Kind::Throttled | Kind::UnknownOutcome | Kind::Other)
 }
 
 /// The causes below an error as texts; the types stay inside.
@@ -161,13 +192,15 @@ impl From<cairn_repository::Error> for Error {
             Kind::Storage | Kind::ReadOnly | Kind::AppendOnly => ErrorKind::Storage,
             _ => ErrorKind::Repository,
         };
-        wrap(kind, error.code(), error)
+        let may_pass = matches!(&error, cairn_repository::Error::Storage(cause) if may_pass(cause));
+        Self { may_pass, ..wrap(kind, error.code(), error) }
     }
 }
 
 impl From<cairn_storage::Error> for Error {
     fn from(error: cairn_storage::Error) -> Self {
-        wrap(ErrorKind::Storage, error.kind().code(), error)
+        let may_pass = may_pass(&error);
+        Self { may_pass, ..wrap(ErrorKind::Storage, error.kind().code(), error) }
     }
 }
 

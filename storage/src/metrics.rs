@@ -81,7 +81,7 @@ pub const ALL: &[MetricSpec] = &[
         name: SPEED_LIMIT_WAIT,
         kind: MetricKind::Histogram,
         labels: &[LABEL_BACKEND, LABEL_OPERATION],
-        help: "Time in which a speed limit held up a storage operation, in parts of ten seconds at most.",
+        help: "Time in which a speed limit held up a storage operation, in parts of a second at most.",
     },
     MetricSpec {
         name: IN_FLIGHT,

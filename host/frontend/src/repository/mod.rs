@@ -30,8 +30,6 @@ const COLLECTION: &str = "repositories";
 const DEFAULT_TTL: &str = "default_snapshot_ttl";
 /// The code of the error that says that there is no repository yet.
 const NO_REPOSITORY: &str = "CAIRN-R001";
-/// The codes of errors of a storage that does not answer or has too much to do, which may be over soon.
-const MAY_PASS: [&str; 2] = ["CAIRN-S007", "CAIRN-S010"];
 /// What the keys of encryption begin with.
 const ENCRYPTION: &str = "encryption.";
 /// The one of them that a statement may hold: what names a file or a command is for who runs the server to say.
@@ -83,7 +81,7 @@ pub struct NewRepository {
 pub struct Unopened {
     /// What a client is told.
     pub refused: SqlError,
-    /// Whether its storage did not answer, so that it may be opened later.
+    /// Whether its storage was not reached, so that it may be opened later.
     pub may_pass: bool,
 }
 
@@ -308,7 +306,7 @@ impl Repositories {
         outcome.map_err(|error| {
             let causes = refusal::with_causes(&error);
             let refused = refusal::general(format!("Repository {name} cannot be opened: {causes}"));
-            Unopened { refused, may_pass: MAY_PASS.contains(&error.code()) }
+            Unopened { refused, may_pass: error.may_pass() }
         })
     }
 

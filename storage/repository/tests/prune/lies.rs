@@ -59,6 +59,16 @@ impl Place {
             self.repository.put_index_run(lie.entries).await.unwrap();
         }
     }
+
+    /// Prunes until everything has gone that goes. After each the snapshot is whole.
+    async fn is_whole_through_prunes(&self, label: &str, tables: &[u8]) {
+        for _ in 0..3 {
+            self.wait();
+            self.prune().await;
+            self.restores(label, tables).await;
+            self.is_sound().await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -67,12 +77,7 @@ async fn a_mark_that_lies_deletes_nothing_that_a_snapshot_needs() {
     place.back_up("old", &[1, 2]).await;
     let packs = place.ids(layout::parse_pack_path);
     place.put_lying_mark();
-    for _ in 0..3 {
-        place.wait();
-        place.prune().await;
-        place.restores("old", &[1, 2]).await;
-        place.is_sound().await;
-    }
+    place.is_whole_through_prunes("old", &[1, 2]).await;
     let left = place.ids(layout::parse_pack_path);
     assert!(packs.iter().all(|pack| !left.contains(pack)), "what it names has gone all the same");
 }
@@ -180,12 +185,7 @@ async fn what_is_said_to_be_swept_goes_all_the_same() {
     let packs = place.ids(layout::parse_pack_path);
     place.put_lying_mark();
     place.memory.insert(path_of_lie("swept"), Vec::new().into());
-    for _ in 0..3 {
-        place.wait();
-        place.prune().await;
-        place.restores("old", &[1, 2]).await;
-        place.is_sound().await;
-    }
+    place.is_whole_through_prunes("old", &[1, 2]).await;
     let left = place.ids(layout::parse_pack_path);
     assert!(packs.iter().all(|pack| !left.contains(pack)));
 }
@@ -301,12 +301,7 @@ async fn a_run_that_lies_is_found_and_superseded_and_stops_no_prune() {
     // They go while everything else is made anew.
     place.back_up("new", &[3]).await;
     place.forget("new").await;
-    for _ in 0..3 {
-        place.wait();
-        place.prune().await;
-        place.restores("old", &[1, 2]).await;
-        place.is_sound().await;
-    }
+    place.is_whole_through_prunes("old", &[1, 2]).await;
     let left = place.ids(layout::parse_index_path);
     assert!(liars.iter().all(|run| !left.contains(run)));
 }
