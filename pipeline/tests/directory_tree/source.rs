@@ -154,11 +154,15 @@ fn segment_that_changes_in_place_after_its_pin_is_named() {
 #[test]
 fn change_in_the_tick_of_the_last_write_is_noticed() {
     with_segment(|root, file| {
-        for _ in 0..20 {
+        let mut num_racy = 0;
+        for _ in 0..1000 {
             fs::write(file, vec![b'b'; 100_000]).unwrap();
             let view = view_of(root);
             let address = address_of(&*view, NAME);
-            assert!(identity_of(&*view, NAME).is_empty(), "racily clean");
+            if !identity_of(&*view, NAME).is_empty() {
+                // On a busy machine the tick was over.
+                continue;
+            }
             view.pin(&[address]).unwrap();
             let mut reader = view.open(address).unwrap();
             let mut buffer = vec![0; 60_000];
@@ -166,7 +170,12 @@ fn change_in_the_tick_of_the_last_write_is_noticed() {
             overwrite(file, 99_000);
             reader.read(&mut buffer).unwrap();
             assert_changed(&reader.finish().unwrap_err(), file);
+            num_racy += 1;
+            if num_racy == 20 {
+                return;
+            }
         }
+        panic!("racily clean: {num_racy}");
     });
 }
 
