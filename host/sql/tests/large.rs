@@ -11,13 +11,14 @@ fn time(work: impl FnOnce()) -> Duration {
     begin.elapsed()
 }
 
-/// `shape` makes a text of about so many bytes. Quadratic work would take a hundred times as long for ten times the text.
+/// `shape` makes a text of about so many bytes. Quadratic work would take a hundred times as long for ten times the text, each time;
+/// a machine that does something else meanwhile only once or twice.
 #[track_caller]
 fn is_linear(shape: impl Fn(usize) -> String, work: impl Fn(&str)) {
     let [small, large] = [shape(100_000), shape(1_000_000)];
     let once = time(|| work(&small)).max(Duration::from_millis(20));
-    let ten = time(|| work(&large));
-    assert!(ten < once * 40, "{once:?}, then {ten:?}");
+    let tens: Vec<_> = (0..3).map(|_| time(|| work(&large))).collect();
+    assert!(tens.iter().any(|ten| *ten < once * 40), "{once:?}, then {tens:?}");
 }
 
 fn repeated(
