@@ -108,7 +108,7 @@ ROWS = {
             (f"sum by (instance, edge) (rate(cairn_edge_recv_wait_seconds_sum{I}[$__rate_interval]))", "{{edge}} {{instance}} is empty"),
         ),
         panel("timeseries", "Edges: what waits", "short", (f"sum by (instance, edge) (cairn_edge_depth_items{I})", "{{edge}} {{instance}}")),
-        panel("timeseries", "Faults of stages", "short", (f"sum by (stage) (increase(cairn_stage_errors_total{I}[1h]))", "{{stage}}")),
+        panel("timeseries", "Faults of stages", "short", (f"sum by (instance, stage) (increase(cairn_stage_errors_total{I}[1h]))", "{{stage}} {{instance}}")),
     ],
     "Dedupe and compression": [
         panel("timeseries", "New bytes of all bytes backed up, a day", "percentunit", (f"cairn:backup_new:ratio1d{I}", "{{instance}}")),

@@ -151,8 +151,7 @@ fn wrap(
 
 /// Whether such an error of a storage may be over some time.
 fn may_pass(error: &cairn_storage::Error) -> bool {
-    use cairn_storage::ErrorKind as Kind;
-    matches!(error.kind(), Kind::Transient | Kind::Throttled | Kind::UnknownOutcome | Kind::Other)
+    error.is_retryable() || error.kind() == cairn_storage::ErrorKind::Other
 }
 
 /// The causes below an error as texts; the types stay inside.

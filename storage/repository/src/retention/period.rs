@@ -13,8 +13,9 @@ const MINUTE_MS: u64 = 60 * SECOND_MS;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
-/// Longer ones end beyond the last timestamp.
+/// Longer ones end beyond the last timestamp, and their days are more than a period that is read may have.
 const MAX_MONTHS: u32 = 10_000 * MONTHS_A_YEAR;
+const MAX_MILLIS: u64 = 10_000 * 366 * DAY_MS;
 
 /// Whole months, then milliseconds; never nothing.
 ///
@@ -80,7 +81,7 @@ impl FromStr for Period {
         let millis = seconds.checked_mul(1000).ok_or(malformed)? + span.get_milliseconds();
         let months = u32::try_from(months).map_err(|_| ParsePeriodError::NotPositive)?;
         let millis = u64::try_from(millis).map_err(|_| ParsePeriodError::NotPositive)?;
-        if months > MAX_MONTHS {
+        if months > MAX_MONTHS || millis > MAX_MILLIS {
             return Err(malformed);
         }
         Self::new(months, millis).ok_or(ParsePeriodError::NotPositive)

@@ -98,12 +98,15 @@ fn periods_are_read_as_typed_and_shown_as_read() {
         ("1 year 2 days", "1 YEAR 2 DAY"),
         ("P7D", "7 DAY"),
         ("5 ms", "5 MILLISECOND"),
+        ("87840000 hours", "3660000 DAY"),
     ] {
         let period: Period = typed.parse().unwrap_or_else(|error| panic!("{typed}: {error}"));
         assert_eq!(period.to_string(), shown);
         assert_eq!(shown.parse(), Ok(period), "{shown}");
     }
-    for wrong in ["", "7", "soon", "day", "7 moons", "99999 year"] {
+    for wrong in
+        ["", "7", "soon", "day", "7 moons", "99999 year", "87840001 hours", "582111821:1:6"]
+    {
         assert_eq!(wrong.parse::<Period>(), Err(ParsePeriodError::Malformed), "{wrong}");
     }
     for nothing in ["0 day", "-7 day", "7 days ago"] {

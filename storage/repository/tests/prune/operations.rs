@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime};
 
 use cairn_repository::check::{CheckOptions, Finding, check_structure};
 use cairn_repository::manifest::Root;
-use cairn_repository::pack::{ChunkKind, PackBuilder, entries_of_pack};
+use cairn_repository::pack::{PackBuilder, entries_of_pack};
 use cairn_repository::prune::{PruneOptions, PruneReport, prune};
-use cairn_repository::{ErrorKind, PackId, Repository, Sealer, layout};
+use cairn_repository::{ErrorKind, Repository, Sealer, layout};
 use cairn_storage::layer::ReadOnly;
 use cairn_storage::{MemoryStorage, ObjectPath, Operation};
 use cairn_testkit::{Fault, FaultStorage};
@@ -345,34 +345,5 @@ async fn merging_runs_keeps_every_place_of_a_chunk() {
         let _ = prune(&place.repository, Handle::current(), &keep, &|_| {}).await;
         place.wait();
         place.restores("old", &[1, 2]).await;
-    }
-}
-
-#[tokio::test]
-async fn no_loss_is_accepted_while_a_pack_that_had_the_chunk_is_gone() {
-    for is_gone in [false, true] {
-        let place = Place::new().await;
-        place.back_up("all", &[1, 2, 3, 4]).await;
-        place.back_up("one", &[3]).await;
-        let packs = place.ids(layout::parse_pack_path).into_iter();
-        let is_of_segments = |pack: &PackId| {
-            let bytes = &place.memory.objects()[&layout::pack_path(pack)];
-            let entries = entries_of_pack(&Sealer::plain(), pack, bytes).unwrap();
-            entries.iter().any(|entry| entry.location.kind == ChunkKind::Segment)
-        };
-        let [pack] = packs.filter(is_of_segments).collect::<Vec<_>>().try_into().unwrap();
-        if is_gone {
-            // Somebody may have copied it, and the run that says so is not there yet.
-            store_damaged_again(&place).await;
-            place.memory.remove(&layout::pack_path(&pack));
-        } else {
-            place.damage(&layout::pack_path(&pack), |bytes| bytes[..400].fill(b'x'));
-        }
-        place.forget("all").await;
-        place.wait();
-        let options = PruneOptions { grace: GRACE, accept_loss: true, ..PruneOptions::default() };
-        let outcome = prune(&place.repository, Handle::current(), &options, &|_| {}).await;
-        let is_accepted = outcome.as_ref().is_ok_and(|report| report.lost_chunks == 1);
-        assert_eq!(is_accepted, !is_gone, "{outcome:?}");
     }
 }
