@@ -2,20 +2,24 @@
 //! repository of which only packs are left is recovered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cairn_pipeline::storage::{MemoryStorage, ObjectPath, Storage};
+use bytes::Bytes;
+use cairn_pipeline::storage::{MemoryStorage, ObjectPath, Operation, Storage};
 use cairn_pipeline::{
-    CheckReport, CheckRequest, Engine, Finding, Label, PruneRequest, Repair, RepositorySecret,
-    RestoreRequest,
+    BackupRequest, CheckReport, CheckRequest, Engine, Finding, Label, PruneRequest, Repair,
+    RepositorySecret, RestoreRequest,
 };
 use cairn_repository::pack::{ChunkKind, IndexEntry, entries_of_pack};
 use cairn_repository::{PackId, Sealer, layout};
+use tokio::sync::watch;
 
 use crate::place::content::Content;
-use crate::place::rig::{Rig, small_config, small_settings};
+use crate::place::hooked::{Halt, HookedStorage};
+use crate::place::rig::{Rig, chain, small_config, small_settings};
 use crate::place::source::{ToySink, ToySource};
-use crate::place::{DEADLINE, ends_within};
+use crate::place::{DEADLINE, ends_within, wait_until};
 
 /// Two snapshots, of which the first has a segment that is no longer there.
 fn filled() -> Rig {
@@ -287,6 +291,93 @@ fn of_several_copies_of_a_record_the_one_that_was_meant_is_put_back_or_none() {
     assert_eq!(rig.repository.snapshot("again").unwrap().root, record.root);
     rig.change(&path, |bytes| bytes.truncate(12));
     assert_eq!(rig.repaired().done.lost_records, [label]);
+}
+
+const KEPT_BYTES: u32 = 50_021;
+
+/// Two hosts store the same content at once, each in packs of its own, and of all that one chunk is needed, by the snapshot
+/// `third`; both packs with it are damaged there. Also answers what these packs were.
+fn damaged_twice() -> (Rig, Arc<HookedStorage>, Vec<(ObjectPath, Bytes)>) {
+    let mut hooked = None;
+    let rig = Rig::on(MemoryStorage::new(), |memory| {
+        Arc::clone(hooked.insert(HookedStorage::new(memory))) as _
+    });
+    let hooked = hooked.unwrap();
+    rig.source.put("shop/orders/p1/t1/kept.dat", Content::noise(1, KEPT_BYTES.into()));
+    rig.source.put("shop/orders/p1/t1/others.dat", Content::noise(2, 1_500_000));
+    // Neither has listed it when the other looks.
+    let (go, told) = watch::channel(false);
+    hooked.set(move |operation, path| {
+        let lists = operation == Operation::Put && path.as_str().starts_with("indexes");
+        lists.then(|| Halt::Wait(told.clone()))
+    });
+    let first = rig.start("first");
+    wait_until("it is about to list", || go.receiver_count() > 1);
+    let engine = Engine::builder().config(small_config()).start().unwrap();
+    let repository = engine.open_repository_on(Arc::new(rig.memory.clone())).unwrap();
+    let request = BackupRequest::new("second").unwrap();
+    let second = engine.backup(&repository, Arc::clone(&rig.source) as _, request);
+    ends_within(DEADLINE, second).unwrap();
+    go.send(true).unwrap();
+    ends_within(DEADLINE, first).unwrap();
+    hooked.unset();
+    for key in rig.source.contents().keys().filter(|key| !key.ends_with("kept.dat")) {
+        rig.source.remove(key);
+    }
+    rig.backup("third").unwrap();
+    for label in ["first", "second"] {
+        rig.repository.forget(&label.parse().unwrap(), None).unwrap();
+    }
+    let before = rig.memory.objects();
+    let mut holders = Vec::new();
+    for (path, entries) in rig.packs() {
+        if let Some(kept) = entries.iter().find(|it| it.location.raw_len == KEPT_BYTES) {
+            rig.change(&path, |bytes| bytes[kept.location.offset as usize] ^= 1);
+            holders.push((path.clone(), before[&path].clone()));
+        }
+    }
+    assert_eq!(holders.len(), 2);
+    (rig, hooked, holders)
+}
+
+#[test]
+fn what_several_packs_have_and_none_gives_is_a_loss_to_be_accepted() {
+    let (rig, ..) = damaged_twice();
+    let prune = |request: PruneRequest| {
+        let request = request.grace(Duration::ZERO);
+        ends_within(DEADLINE, rig.engine.prune(&rig.repository, request))
+    };
+    prune(PruneRequest::new()).unwrap_err();
+    assert_eq!(prune(PruneRequest::new().accept_loss()).unwrap().pruned.lost_chunks, 1);
+}
+
+/// A pack that goes while a prune runs goes to another prune, which has copied what was needed of it: what the packs that are left
+/// do not give is not lost for that.
+#[test]
+fn no_loss_is_accepted_while_a_pack_that_had_the_chunk_is_gone() {
+    let (rig, hooked, holders) = damaged_twice();
+    // The first that is read makes the other go.
+    let packs: Vec<_> = holders.iter().map(|(path, _)| path.clone()).collect();
+    let (memory, is_gone) = (rig.memory.clone(), AtomicBool::new(false));
+    let both = packs.clone();
+    hooked.set(move |operation, path| {
+        let is_read = operation == Operation::Get && both.contains(path);
+        if is_read && !is_gone.swap(true, Ordering::Relaxed) {
+            both.iter().filter(|pack| *pack != path).for_each(|pack| drop(memory.remove(pack)));
+        }
+        None
+    });
+    let request = PruneRequest::new().grace(Duration::ZERO).accept_loss();
+    let refused = ends_within(DEADLINE, rig.engine.prune(&rig.repository, request)).unwrap_err();
+    hooked.unset();
+    let left = rig.paths_below("packs").into_iter().filter(|path| packs.contains(path));
+    let left: Vec<_> = left.collect();
+    assert_eq!(left.len(), 1);
+    assert!(chain(&refused).contains(left[0].as_str()), "{}", chain(&refused));
+    for (path, bytes) in holders {
+        rig.memory.insert(path, bytes);
+    }
+    assert_eq!(rig.restored("third"), rig.source.contents());
 }
 
 /// Leaves nothing but packs, and keys.
