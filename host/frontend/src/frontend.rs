@@ -1,7 +1,5 @@
 //! [`Frontend`]: what all sessions of a server share.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,14 +14,14 @@ use cairn_warehouse::query::{QueryConfig, QueryEngine};
 use cairn_warehouse::{Warehouse, WarehouseSource};
 use tokio::runtime::Handle;
 
+use crate::blocking::blocking;
 use crate::connections::Connections;
 use crate::job::Jobs;
-use crate::mysql::{Account, Login, Service, SqlError, Throttle};
+use crate::mysql::{SqlError, Throttle};
 use crate::refresh::Refreshes;
 use crate::repository::{LocalPlaces, Repositories};
-use crate::session::Session;
 use crate::settings::{JobSettings, Settings};
-use crate::{account, clock, execute, refusal};
+use crate::{account, clock, refusal};
 
 /// What a server is made of.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ pub struct Frontend {
     pub(crate) runtime: Handle,
     pub(crate) repositories: Arc<Repositories>,
     pub(crate) jobs: Jobs,
-    pub(crate) settings: Settings,
+    pub(crate) settings: Arc<Settings>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) throttle: Arc<Throttle>,
 }
@@ -102,7 +100,7 @@ impl Frontend {
             runtime,
             repositories,
             jobs,
-            settings,
+            settings: Arc::new(settings),
             connections,
             throttle: Arc::default(),
         }))
@@ -114,7 +112,7 @@ impl Frontend {
     pub async fn maintain(self: &Arc<Self>) -> Result<(), SqlError> {
         self.repositories.ping(&self.runtime);
         let frontend = Arc::clone(self);
-        let swept = execute::blocking(move || {
+        let swept = blocking(move || {
             let swept = frontend.jobs.sweep(clock::now_millis());
             let forgotten = frontend.warehouse.forget_labels(clock::timestamp());
             swept.and(forgotten.map_err(refusal::of_warehouse))
@@ -168,42 +166,5 @@ impl Frontend {
     /// The jobs, for a host that waits for them.
     pub fn jobs(&self) -> &Jobs {
         &self.jobs
-    }
-}
-
-/// The server as the protocol asks it.
-#[derive(Debug, Clone)]
-pub struct FrontendService(pub Arc<Frontend>);
-
-impl Service for FrontendService {
-    type Session = Session;
-
-    fn account(&self, user: &str, peer: IpAddr) -> Option<Account> {
-        account::account(&self.0.warehouse.catalog(), user, peer)
-    }
-
-    fn open(&self, login: Login) -> Result<Session, SqlError> {
-        let catalog = self.0.warehouse.catalog();
-        let Account { name, host, proofs } = &login.account;
-        // A password that was changed while the login waited opens nothing.
-        let row = catalog.user(name, host);
-        if row.and_then(|row| account::proofs(row)) != Some(*proofs) {
-            let peer = login.peer.ip();
-            let message = format!("Access denied for user '{name}'@'{peer}'");
-            return Err(SqlError::new(1045, "28000", message));
-        }
-        let user = (name.clone(), host.clone());
-        let mut session = Session {
-            frontend: Arc::clone(&self.0),
-            user: user.clone(),
-            database: None,
-            variables: BTreeMap::new(),
-            connection_id: login.connection_id,
-            connection: Some(self.0.connections.enter(&login, user)),
-        };
-        if let Some(database) = &login.database {
-            session.choose_database(database)?;
-        }
-        Ok(session)
     }
 }

@@ -4,6 +4,7 @@
 //! [`Operator`] is somebody at another door; [`Session::of_operator`] is a session without a connection.
 
 mod account;
+mod blocking;
 mod clock;
 mod connections;
 mod execute;
@@ -15,13 +16,15 @@ mod quote;
 mod refresh;
 mod refusal;
 mod repository;
+mod service;
 mod session;
 mod settings;
 mod sweep;
 
-pub use frontend::{Frontend, FrontendService, Parts};
+pub use frontend::{Frontend, Parts};
 pub use job::{JobView, Jobs, WatchedJob};
 pub use operator::{LoginRefused, Operator, WatchedRepository};
+pub use service::FrontendService;
 pub use session::Session;
 pub use settings::JobSettings;
 pub use sweep::{SweepRule, Sweeps};

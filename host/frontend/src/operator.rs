@@ -10,9 +10,9 @@ use cairn_pipeline::ListedSnapshot;
 use ring::rand::SystemRandom;
 use thiserror::Error;
 
-use crate::account::privilege::Action;
+use crate::account::privilege::{Action, REPOSITORY};
 use crate::account::{self, role};
-use crate::execute::{self, REPOSITORY};
+use crate::blocking::blocking;
 use crate::frontend::Frontend;
 use crate::mysql::{Account, Proofs, SqlError, Whence};
 use crate::refusal;
@@ -102,7 +102,7 @@ impl Frontend {
             return Err(refusal::denied(REPOSITORY, "SYSTEM"));
         }
         let jobs = self.jobs.clone();
-        execute::blocking(move || jobs.cancel_job(id)).await
+        blocking(move || jobs.cancel_job(id)).await
     }
 
     /// The repositories, by name.

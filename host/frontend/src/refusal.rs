@@ -4,7 +4,6 @@ pub(crate) use cairn_pipeline::with_causes;
 use cairn_warehouse::{ErrorKind, Subject};
 
 use crate::mysql::SqlError;
-use crate::repository::SealError;
 
 /// The longest name of a repository, a role or a resource group.
 const MAX_NAME_BYTES: usize = 64;
@@ -96,12 +95,7 @@ pub(crate) fn of_warehouse(error: cairn_warehouse::Error) -> SqlError {
 
 /// A part of a statement that did not come to an end.
 pub(crate) fn given_up(error: tokio::task::JoinError) -> SqlError {
-    general(format!("the statement was given up: {error}"))
-}
-
-/// An error of what keeps secrets.
-pub(crate) fn of_seal(error: SealError) -> SqlError {
-    general(error.to_string())
+    general(format!("given up after a fault of the server: {error}"))
 }
 
 #[cfg(test)]

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cairn_sql::Statement;
 use cairn_sql::statement::QualifiedName;
 use cairn_warehouse::catalog::Catalog;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::StreamExt;
 
 use crate::account::privilege::{Action, Grants, Target};
 use crate::account::role;
-use crate::connections::{Connection, Running};
+use crate::connections::Connection;
 use crate::frontend::Frontend;
-use crate::mysql::{Answer, SqlError, SqlSession};
-use crate::{account, execute, refusal};
+use crate::mysql::SqlError;
+use crate::{account, refusal};
+
+/// The database of everything that can be known of the others.
+pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -87,15 +87,12 @@ impl Session {
     /// Makes a database the session's.
     pub(crate) fn choose_database(&mut self, database: &str) -> Result<(), SqlError> {
         let catalog = self.frontend.warehouse.catalog();
-        let is_there =
-            database == execute::INFORMATION_SCHEMA || catalog.database(database).is_ok();
+        let is_there = database == INFORMATION_SCHEMA || catalog.database(database).is_ok();
         // Who may not see it does not learn whether it is there.
         if !is_there {
             return Err(refusal::unknown_database(database));
         }
-        if database != execute::INFORMATION_SCHEMA
-            && !self.sees(&catalog, Target::Database(database))
-        {
+        if database != INFORMATION_SCHEMA && !self.sees(&catalog, Target::Database(database)) {
             return Err(refusal::denied("any", &format!("DATABASE {database}")));
         }
         self.database = Some(database.to_owned());
@@ -104,42 +101,4 @@ impl Session {
         }
         Ok(())
     }
-}
-
-impl SqlSession for Session {
-    async fn execute(&mut self, sql: &str) -> Result<Answer, SqlError> {
-        let running = self.connection.as_ref().map(|connection| connection.show_statement(sql));
-        let statement = parse(sql.to_owned()).await?;
-        tracing::debug!(user = self.user.0, sql = %cairn_sql::mask(sql), "statement");
-        let answer = execute::run(self, statement).await?;
-        Ok(shown_to_the_end(answer, running))
-    }
-
-    fn use_database(&mut self, database: &str) -> Result<(), SqlError> {
-        self.choose_database(database)
-    }
-
-    fn reset(&mut self) {
-        self.variables.clear();
-    }
-}
-
-/// Parses away from the threads of connections: a statement may have megabytes.
-async fn parse(sql: String) -> Result<Statement, SqlError> {
-    let parsed = tokio::task::spawn_blocking(move || cairn_sql::parse_one(&sql)).await;
-    let parsed = parsed.map_err(|error| {
-        SqlError::new(1105, "HY000", format!("the statement could not be parsed: {error}"))
-    })?;
-    parsed.map_err(|error| SqlError::new(1064, "42000", error.to_string()))
-}
-
-/// A statement runs, for others to see, until the last of its rows was fetched.
-fn shown_to_the_end(answer: Answer, running: Option<Running>) -> Answer {
-    let Answer::Batches { schema, stream } = answer else { return answer };
-    let rows = stream.inspect(move |_| {
-        // Dropped with the stream.
-        let _ = &running;
-    });
-    let stream = Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&schema), rows));
-    Answer::Batches { schema, stream }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use cairn_warehouse::catalog::model::{GrantRow, GrantScope};
 
-use super::privilege::{ADMIN, ALL, GRANT, NODE, canonical};
+use super::privilege::{ADMIN, ALL, GRANT, NODE, REPOSITORY, canonical};
 use crate::mysql::SqlError;
 use crate::{quote, refusal};
 
@@ -20,7 +20,7 @@ pub(crate) const SYSTEM_PRIVILEGES: &[&str] = &[
     "FILE",
     "OPERATE",
     "PLUGIN",
-    "REPOSITORY",
+    REPOSITORY,
 ];
 const CATALOG_PRIVILEGES: &[&str] = &["CREATE DATABASE", "USAGE"];
 const DATABASE_PRIVILEGES: &[&str] =
@@ -188,7 +188,7 @@ mod tests {
         let table = on_table(Some("d"), Some("t"));
         assert_eq!(row("export", &table).unwrap().privilege, "EXPORT");
         assert_eq!(row("LOAD_PRIV", &table).unwrap().privilege, "INSERT");
-        let error = row("REPOSITORY", &table).unwrap_err();
+        let error = row(REPOSITORY, &table).unwrap_err();
         assert_eq!(error.code, 1064);
         assert!(
             error.message.contains(

@@ -19,6 +19,8 @@ pub(crate) const ADMIN: &str = "ADMIN";
 pub(crate) const GRANT: &str = "GRANT";
 /// The right to change what the cluster is made of. Only a role that every server has holds it.
 pub(crate) const NODE: &str = "NODE";
+/// What everything about repositories, their snapshots and jobs needs.
+pub(crate) const REPOSITORY: &str = "REPOSITORY";
 
 /// What a statement wants to do, and with what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -229,7 +231,7 @@ mod tests {
         let user = user(&[], Vec::new());
         let grants = grants_of(&user, |_| None);
         assert!(!grants.allow(Action::table("SELECT", "d", "t")));
-        assert!(!grants.allow(Action::system("REPOSITORY")));
+        assert!(!grants.allow(Action::system(REPOSITORY)));
         assert!(!grants.see(Target::Database("d")));
     }
 
@@ -246,7 +248,7 @@ mod tests {
             assert_eq!(grants.allow(Action::table("SELECT", "d", "other")), on_other);
             assert_eq!(grants.allow(Action::table("SELECT", "e", "t")), elsewhere);
             assert!(!grants.allow(Action::table("INSERT", "d", "t")));
-            assert!(!grants.allow(Action::system("REPOSITORY")));
+            assert!(!grants.allow(Action::system(REPOSITORY)));
             assert!(grants.see(Target::Database("d")));
         }
     }
@@ -263,19 +265,19 @@ mod tests {
     fn all_on_the_server_makes_nobody_an_administrator_of_users() {
         let user = user(&[], vec![grant("ALL", GrantScope::System)]);
         let grants = grants_of(&user, |_| None);
-        assert!(grants.allow(Action::system("REPOSITORY")));
+        assert!(grants.allow(Action::system(REPOSITORY)));
         assert!(!grants.allow(Action::system(GRANT)));
         assert!(!grants.allow(Action::system(NODE)));
     }
 
     #[test]
     fn roles_bring_their_roles_and_a_circle_ends() {
-        let repository = role("keeper", &["helper"], vec![grant("REPOSITORY", GrantScope::System)]);
+        let repository = role("keeper", &["helper"], vec![grant(REPOSITORY, GrantScope::System)]);
         let export = role("helper", &["keeper"], vec![grant("EXPORT", on_table(None, None))]);
         let user = user(&["keeper"], Vec::new());
         let find = |name: &str| [&repository, &export].into_iter().find(|role| role.name == name);
         let grants = grants_of(&user, find);
-        assert!(grants.allow(Action::system("REPOSITORY")));
+        assert!(grants.allow(Action::system(REPOSITORY)));
         assert!(grants.allow(Action::table("EXPORT", "any", "t")));
         assert!(!grants.is_admin());
     }
@@ -294,7 +296,7 @@ mod tests {
         let admin = user(&[], vec![grant("ADMIN_PRIV", on_table(None, None))]);
         for user in [&root, &admin] {
             let grants = grants_of(user, |_| None);
-            assert!(grants.allow(Action::system("REPOSITORY")));
+            assert!(grants.allow(Action::system(REPOSITORY)));
             assert!(grants.allow(Action::database("DROP", "d")));
             assert!(grants.see(Target::View("d", "v")));
         }

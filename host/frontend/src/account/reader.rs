@@ -8,9 +8,8 @@ use cairn_warehouse::{Error, ErrorKind};
 
 use super::privilege::{Action, Grants, Target, grants_of};
 use super::role;
-use crate::frontend::Frontend;
 use crate::refusal;
-use crate::settings::SettingView;
+use crate::settings::{SettingView, Settings};
 
 /// The privilege to read.
 pub(crate) const SELECT: &str = "SELECT";
@@ -20,14 +19,14 @@ const OPERATE: &str = "OPERATE";
 /// A user of a server, by name and host.
 #[derive(Debug)]
 pub(crate) struct UserReader {
-    frontend: Arc<Frontend>,
+    settings: Arc<Settings>,
     name: String,
     host: String,
 }
 
 impl UserReader {
-    pub(crate) fn new(frontend: &Arc<Frontend>, name: &str, host: &str) -> Self {
-        Self { frontend: Arc::clone(frontend), name: name.to_owned(), host: host.to_owned() }
+    pub(crate) fn new(settings: &Arc<Settings>, name: &str, host: &str) -> Self {
+        Self { settings: Arc::clone(settings), name: name.to_owned(), host: host.to_owned() }
     }
 
     /// Of a user who was dropped meanwhile there are none.
@@ -67,7 +66,7 @@ impl Reader for UserReader {
             value: view.value,
             is_mutable: true,
         };
-        self.frontend.settings.list().into_iter().map(setting).collect()
+        self.settings.list().into_iter().map(setting).collect()
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn is_admin(catalog: &Catalog, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::privilege::Action;
+    use super::super::privilege::{Action, REPOSITORY};
     use super::*;
 
     fn with_role<T>(name: &str, judge: impl FnOnce(Grants<'_>) -> T) -> T {
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn each_role_may_do_its_part_and_no_more() {
         let actions = [
-            Action::system("REPOSITORY"),
+            Action::system(REPOSITORY),
             Action::system("OPERATE"),
             Action::catalog("CREATE DATABASE"),
             Action::database("DROP", "d"),

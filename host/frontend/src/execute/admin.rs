@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cairn_sql::statement::{Properties, ShowFilter};
 
-use super::{blocking, done, filter};
+use super::{done, filter};
 use crate::account::privilege::Action;
+use crate::blocking::blocking;
 use crate::mysql::{Answer, ResultSet, SqlError};
 use crate::refusal;
 use crate::session::Session;

@@ -8,12 +8,13 @@ use cairn_warehouse::ObjectKind;
 use cairn_warehouse::catalog::{Catalog, Database, Relation};
 
 use super::property::{PropertyBag, timeout_seconds, ttl};
-use super::repository::REPOSITORY;
-use super::{blocking, done, object_kind, server_object};
-use crate::account::privilege::Action;
+use super::{done, object_kind, server_object};
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::job::{JobObjectRow, JobTask, NewJob};
 use crate::mysql::{Answer, SqlError};
 use crate::refusal;
+use crate::repository::NO_SUCH_SNAPSHOT;
 use crate::session::Session;
 
 pub(super) async fn run(session: &Session, statement: Backup) -> Result<Answer, SqlError> {
@@ -91,7 +92,7 @@ fn refuse_taken_label(
         Ok(_) => Err(refusal::general(format!(
             "Snapshot with name '{label}' already exist in repository"
         ))),
-        Err(error) if error.code() == super::NO_SUCH_SNAPSHOT => Ok(()),
+        Err(error) if error.code() == NO_SUCH_SNAPSHOT => Ok(()),
         Err(error) => Err(refusal::general(refusal::with_causes(&error))),
     }
 }

@@ -34,7 +34,7 @@ pub(super) fn query_session(session: &Session, catalog: &Arc<Catalog>) -> QueryS
         now_micros: now_micros() + zone_micros,
         zone_micros,
         variables: Arc::new(variables),
-        reader: Some(Arc::new(UserReader::new(&session.frontend, name, host))),
+        reader: Some(Arc::new(UserReader::new(&session.frontend.settings, name, host))),
     }
 }
 

@@ -4,11 +4,11 @@ use cairn_sql::statement::Properties;
 use cairn_warehouse::{ErrorKind, Subject};
 
 use super::existence::{dropped, made};
-use super::{INFORMATION_SCHEMA, definition, done};
+use super::{definition, done};
 use crate::account::privilege::Action;
 use crate::mysql::{Answer, SqlError};
 use crate::refusal;
-use crate::session::Session;
+use crate::session::{INFORMATION_SCHEMA, Session};
 
 pub(super) async fn create(
     session: &Session,

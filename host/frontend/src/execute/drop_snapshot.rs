@@ -10,13 +10,13 @@ use cairn_pipeline::{ListedSnapshot, Owner, Reason, Repository, Verdict};
 use cairn_sql::statement::SnapshotFilter;
 use cairn_warehouse::cluster_of_origin;
 
-use super::blocking;
-use super::repository::REPOSITORY;
 use super::snapshot::{find, understood};
-use crate::account::privilege::Action;
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::frontend::Frontend;
 use crate::mysql::{Answer, Done, SqlError};
 use crate::refusal;
+use crate::repository::NO_SUCH_SNAPSHOT;
 use crate::session::Session;
 
 pub(super) async fn run(
@@ -144,7 +144,7 @@ impl Drop {
         let label = verdict.snapshot.label.as_str();
         // A snapshot that took the label meanwhile is not meant.
         opened.forget_judged(verdict).map_err(|error| match error.code() {
-            super::NO_SUCH_SNAPSHOT => self.no_such(label),
+            NO_SUCH_SNAPSHOT => self.no_such(label),
             _ => self.failed(label, &refusal::with_causes(&error)),
         })
     }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cairn_pipeline::{Hold, Label};
 use cairn_sql::statement::AlterSnapshot;
 
-use super::repository::REPOSITORY;
-use super::{NO_SUCH_SNAPSHOT, blocking, done};
-use crate::account::privilege::Action;
+use super::done;
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::mysql::{Answer, ResultSet, SqlError};
 use crate::refusal;
+use crate::repository::NO_SUCH_SNAPSHOT;
 use crate::session::Session;
 
 const COLUMNS: [&str; 6] = ["Snapshot", "Timestamp", "Hold", "Reason", "PlacedBy", "PlacedAt"];

@@ -4,10 +4,9 @@ use cairn_warehouse::catalog::model::Column;
 use cairn_warehouse::query::{QuerySession, stored_query, text_query};
 use datafusion::sql::sqlparser::ast::Query;
 
-use super::INFORMATION_SCHEMA;
 use crate::mysql::SqlError;
 use crate::refusal;
-use crate::session::Session;
+use crate::session::{INFORMATION_SCHEMA, Session};
 
 /// A query that means the same whoever reads it.
 #[derive(Debug)]

@@ -35,19 +35,11 @@ use cairn_sql::statement::{ObjectKind as Named, ShowFilter, Statement};
 use cairn_warehouse::ObjectKind;
 use futures::future::{BoxFuture, ready};
 
-use crate::account::privilege::Action;
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::job::{backup_rows, restore_rows};
 use crate::mysql::{Answer, Done, SqlError};
-use crate::refusal;
 use crate::session::Session;
-
-pub(crate) use property::parse_ttl;
-pub(crate) use repository::REPOSITORY;
-
-/// The database of everything that can be known of the others.
-pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
-/// The code of the error that says that a repository has no snapshot of a label.
-pub(crate) const NO_SUCH_SNAPSHOT: &str = "CAIRN-R005";
 
 /// Executes a statement for a session. What that takes lies on the heap: the stack is for those who plan queries.
 pub(crate) fn run(session: &mut Session, statement: Statement) -> Answering<'_> {
@@ -220,12 +212,4 @@ fn object_kind(named: Named) -> ObjectKind {
 /// The answer of a statement that has nothing to tell.
 fn done() -> Answer {
     Answer::Done(Done::default())
-}
-
-/// Runs what blocks away from the threads of connections.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
-) -> Result<T, SqlError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(refusal::given_up)?
 }

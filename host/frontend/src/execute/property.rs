@@ -1,10 +1,11 @@
-//! Properties of BACKUP and RESTORE: taken by name, what is left over is refused. And the ttl, which a repository has too.
+//! Properties of BACKUP and RESTORE: taken by name, what is left over is refused.
 
-use cairn_pipeline::{ParsePeriodError, Period};
+use cairn_pipeline::Period;
 use cairn_sql::statement::Properties;
 
 use crate::mysql::SqlError;
 use crate::refusal;
+use crate::repository::parse_ttl;
 
 /// The shortest time that a job may be given.
 const MIN_TIMEOUT_SECONDS: u64 = 600;
@@ -53,21 +54,6 @@ pub(super) fn ttl(
     default: Option<Period>,
 ) -> Result<Option<Period>, SqlError> {
     bag.take("ttl").map_or(Ok(default), |text| parse_ttl("ttl", &text))
-}
-
-/// A ttl as typed under this name; an empty one is for ever.
-pub(crate) fn parse_ttl(name: &str, text: &str) -> Result<Option<Period>, SqlError> {
-    if text.trim().is_empty() {
-        return Ok(None);
-    }
-    text.parse().map(Some).map_err(|error| match error {
-        ParsePeriodError::NotPositive => {
-            refusal::analysis(format_args!("{name} must be a positive duration, but got: {text}"))
-        }
-        _ => refusal::analysis(format_args!(
-            "Invalid {name}: '{text}'. Expected a duration such as '7 DAY' or '12 HOUR', or an empty value to keep the snapshot forever"
-        )),
-    })
 }
 
 #[cfg(test)]

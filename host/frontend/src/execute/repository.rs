@@ -4,16 +4,14 @@ use std::sync::Arc;
 
 use cairn_sql::statement::CreateRepository;
 
-use super::{blocking, done};
-use crate::account::privilege::Action;
+use super::done;
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::clock::shown;
 use crate::mysql::{Answer, ResultSet, SqlError};
 use crate::refusal;
 use crate::repository::{NewRepository, Repositories, RepositoryView};
 use crate::session::Session;
-
-/// What all statements about repositories need.
-pub(crate) const REPOSITORY: &str = "REPOSITORY";
 
 pub(super) async fn create(
     session: &Session,

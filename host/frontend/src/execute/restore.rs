@@ -10,9 +10,9 @@ use cairn_warehouse::ObjectKind;
 use cairn_warehouse::catalog::{Catalog, Relation};
 
 use super::property::{PropertyBag, timeout_seconds};
-use super::repository::REPOSITORY;
-use super::{blocking, done, object_kind, server_object};
-use crate::account::privilege::{Action, Target};
+use super::{done, object_kind, server_object};
+use crate::account::privilege::{Action, REPOSITORY, Target};
+use crate::blocking::blocking;
 use crate::job::{JobObjectRow, JobTask, NewJob};
 use crate::mysql::{Answer, SqlError};
 use crate::refusal;

@@ -10,10 +10,9 @@ use cairn_sql::statement::SnapshotFilter;
 use cairn_warehouse::cluster_of_origin;
 use serde_json::json;
 
-use super::blocking;
 use super::like::is_like;
-use super::repository::REPOSITORY;
-use crate::account::privilege::Action;
+use crate::account::privilege::{Action, REPOSITORY};
+use crate::blocking::blocking;
 use crate::clock::{Millis, shown};
 use crate::mysql::{Answer, ResultSet, SqlError};
 use crate::refusal;

@@ -18,11 +18,11 @@ use tracing::Instrument;
 use super::row::{Failure, JobObjectRow, JobRow, JobTask, StatusCode};
 use super::{Jobs, Live};
 use crate::account::restorer::Restorer;
+use crate::blocking::blocking;
 use crate::clock::{self, Millis, now_millis};
-use crate::execute::NO_SUCH_SNAPSHOT;
 use crate::mysql::SqlError;
 use crate::refusal;
-use crate::repository::Unopened;
+use crate::repository::{NO_SUCH_SNAPSHOT, Unopened};
 
 /// How often states and progress are looked at: often enough for a person who types SHOW.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -96,7 +96,7 @@ async fn caught(running: impl Future<Output = Result<(), Stop>>) -> Result<(), S
 
 async fn write_down(jobs: &Jobs, row: &JobRow) -> Result<(), Failure> {
     let (jobs, row) = (jobs.clone(), row.clone());
-    blocking(move || jobs.change(&row)).await
+    blocking(move || jobs.change(&row)).await.map_err(of_sql)
 }
 
 async fn run(jobs: &Jobs, row: &mut JobRow, live: &Arc<Live>) -> Result<(), Stop> {
@@ -205,7 +205,7 @@ async fn is_committed(
         Err(error) if error.code() == NO_SUCH_SNAPSHOT => Ok(false),
         Err(error) => Err(refusal::general(refusal::with_causes(&error))),
     };
-    blocking(look).await
+    blocking(look).await.map_err(of_sql)
 }
 
 async fn back_up(
@@ -317,16 +317,14 @@ async fn watch<R>(
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
-) -> Result<T, Failure> {
-    in_background(work).await?.map_err(|error| common(error.message))
-}
-
 async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|error| common(error.to_string()))
+}
+
+fn of_sql(error: SqlError) -> Failure {
+    common(error.message)
 }
 
 fn common(message: String) -> Failure {

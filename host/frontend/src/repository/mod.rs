@@ -6,6 +6,7 @@
 
 mod local;
 mod seal;
+mod ttl;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,12 +18,11 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::clock::{Millis, now_millis};
-use crate::execute::parse_ttl;
 use crate::mysql::SqlError;
 use crate::refusal;
 pub(crate) use local::LocalPlaces;
 use seal::Seal;
-pub(crate) use seal::SealError;
+pub(crate) use ttl::parse_ttl;
 
 /// The collection of documents that holds the rows.
 const COLLECTION: &str = "repositories";
@@ -30,6 +30,8 @@ const COLLECTION: &str = "repositories";
 const DEFAULT_TTL: &str = "default_snapshot_ttl";
 /// The code of the error that says that there is no repository yet.
 const NO_REPOSITORY: &str = "CAIRN-R001";
+/// The code of the error that says that a repository has no snapshot of a label.
+pub(crate) const NO_SUCH_SNAPSHOT: &str = "CAIRN-R005";
 /// What the keys of encryption begin with.
 const ENCRYPTION: &str = "encryption.";
 /// The one of them that a statement may hold: what names a file or a command is for who runs the server to say.
@@ -161,7 +163,7 @@ impl Repositories {
         defaults: Properties,
         places: LocalPlaces,
     ) -> Result<Self, SqlError> {
-        let seal = Seal::open(warehouse.data_dir()).map_err(refusal::of_seal)?;
+        let seal = Seal::open(warehouse.data_dir())?;
         let documents = warehouse.store().documents(COLLECTION).map_err(refusal::of_warehouse)?;
         let mut known = BTreeMap::new();
         for (name, document) in documents {
@@ -207,7 +209,7 @@ impl Repositories {
             .map_err(|error| refusal::corrupt("properties", &error))?;
         let row = RepositoryRow {
             id: self.warehouse.next_id().map_err(refusal::of_warehouse)?,
-            secrets: self.seal.seal(&name, &secrets).map_err(refusal::of_seal)?,
+            secrets: self.seal.seal(&name, &secrets)?,
             name: name.clone(),
             location,
             read_only,
@@ -290,7 +292,7 @@ impl Repositories {
             return Ok(opened);
         }
         self.places.check(&row.location)?;
-        let secrets = self.seal.open_text(name, &row.secrets).map_err(refusal::of_seal)?;
+        let secrets = self.seal.open_text(name, &row.secrets).map_err(SqlError::from)?;
         let secrets: BTreeMap<String, String> = serde_json::from_str(&secrets)
             .map_err(|error| refusal::corrupt(&format!("repository {name}"), &error))?;
         let place = self.place(name, &row.location, row.properties.into_iter().chain(secrets))?;

@@ -14,6 +14,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::mysql::SqlError;
+use crate::refusal;
+
 const KEY_FILE: &str = "secret.key";
 const KEY_BYTES: usize = 32;
 
@@ -40,6 +43,12 @@ pub(crate) enum SealError {
     /// The system has no randomness to give.
     #[error("no random numbers from the system")]
     NoRandom,
+}
+
+impl From<SealError> for SqlError {
+    fn from(error: SealError) -> Self {
+        refusal::general(error.to_string())
+    }
 }
 
 impl std::fmt::Debug for Seal {

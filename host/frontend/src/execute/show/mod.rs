@@ -17,12 +17,12 @@ use std::sync::Arc;
 use cairn_sql::statement::{QualifiedName, Show, ShowFilter};
 use cairn_warehouse::catalog::{Catalog, Database, Relation, Table};
 
-use super::{INFORMATION_SCHEMA, account, filter, variables};
+use super::{account, filter, variables};
 use crate::account::privilege::{Action, Grants, Target};
 use crate::account::reader::target_of_name;
 use crate::mysql::{Answer, ResultSet, SqlError, SqlType};
 use crate::refusal;
-use crate::session::Session;
+use crate::session::{INFORMATION_SCHEMA, Session};
 
 pub(super) fn run(session: &Session, show: Show) -> Result<Answer, SqlError> {
     let catalog = session.frontend.warehouse.catalog();

@@ -6,11 +6,11 @@ use cairn_warehouse::catalog::model::Id;
 use cairn_warehouse::catalog::{Database, Relation, Table};
 use cairn_warehouse::query::information_schema_names;
 
-use super::super::INFORMATION_SCHEMA;
 use super::{Sight, columns, is_information_schema, row};
 use crate::account::privilege::Target;
 use crate::account::reader::target;
 use crate::mysql::{ResultSet, SqlError, SqlType};
+use crate::session::INFORMATION_SCHEMA;
 
 pub(super) fn databases(sight: &Sight<'_>) -> ResultSet {
     let names = sight.catalog.databases().map(|database| database.row().name.as_str());
