@@ -28,6 +28,10 @@ deny:
 crash:
     cargo test -p cairn --features failpoints --test crash -- --nocapture
 
+# kill -9 at random instants, so many of each verb, on a local disk, S3 and HDFS: `just kill 300 7`.
+kill kills="50" seed="1":
+    CAIRN_KILLS={{ kills }} CAIRN_KILL_SEED={{ seed }} cargo test --workspace --test network killed
+
 # Every decoder, `seconds` each. Needs cargo-fuzz; stable rust will do.
 fuzz seconds="60":
     for target in $(cargo fuzz list --fuzz-dir storage/repository/fuzz); do RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir storage/repository/fuzz $target -- -max_total_time={{ seconds }} || exit 1; done

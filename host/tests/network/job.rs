@@ -1,11 +1,17 @@
 //! A warehouse, and jobs of the program between it and a repository elsewhere.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::place::{Place, noise};
 
@@ -47,9 +53,13 @@ impl Client {
     }
 
     pub(crate) fn start(&self, arguments: &[&str]) -> Job {
+        self.spawn(arguments, Stdio::null())
+    }
+
+    fn spawn(&self, arguments: &[&str], stdout: Stdio) -> Job {
         let mut command = self.place.command(arguments);
         command.args(["--repo", &self.repo]).env("CAIRN_CONFIG", "cairn.toml");
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdout(stdout).stderr(Stdio::piped());
         Job { child: command.spawn().unwrap() }
     }
 
@@ -59,6 +69,20 @@ impl Client {
 
     pub(crate) fn restore(&self, label: &str, target: &str) -> Job {
         self.start(&["restore", "--label", label, target])
+    }
+
+    /// The labels of all snapshots, by name.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        // Not a pipe, which would be too short for many snapshots.
+        let listed = self.place.path("listed.json");
+        let file = File::create(&listed).unwrap();
+        self.spawn(&["snapshots", "--json"], file.into()).succeed();
+        let listed: Value = serde_json::from_slice(&fs::read(listed).unwrap()).unwrap();
+        let snapshots = listed["snapshots"].as_array().unwrap().iter();
+        let mut labels: Vec<String> =
+            snapshots.map(|snapshot| snapshot["label"].as_str().unwrap().to_owned()).collect();
+        labels.sort_unstable();
+        labels
     }
 
     /// The repository has no fault, and what it has under this label is the warehouse.
@@ -85,6 +109,29 @@ impl Job {
     pub(crate) fn succeed(self) {
         let (status, told) = self.end();
         assert!(status.success(), "{status}: {told}");
+    }
+
+    /// Kills it (SIGKILL) after this time, unless it has succeeded before; whether it was killed.
+    #[track_caller]
+    pub(crate) fn killed_after(mut self, time: Duration) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < time && self.is_running() {
+            thread::park_timeout(Duration::from_millis(1));
+        }
+        // Who has ended by now cannot be killed, which is no error.
+        self.child.kill().unwrap();
+        let (status, told) = self.end();
+        let is_killed = status.signal() == Some(Signal::KILL.as_raw());
+        assert!(is_killed || status.success(), "{status}: {told}");
+        is_killed
+    }
+
+    /// It must fail with this status and an error of this code.
+    #[track_caller]
+    pub(crate) fn fail(self, status: i32, code: &str) {
+        let (ended, told) = self.end();
+        assert_eq!(ended.code(), Some(status), "{told}");
+        assert!(told.contains(code), "{told}");
     }
 
     /// Whether it succeeded; an error must have a code and the status of a failure.
