@@ -189,6 +189,27 @@ impl JobDirectory {
         Ok(Moment::now().saturating_sub(made.mtime.as_nanos()) < age)
     }
 
+    /// Whether anything but directories is below a directory in it. What cannot be looked into counts.
+    pub(super) fn has_files(&self, path: &str) -> bool {
+        let mut entries = Entries::default();
+        let mut pending = vec![path.as_bytes().to_vec()];
+        while let Some(path) = pending.pop() {
+            let opened = open_directory(self.fd(), &path);
+            let found = match opened.and_then(|opened| entries.of(opened.as_fd())) {
+                Ok(found) => found,
+                Err(Errno::NOENT) => continue,
+                Err(_) => return true,
+            };
+            for (name, kind) in found {
+                if kind != FileType::Directory {
+                    return true;
+                }
+                pending.push(below(&path, &name));
+            }
+        }
+        false
+    }
+
     /// Leaves it in place for a recovery, or for the next restore, when it is dropped.
     pub(super) fn keep(&self) {
         self.settled.store(true, Ordering::Relaxed);

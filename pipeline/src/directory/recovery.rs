@@ -1,7 +1,7 @@
 //! *Does*: finishes or removes what dead processes left in `.cairn`.
 //!
 //! *Invariants*: R10: a restore whose commit record is whole is rolled forward, any other has touched nothing live. What it
-//! staged stays for a week, for the restore that is asked for again, and is removed then. What a living process
+//! staged, if it staged any file, stays for a week, for the restore that is asked for again, and is removed then. What a living process
 //! holds is left alone.
 //!
 //! *On failure*: a switch that cannot be finished is an error, since the warehouse may show some tables
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::hidden::{Area, HIDDEN, JobDirectory, tidy};
 use super::lock::{NamedLock, sweep_locks};
+use super::moves::NEW;
 use super::root::Root;
 use super::switch::{SWITCH, Switch};
 
@@ -75,7 +76,7 @@ fn finish(root: &Arc<Root>, directory: &JobDirectory) -> Result<(), TabletError>
 
 fn roll_forward(root: &Arc<Root>, directory: &JobDirectory) -> Result<(), TabletError> {
     let Some(switch) = Switch::read(root, directory)? else {
-        if directory.is_leftover_within(LEFTOVERS)? {
+        if directory.is_leftover_within(LEFTOVERS)? && directory.has_files(NEW) {
             directory.keep();
         }
         return Ok(());

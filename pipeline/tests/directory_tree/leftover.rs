@@ -122,6 +122,27 @@ fn a_restore_of_another_table_leaves_it_and_one_of_a_part_takes_its_part() {
     assert!(!is_there(&to.join(".cairn")));
 }
 
+/// One that died so early is of no use to the next: it would wait for its week in vain.
+#[test]
+fn a_restore_that_died_before_its_first_file_leaves_nothing() {
+    let place = died();
+    let to = place.path().join("to");
+    let tables = staged(place.path(), "");
+    remove_files(&tables);
+    DirectorySource::open(&to).unwrap();
+    assert!(!is_there(&to.join(".cairn")));
+}
+
+fn remove_files(directory: &Path) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true => remove_files(&entry.path()),
+            false => fs::remove_file(entry.path()).unwrap(),
+        }
+    }
+}
+
 #[test]
 fn it_waits_for_a_week() {
     let place = died();
