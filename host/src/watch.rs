@@ -56,10 +56,11 @@ struct Done {
 
 impl Watched {
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.by_location.iter().map(|(name, _)| name.clone()).collect();
+        let names = self.by_location.iter().map(|(name, _)| name.clone());
         #[cfg(feature = "sql")]
-        names.extend(self.warehouse.iter().flat_map(|frontend| frontend.repository_names()));
-        names
+        let names =
+            names.chain(self.warehouse.iter().flat_map(|frontend| frontend.repository_names()));
+        names.collect()
     }
 
     /// Blocks.

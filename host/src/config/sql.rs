@@ -78,6 +78,7 @@ impl SqlConfig {
     }
 
     /// The files of a certificate and its key; none where TLS is not offered.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL is served by it"))]
     pub(crate) fn tls(&self) -> anyhow::Result<Option<(&Path, &Path)>> {
         let given = |path: &PathBuf| !path.as_os_str().is_empty();
         match (given(&self.tls_certificate), given(&self.tls_key)) {
@@ -92,6 +93,7 @@ impl SqlConfig {
     }
 
     /// Refuses numbers with which nothing would work, and directories that do not say where they are.
+    #[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "only SQL is served by it"))]
     pub(crate) fn validate(&self) -> anyhow::Result<()> {
         let refuse = |message: String| Err(Refusal::usage(message));
         if self.max_connections == 0 || self.max_user_connections == 0 {

@@ -191,12 +191,12 @@ impl Site {
             });
         }
         let of_warehouse = desk.into_iter().zip(Some(known));
-        let of_warehouse =
-            of_warehouse.flat_map(|(desk, known)| known.into_iter().map(move |it| (desk, it)));
-        let of_warehouse = of_warehouse.map(|(desk, it)| async move {
+        let of_warehouse = of_warehouse
+            .flat_map(|(desk, known)| known.into_iter().map(move |it| (it, desk.clone())));
+        let of_warehouse = of_warehouse.map(|(it, desk)| async move {
             let key = key(&it);
             let Known { name, location, error } = it;
-            let (desk, of) = (desk.clone(), name.clone());
+            let of = name.clone();
             let mut kept = self.shelf.look(&key, so_far, move || desk.snapshots(&of)).await;
             kept.error = kept.error.or(error);
             Section { name, location: Some(location), kept }
