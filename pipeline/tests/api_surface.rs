@@ -100,6 +100,19 @@ const STAGES: &[&str] = &[
 /// Files of `actors/src` that know stages: the wiring, and the list of what is public.
 const WIRING: &[&str] = &["lib.rs", "topology.rs"];
 
+/// Modules of `host/frontend/src`, each of which may use those of the lines before.
+const FLOORS: &[&[&str]] = &[
+    &["clock", "mysql", "quote"],
+    &["connections", "refresh", "refusal"],
+    &["blocking", "repository", "settings"],
+    &["account"],
+    &["job"],
+    &["frontend"],
+    &["operator", "session", "sweep"],
+    &["execute"],
+    &["service"],
+];
+
 /// Names of files that gather what has no home.
 const HOMELESS: &[&str] =
     &["common", "helper", "helpers", "misc", "prelude", "util", "utils", "manager"];
@@ -264,6 +277,35 @@ fn stages_do_not_know_each_other() -> Outcome {
         if !file.try_exists()? {
             broken
                 .push(format!("actors/src/{stage}.rs is gone: correct STAGES of api_surface.rs."));
+        }
+    }
+    assert_none(&broken);
+    Ok(())
+}
+
+#[test]
+fn modules_of_the_frontend_use_only_those_below() -> Outcome {
+    let sources = root().join("host/frontend/src");
+    let floor = |module: &str| FLOORS.iter().position(|floor| floor.contains(&module));
+    let mut broken = Vec::new();
+    for path in rust_files(&sources)? {
+        let file = path.strip_prefix(&sources)?.to_string_lossy().into_owned();
+        let own = file.split(['/', '.']).next().unwrap_or_default();
+        if own == "lib" {
+            continue;
+        }
+        let Some(own_floor) = floor(own) else {
+            broken.push(format!(
+                "host/frontend/src/{file} is on no floor: give {own} one in FLOORS."
+            ));
+            continue;
+        };
+        let code = without_comments(&fs::read_to_string(&path)?);
+        let not_below = FLOORS.iter().skip(own_floor).copied().flatten();
+        for module in not_below.filter(|module| **module != own && imports(&code, module)) {
+            broken.push(format!(
+                "host/frontend/src/{file} must not use crate::{module}: move what they share below both."
+            ));
         }
     }
     assert_none(&broken);
