@@ -107,7 +107,7 @@ impl Ordeal {
             let unfinished = VERBS.into_iter().filter(|verb| self.kills[verb] < kills);
             match unfinished.choose(&mut self.dice) {
                 Some(Verb::Backup) => self.backup(round),
-                Some(Verb::Restore) => self.restore(),
+                Some(Verb::Restore) => self.restore(round),
                 Some(Verb::Prune) => self.prune(),
                 Some(Verb::Rotate) => self.rotate(),
                 None => break,
@@ -150,12 +150,20 @@ impl Ordeal {
         }
     }
 
+    /// A backup that nobody kills.
+    fn back_up_whole(&mut self, round: u32) {
+        self.change(round);
+        let label = format!("n{round:05}");
+        self.whole(Verb::Backup, &["backup", "--label", &label, "wh"]);
+        self.taken.insert(label, self.tree("wh"));
+    }
+
     /// Restores over what an earlier restore left.
-    fn restore(&mut self) {
+    fn restore(&mut self, round: u32) {
         let old = self.tree("target");
         let others = self.taken.iter().filter(|(_, tree)| **tree != old);
         let Some(label) = others.map(|(label, _)| label.clone()).choose(&mut self.dice) else {
-            return;
+            return self.back_up_whole(round);
         };
         let new = self.taken[&label].clone();
         let restore = ["restore", "--label", &label, "target"];
