@@ -88,3 +88,72 @@ impl RecordCache {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::manifest::DocumentRef;
+    use crate::record::RecordStats;
+    use crate::{Timestamp, layout};
+
+    /// An object of this label as a listing shows it.
+    fn listed(label: &str, modified: u64) -> (Label, ObjectMeta) {
+        let label: Label = label.parse().unwrap();
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(modified);
+        let meta = ObjectMeta::new(layout::snapshot_path(&label), 9, modified);
+        (label, meta)
+    }
+
+    /// Of a listing with a record for each.
+    fn cache(listing: &[(Label, ObjectMeta)]) -> RecordCache {
+        let cache = RecordCache::default();
+        for (label, meta) in listing {
+            let record = Record {
+                label: label.clone(),
+                timestamp: Timestamp::from_unix_millis(1),
+                origin: "origin".to_owned(),
+                host: "host".to_owned(),
+                root: DocumentRef::of(b"root"),
+                stats: RecordStats::default(),
+                ttl: None,
+                databases: Vec::new(),
+            };
+            cache.insert(label, meta, &Arc::new(record));
+        }
+        cache
+    }
+
+    fn labels(cache: &RecordCache) -> Vec<String> {
+        cache.lock().keys().map(ToString::to_string).collect()
+    }
+
+    fn known(cache: &RecordCache, listing: &[(Label, ObjectMeta)]) -> Vec<Option<String>> {
+        let label = |record: Arc<Record>| record.label.to_string();
+        cache.known(listing).into_iter().map(|record| record.map(label)).collect()
+    }
+
+    #[test]
+    fn what_a_listing_does_not_show_is_dropped() {
+        let all = ["a", "b", "c", "d"].map(|label| listed(label, 1));
+        let cache = cache(&all);
+        assert_eq!(known(&cache, &all), ["a", "b", "c", "d"].map(|it| Some(it.to_owned())));
+        let [_, b, _, d] = all;
+        let new = listed("bb", 1);
+        assert_eq!(known(&cache, &[b, new, d]), [Some("b".into()), None, Some("d".into())]);
+        assert_eq!(labels(&cache), ["b", "d"]);
+        assert_eq!(known(&cache, &[]), []);
+        assert_eq!(labels(&cache), [""; 0]);
+    }
+
+    #[test]
+    fn a_label_that_was_given_away_is_read_again() {
+        let cache = cache(&[listed("a", 1), listed("b", 1)]);
+        let listing = [listed("a", 2), listed("b", 1)];
+        assert_eq!(known(&cache, &listing), [None, Some("b".into())]);
+        assert_eq!(labels(&cache), ["b"]);
+        let (label, meta) = listed("b", 2);
+        assert!(cache.get(&label, &meta).is_none());
+    }
+}
