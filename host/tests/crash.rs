@@ -1,4 +1,4 @@
-//! The crash matrix: the real program dies at each failpoint, and the same command then succeeds.
+//! The crash matrix: the real program dies at each failpoint, and the same command then succeeds; a job of SQL goes on by itself.
 //!
 //! Only with `--features failpoints`. A failpoint that is never reached fails the test.
 
@@ -8,12 +8,16 @@ mod place;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
+use std::time::Duration;
 
 use cairn_pipeline::failpoint::Failpoint;
 use place::Place;
 
 /// What abort(3) raises.
 const SIGABRT: i32 = 6;
+
+/// Longer than any job of a few rows.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 const BACKUP: &[&str] = &["backup", "--repo", "repo", "--label", "one", "wh"];
 const RESTORE: &[&str] = &["restore", "--repo", "repo", "--label", "one", "target"];
@@ -79,6 +83,77 @@ fn die_and_recover(point: Failpoint) -> Result<String, String> {
         }
     }
     Ok(format!("aborted, left {left}; again: recovered, clean, same"))
+}
+
+#[test]
+fn after_a_crash_anywhere_a_job_of_sql_goes_on() {
+    let mut failures = Vec::new();
+    for point in Failpoint::ALL {
+        let outcome = die_and_go_on(point);
+        println!("{:28} sql: {}", point.name(), outcome.as_ref().map_or("went on, same", |it| it));
+        failures.extend(outcome.map(|error| format!("{}: {error}", point.name())));
+    }
+    assert!(failures.is_empty(), "\n{}\n", failures.join("\n"));
+}
+
+const ROWS: &str = "SELECT k, v FROM d.t ORDER BY k";
+
+/// Dies in a job at a point, and opens the warehouse again until the job has ended; what went wrong.
+fn die_and_go_on(point: Failpoint) -> Option<String> {
+    let place = Place::new();
+    let repository = place.path("repo");
+    sql(
+        &place,
+        &format!(
+            "CREATE DATABASE d; CREATE TABLE d.t (k INT, v VARCHAR(20)); INSERT INTO d.t VALUES (1, 'one'), (2, 'two'); \
+         CREATE REPOSITORY r WITH BROKER ON LOCATION 'file://{}'",
+            repository.display()
+        ),
+    );
+    let rows = sql(&place, ROWS);
+    let is_restore = is_of_restore(point);
+    let mut killed = "BACKUP SNAPSHOT d.one TO r ON (t)".to_owned();
+    if is_restore {
+        sql(&place, &killed);
+        killed = restore(&place);
+        sql(&place, "DELETE FROM d.t WHERE k = 1");
+    }
+    let output =
+        run(&place, &["--failpoint", point.name(), "sql", "--data", "data", "-e", &killed]);
+    if output.status.signal() != Some(SIGABRT) {
+        return Some(format!("was not hit: {}", told(&output)));
+    }
+    let show = if is_restore { "SHOW RESTORE FROM d" } else { "SHOW BACKUP FROM d" };
+    let has_ended = || ["FINISHED", "CANCELLED"].contains(&cell(&place, show, "State").as_str());
+    cairn_testkit::wait_until("the job ends", PATIENCE, has_ended);
+    let state = cell(&place, show, "State");
+    if !is_restore {
+        // What was backed up is what comes back.
+        sql(&place, "DROP TABLE d.t");
+        sql(&place, &restore(&place));
+    }
+    let seen = sql(&place, ROWS);
+    (state != "FINISHED" || seen != rows).then(|| format!("{state}, and then {seen:?}"))
+}
+
+fn restore(place: &Place) -> String {
+    let timestamp = cell(place, "SHOW SNAPSHOT ON r", "Timestamp");
+    format!("RESTORE SNAPSHOT d.one FROM r ON (t) PROPERTIES ('backup_timestamp' = '{timestamp}')")
+}
+
+/// What a run of statements prints, which waits for the jobs that it submits.
+fn sql(place: &Place, text: &str) -> String {
+    let output = run(place, &["sql", "--data", "data", "-e", text]);
+    assert!(output.status.success(), "{text}: {}", told(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The value of a column in the last row that a statement shows.
+fn cell(place: &Place, show: &str, column: &str) -> String {
+    let shown = sql(place, show);
+    let mut lines = shown.lines().map(|line| line.split('\t'));
+    let at = lines.next().unwrap().position(|name| name == column).unwrap();
+    lines.next_back().unwrap().nth(at).unwrap().to_owned()
 }
 
 fn is_of_restore(point: Failpoint) -> bool {
