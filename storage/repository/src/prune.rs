@@ -3,7 +3,7 @@
 //! `DESIGN.md`, section 9, holds the protocol and why nothing that is needed goes. [`prune`] finishes what older ones have
 //! begun, then puts a mark of its own if there is something to free. It deletes nothing on the word of others.
 //!
-//! - *Memory*: 25 bytes for each place of a chunk, 70 for each pack, 20 for each distinct document, the chunks of documents at
+//! - *Memory*: 25 bytes for each place of a chunk, 8 more while runs are merged, 70 for each pack, 20 for each distinct document, the chunks of documents at
 //!   50 bytes, and a few runs.
 //! - *On cancel*, as on a crash: whoever prunes next goes on.
 //! - *On failure*: damage ends it before anything is condemned or deleted: where it is not known what snapshots reach, everything is kept.
@@ -315,7 +315,7 @@ impl Pruning<'_> {
         }
         let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
         let stays = |pack: &PackId| survey.ledger.position(pack).is_some_and(|pack| !goes(pack));
-        self.list_again(&plan.runs, stays).await?;
+        self.list_again(survey, &plan.runs, stays).await?;
         let mut settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
         // What older marks name was dealt with, and may be gone.
         settlement.to_copy.retain(|pack, _| plan.takes(*pack));
@@ -335,13 +335,15 @@ impl Pruning<'_> {
         Ok(Some((id, mark)))
     }
 
-    /// Puts runs with what others list in packs that stay.
+    /// Puts runs with what others list in packs that stay, each entry once: prunes that died here have left copies.
     async fn list_again(
         &mut self,
+        survey: &Survey,
         runs: &[&SurveyedRun],
         stays: impl Fn(&PackId) -> bool,
     ) -> Result<()> {
         let mut carrier = Carrier::new(self.repository);
+        let mut entries = survey.ledger.entries();
         for (done, SurveyedRun { id, size, .. }) in (0..).zip(runs) {
             self.watch.tell(PrunePhase::Merging, done, runs.len() as u64);
             // One that has gone was superseded by another prune, whose runs list it too.
@@ -350,7 +352,9 @@ impl Pruning<'_> {
             let run =
                 run.map_err(|malformed| Damage::new(DamagedObject::IndexRun(*id), malformed))?;
             for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
-                carrier.list(entry).await?;
+                if entries.is_new(&entry) {
+                    carrier.list(entry).await?;
+                }
             }
         }
         self.report.written_runs += carrier.finish().await?.runs;

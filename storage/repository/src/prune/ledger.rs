@@ -1,12 +1,14 @@
 //! [`Ledger`]: every place of every chunk, and which chunks are reached. Pure.
 //!
-//! *Memory*: 24 bytes for each place and a bit, 56 for each pack. Half of an id tells chunks apart: two of 2^40 are alike
+//! *Memory*: 24 bytes for each place and a bit, 8 more while runs are merged, 56 for each pack. Half of an id tells chunks apart: two of 2^40 are alike
 //! with a chance of 2^-49.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::time::SystemTime;
 
 use crate::index::Run;
+use crate::pack::IndexEntry;
 use crate::{ChunkId, PackId};
 
 /// What of an id the ledger keeps.
@@ -147,6 +149,11 @@ impl Ledger {
         packs
     }
 
+    /// Entries of runs, none of which was seen yet.
+    pub(super) fn entries(&self) -> Entries<'_> {
+        Entries { ledger: self, hasher: RandomState::new(), seen: vec![0; self.places.len()] }
+    }
+
     /// Notes that a chunk is reached; `false` when it has no place.
     pub(super) fn reach(&mut self, id: &ChunkId) -> bool {
         let id = half(id);
@@ -230,6 +237,34 @@ impl Ledger {
     }
 }
 
+/// Tells entries of runs that say the same from those that are new.
+///
+/// Only what is the same in everything is: whoever may only append could list a chunk where it is not, and which of two offsets
+/// in a pack is the true one nobody knows. By hashes under a key of this process, so that nobody can make two that meet.
+#[derive(Debug)]
+pub(super) struct Entries<'a> {
+    ledger: &'a Ledger,
+    hasher: RandomState,
+    /// By place: the hash of the first entry that was seen of it, 0 for none.
+    seen: Vec<u64>,
+}
+
+impl Entries<'_> {
+    /// Whether an entry says something new.
+    pub(super) fn is_new(&mut self, entry: &IndexEntry) -> bool {
+        let Some(pack) = self.ledger.position(&entry.location.pack) else { return true };
+        let key = (half(&entry.id), pack);
+        let found = self.ledger.places.binary_search_by_key(&key, |place| (place.id, place.pack));
+        let Some(seen) = found.ok().and_then(|place| self.seen.get_mut(place)) else { return true };
+        let hash = self.hasher.hash_one(entry).max(1);
+        if *seen == 0 {
+            *seen = hash;
+            return true;
+        }
+        *seen != hash
+    }
+}
+
 pub(super) fn half(id: &ChunkId) -> HalfId {
     id.as_bytes().first_chunk().copied().unwrap_or_default()
 }
@@ -258,22 +293,30 @@ mod tests {
         ChunkId::of(&[number])
     }
 
-    fn add(
-        builder: &mut LedgerBuilder,
-        pack: u8,
-        chunks: &[u8],
-        is_superseded: bool,
-    ) -> (Vec<u32>, u32) {
-        let entry = |number: &u8| IndexEntry {
-            id: chunk(*number),
+    fn entry(number: u8) -> IndexEntry {
+        IndexEntry {
+            id: chunk(number),
             location: ChunkLocation {
-                pack: PackId::from_bytes([pack; 32]),
+                pack: PackId::from_bytes([0; 32]),
                 offset: 8,
                 stored_len: 10,
                 raw_len: 10,
                 codec: Codec::Raw,
                 kind: ChunkKind::Segment,
             },
+        }
+    }
+
+    fn add(
+        builder: &mut LedgerBuilder,
+        pack: u8,
+        chunks: &[u8],
+        is_superseded: bool,
+    ) -> (Vec<u32>, u32) {
+        let entry = |number: &u8| {
+            let mut entry = entry(*number);
+            entry.location.pack = PackId::from_bytes([pack; 32]);
+            entry
         };
         let run = encode_run(&Sealer::plain(), chunks.iter().map(entry).collect());
         builder.add(&decode_run(&Sealer::plain(), &run.id, &run.bytes).unwrap(), is_superseded)
@@ -311,6 +354,25 @@ mod tests {
         let settlement = ledger.settle(|pack| pack == 0, |_| false);
         assert_eq!(settlement.to_copy.into_keys().collect::<Vec<_>>(), [0]);
         assert_eq!(settlement.to_list.into_keys().collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn only_entries_that_say_the_same_in_everything_are_the_same() {
+        let mut builder = LedgerBuilder::new(vec![pack(1, 0, false), pack(2, 0, false)], 4);
+        add(&mut builder, 1, &[1], false);
+        add(&mut builder, 2, &[1], false);
+        let ledger = builder.build();
+        let mut entries = ledger.entries();
+        let mut is_new = |number: u8, pack: u8, offset: u32| {
+            let pack = PackId::from_bytes([pack; 32]);
+            let mut entry = entry(number);
+            entry.location = ChunkLocation { pack, offset, ..entry.location };
+            entries.is_new(&entry)
+        };
+        assert!(is_new(1, 1, 8) && is_new(1, 2, 8));
+        assert!(!is_new(1, 1, 8) && !is_new(1, 2, 8));
+        assert!(is_new(1, 1, 9), "one of the two is a lie");
+        assert!(is_new(1, 3, 8) && is_new(2, 1, 8), "of these the ledger does not know");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use cairn_repository::pack::{PackBuilder, entries_of_pack};
 use cairn_repository::prune::{PruneOptions, PruneReport, prune};
 use cairn_repository::{ErrorKind, Repository, Sealer, layout};
 use cairn_storage::layer::ReadOnly;
-use cairn_storage::{MemoryStorage, ObjectPath, Operation};
+use cairn_storage::{ErrorKind as StorageErrorKind, MemoryStorage, ObjectPath, Operation};
 use cairn_testkit::{Fault, FaultStorage};
 use tokio::runtime::Handle;
 
@@ -345,5 +345,33 @@ async fn merging_runs_keeps_every_place_of_a_chunk() {
         let _ = prune(&place.repository, Handle::current(), &keep, &|_| {}).await;
         place.wait();
         place.restores("old", &[1, 2]).await;
+    }
+}
+
+#[tokio::test]
+async fn prunes_that_died_before_their_mark_leave_nothing_that_the_next_does_not_merge() {
+    let place = Place::new().await;
+    let tables: Vec<u8> = (1..=20).collect();
+    for table in &tables {
+        place.back_up(&format!("of-{table}"), &[*table]).await;
+    }
+    place.wait();
+    let runs = place.num_runs();
+    for _ in 0..6 {
+        let faults = FaultStorage::new(Arc::new(place.memory.clone()));
+        let puts = Fault::fail(StorageErrorKind::PermissionDenied).on(Operation::Put);
+        faults.plan(puts.at(|path| path.name() == "mark"));
+        let repository = Repository::open(Arc::new(faults)).await.unwrap();
+        let options = PruneOptions { grace: GRACE, ..PruneOptions::default() };
+        prune(&repository, Handle::current(), &options, &|_| {}).await.unwrap_err();
+    }
+    assert!(place.num_runs() > runs, "they died before they had listed anything");
+    place.prune().await;
+    place.wait();
+    place.prune().await;
+    assert_eq!(place.num_runs(), 1);
+    place.is_sound().await;
+    for table in tables {
+        place.restores(&format!("of-{table}"), &[table]).await;
     }
 }
