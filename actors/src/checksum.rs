@@ -16,7 +16,8 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cairn_repository::codec::{Codec, Compressor};
+use cairn_repository::codec::Codec;
+use cairn_repository::compressor::Compressor;
 use cairn_repository::config::Compression;
 use cairn_repository::{ChunkId, Sealer};
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use cairn_repository::codec::Compressor;
+use cairn_repository::compressor::Compressor;
 use cairn_repository::manifest::{Document, DocumentRef};
 use cairn_repository::pack::{ChunkKind, IndexEntry, PackBuilder};
 use cairn_repository::record::Record;

@@ -14,7 +14,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use cairn_repository::codec::{Decompressor, open_chunk};
+use cairn_repository::decompressor::{Decompressor, open_chunk};
 use cairn_repository::{Damage, DamagedObject, Fault as ChunkFault, Sealer};
 
 use crate::compute::Compute;

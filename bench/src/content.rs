@@ -163,7 +163,7 @@ fn json_row(text: &mut String, row: &Row) {
 
 #[cfg(test)]
 mod tests {
-    use cairn_repository::codec::Compressor;
+    use cairn_repository::compressor::Compressor;
     use cairn_repository::config::Compression;
 
     use super::*;

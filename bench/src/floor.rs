@@ -14,8 +14,10 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use cairn_repository::chunking::{Chunker, ChunkingParams};
-use cairn_repository::codec::{Codec, Compressor, Decompressor, open_chunk};
+use cairn_repository::codec::Codec;
+use cairn_repository::compressor::Compressor;
 use cairn_repository::config::Compression;
+use cairn_repository::decompressor::{Decompressor, open_chunk};
 use cairn_repository::pack::{ChunkKind, ChunkLocation};
 use cairn_repository::{ChunkId, PackId, Sealer};
 

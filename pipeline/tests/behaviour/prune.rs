@@ -5,7 +5,7 @@ use std::time::Duration;
 use cairn_pipeline::storage::{ObjectPath, Operation};
 use cairn_pipeline::{JobKind, PruneReport, PruneRequest};
 use cairn_repository::layout;
-use cairn_repository::prune::Mark;
+use cairn_repository::mark::Mark;
 
 use crate::place::hooked::HookedStorage;
 use crate::place::rig::{Rig, small_config};

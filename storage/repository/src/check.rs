@@ -15,6 +15,7 @@
 //! documents at a time.
 
 mod packs;
+mod progress;
 mod report;
 mod walk;
 
@@ -25,6 +26,7 @@ use cairn_storage::ErrorKind;
 use tokio::runtime::Handle;
 
 use self::packs::Packs;
+pub use self::progress::{CheckPhase, CheckProgress, OnProgress};
 use self::report::Findings;
 pub use self::report::{Affected, CheckReport, Finding, ObjectName, TabletName};
 use self::walk::{Judge, Walk};
@@ -45,29 +47,6 @@ impl Default for CheckOptions {
         Self { index_budget_bytes: DEFAULT_BUDGET_BYTES, directories: false }
     }
 }
-
-/// What a check is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckPhase {
-    /// Verifying index runs, and what they say of packs.
-    Runs,
-    /// Walking the manifests of snapshots.
-    Snapshots,
-}
-
-/// How far a check is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CheckProgress {
-    /// What it is doing.
-    pub phase: CheckPhase,
-    /// Runs or snapshots done.
-    pub done: u64,
-    /// Of how many.
-    pub total: u64,
-}
-
-/// Who is told of the progress: called often, from the task that checks.
-pub type OnProgress<'a> = &'a (dyn Fn(CheckProgress) + Send + Sync);
 
 /// Checks the structure of a repository. Damage is what the report says; an error means that the check itself
 /// could not go on, because the storage failed.

@@ -202,7 +202,7 @@ impl std::fmt::Debug for Compressor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::tests::{noise, text};
+    use crate::decompressor::tests::{noise, text};
 
     fn codec_of(plain: &[u8], compression: Compression) -> Codec {
         Compressor::new(compression).encode(plain).unwrap().0

@@ -1,60 +1,17 @@
 //! The errors of this crate.
 //!
-//! Rules: pure decoders say [`Malformed`], which knows bytes and not where they lay; whoever fetched
-//! the bytes turns it into a [`Damage`] that names the object; [`Error`] is what operations return,
-//! and its [`ErrorKind`] says what the caller can do. A source is kept and not repeated in the message.
+//! Rules: pure decoders say [`Malformed`]; whoever fetched the bytes turns it into a [`Damage`] that names the object;
+//! [`Error`] is what operations return, and its [`ErrorKind`] says what the caller can do. A source is kept and not repeated in the message.
 
 use std::fmt;
 
 use cairn_storage::ObjectPath;
 
-use crate::layout;
-use crate::prune::MarkId;
-use crate::{ChunkId, IndexId, KeyError, Label, PackId, Timestamp};
+use crate::layout::{self, MARK};
+use crate::{ChunkId, IndexId, KeyError, Label, Malformed, MarkId, PackId, Timestamp};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// Bytes that are not what they should be, and at which of them that shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Malformed {
-    what: &'static str,
-    at: Option<u64>,
-}
-
-impl Malformed {
-    /// A finding about the whole.
-    pub(crate) const fn new(what: &'static str) -> Self {
-        Self { what, at: None }
-    }
-
-    /// A finding at a byte offset.
-    pub(crate) fn at(what: &'static str, offset: usize) -> Self {
-        Self { what, at: Some(offset as u64) }
-    }
-
-    /// A finding about something that a newer key ring may open.
-    pub(crate) const UNKNOWN_KEY: Self = Self::new("sealed with a key that the key ring lacks");
-
-    /// A finding about something that is longer than its kind can be, and was not read.
-    pub(crate) const TOO_LONG: Self = Self::new("longer than the format allows: it is not read");
-
-    /// The finding in words.
-    pub fn what(&self) -> &'static str {
-        self.what
-    }
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            Some(offset) => write!(f, "{} at byte {offset}", self.what),
-            None => f.write_str(self.what),
-        }
-    }
-}
-
-impl std::error::Error for Malformed {}
 
 /// What is damaged.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,7 +64,7 @@ impl DamagedObject {
             Self::Record(label) => Some(layout::snapshot_path(label)),
             Self::IndexRun(id) => Some(layout::index_path(id)),
             Self::Pack(id) => Some(layout::pack_path(id)),
-            Self::Mark(id) => Some(layout::mark_path(*id, crate::prune::MARK)),
+            Self::Mark(id) => Some(layout::mark_path(*id, MARK)),
             Self::Keys(path) | Self::Hold(path) => Some(path.clone()),
             Self::Index | Self::Document(_) => None,
         }

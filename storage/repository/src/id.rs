@@ -1,4 +1,4 @@
-//! Names: ids of content, the label of a snapshot, the id of a repository.
+//! Names: ids of content, random ids, the label of a snapshot.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -105,50 +105,69 @@ impl IndexId {
     }
 }
 
-/// Tells repositories apart; random, given at creation. Shown as 32 lowercase hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RepositoryId([u8; 16]);
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// 16 random bytes, shown as 32 lowercase hexadecimal digits.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
 
-impl RepositoryId {
-    /// The id made of these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
+        impl $name {
+            /// The id made of these bytes.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
 
-    /// A new one.
-    pub fn random() -> Self {
-        Self(rand::random())
-    }
+            /// A new one.
+            pub fn random() -> Self {
+                Self(rand::random())
+            }
 
-    /// The bytes.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Display for RepositoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for RepositoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RepositoryId({self})")
-    }
-}
-
-impl FromStr for RepositoryId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 32 || !text.bytes().all(is_digit) {
-            return Err(ParseIdError);
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
         }
-        let number = u128::from_str_radix(text, 16).map_err(|_| ParseIdError)?;
-        Ok(Self(number.to_be_bytes()))
-    }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", u128::from_be_bytes(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                if text.len() != 32 || !text.bytes().all(is_digit) {
+                    return Err(ParseIdError);
+                }
+                let number = u128::from_str_radix(text, 16).map_err(|_| ParseIdError)?;
+                Ok(Self(number.to_be_bytes()))
+            }
+        }
+    };
+}
+
+random_id! {
+    /// Tells repositories apart; given at creation.
+    RepositoryId
+}
+random_id! {
+    /// Tells the marks of prunes apart.
+    MarkId
+}
+random_id! {
+    /// Name of a key slot.
+    SlotId
 }
 
 /// The user's unique name of a snapshot in a repository.
@@ -271,7 +290,11 @@ mod tests {
         assert_eq!("ab".parse::<PackId>(), Err(ParseIdError));
         let repository = RepositoryId::from_bytes([7; 16]);
         assert_eq!(repository.to_string().parse(), Ok(repository));
-        assert_eq!("+".repeat(32).parse::<RepositoryId>(), Err(ParseIdError));
+        let mark = MarkId::from_bytes([0xab; 16]);
+        assert_eq!(mark.to_string().parse(), Ok(mark));
+        for foreign in ["", "ab", "+00000000000000000000000000000ab", &"AB".repeat(16)] {
+            assert_eq!(foreign.parse::<MarkId>(), Err(ParseIdError), "{foreign}");
+        }
     }
 
     #[test]

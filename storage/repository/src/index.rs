@@ -34,8 +34,8 @@ use self::run::ENTRY_BYTES;
 pub use self::run::{EncodedRun, MAGIC, MAX_RUN_ENTRIES, Run, decode_run, encode_run};
 pub(crate) use self::run::{MAX_RUN_BYTES, encode_run_salted};
 use crate::error::DamagedObject;
+use crate::mark::Marks;
 use crate::pack::ChunkLocation;
-use crate::prune::Marks;
 use crate::seal::{KeyError, Sealer};
 use crate::{ChunkId, Damage, Error, IndexId, Malformed, PackId, Result, layout};
 

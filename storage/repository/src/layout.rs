@@ -3,8 +3,16 @@
 use cairn_storage::ObjectPath;
 
 use crate::hold::Hold;
-use crate::prune::MarkId;
-use crate::{ChunkId, IndexId, Label, PackId, RepositoryId, SlotId};
+use crate::{ChunkId, IndexId, Label, MarkId, PackId, RepositoryId, SlotId};
+
+/// Name of the object that holds what a mark names.
+pub(crate) const MARK: &str = "mark";
+/// Name of the object that says that nothing that is needed lies in what it names alone.
+pub(crate) const SETTLED: &str = "settled";
+/// Name of the object that says that nothing is left of what it names.
+pub(crate) const SWEPT: &str = "swept";
+/// Name of the object that is put to learn what time the storage has.
+pub(crate) const NOW: &str = "now";
 
 const CONFIG: &str = "cairn.json";
 const PACKS: &str = "packs";

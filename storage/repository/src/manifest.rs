@@ -16,7 +16,7 @@ pub(crate) use decode::document_ref as decode_document_ref;
 pub(crate) use encode::document_ref as encode_document_ref;
 
 use crate::chunking::{Chunker, ChunkingParams, MAX_CHUNK_BYTES};
-use crate::{ChunkId, Error, Malformed, Result};
+use crate::{ChunkId, Error, Malformed, Result, Sealer};
 
 /// Longest document in bytes.
 pub const MAX_DOCUMENT_BYTES: u64 = 1 << 30;
@@ -37,6 +37,14 @@ pub struct DocumentRef {
     pub len: u64,
     /// Its chunks in order, cut as [`DocumentRef::chunks_of`] does.
     pub chunks: ChunkList,
+}
+
+impl Sealer {
+    /// The reference to an encoded document.
+    pub fn document_ref(&self, document: &[u8]) -> DocumentRef {
+        let chunks = DocumentRef::chunks_of(document).map(|chunk| self.chunk_id(chunk)).collect();
+        DocumentRef { len: document.len() as u64, chunks }
+    }
 }
 
 impl DocumentRef {

@@ -10,7 +10,6 @@
 
 mod carry;
 mod ledger;
-mod mark;
 mod plan;
 mod report;
 mod survey;
@@ -25,9 +24,6 @@ use tokio::runtime::Handle;
 
 use self::carry::Carrying;
 use self::ledger::Settlement;
-use self::mark::NOW;
-pub(crate) use self::mark::{MARK, MAX_MARK_BYTES, MAX_NAMED, Marks, Named, SETTLED};
-pub use self::mark::{Mark, MarkId};
 use self::plan::Choice;
 use self::report::Watch;
 pub use self::report::{OnProgress, PrunePhase, PruneProgress, PruneReport};
@@ -35,10 +31,12 @@ use self::survey::{Roots, Survey, SurveyedRun};
 use crate::carrier::Carrier;
 use crate::error::DamagedObject;
 use crate::index::ListedRun;
+use crate::layout::{self, MARK, NOW, SETTLED};
+use crate::mark::{MAX_NAMED, Mark};
 use crate::record::Record;
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
-use crate::{Damage, Error, PackId, Repository, Result, layout};
+use crate::{Damage, Error, MarkId, PackId, Repository, Result};
 
 /// How long a mark waits for backups and restores when the host says nothing.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);

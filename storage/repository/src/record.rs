@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cbor::{Reader, Writer};
 use crate::manifest::{DocumentRef, decode_document_ref, encode_document_ref};
-use crate::retention::Period;
+use crate::period::Period;
 use crate::{Label, Malformed, Timestamp, hashed};
 
 /// Longest record in bytes; a listing that shows a longer one shows damage.

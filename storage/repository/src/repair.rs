@@ -9,81 +9,41 @@
 //!   prune settles it, the next repair names again what it names.
 //! - *On failure*: nothing was deleted or overwritten but damaged records and marks.
 
+mod options;
 mod records;
 mod report;
 mod salvage;
+mod survey;
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use cairn_storage::{Payload, PutMode};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
+pub use self::options::{RepairOptions, Suspects};
 use self::report::Watch;
 pub use self::report::{OnProgress, RepairPhase, RepairProgress, RepairReport, RepairedRecord};
 use self::salvage::copy_sound;
+use self::survey::{Look, Repairing};
 use crate::carrier::Carrier;
-use crate::contradiction::compare;
-use crate::error::DamagedObject;
-use crate::index::{Index, ListedRun, Run, Trust};
+use crate::index::{Index, Trust};
+use crate::layout::{self, MARK, SETTLED};
+use crate::mark::{MAX_NAMED, Mark, Marks};
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
-use crate::prune::{MARK, MAX_NAMED, Mark, MarkId, Marks, Named, SETTLED};
 use crate::repository::refuse_read_only;
 use crate::seal::ObjectKind;
-use crate::{Damage, Error, IndexId, KeyError, Label, PackId, Repository, Result, layout};
+use crate::{Error, IndexId, KeyError, MarkId, PackId, Repository, Result};
 
 /// Rounds before one gives up that prunes or new damages come in the midst of.
 const MAX_ROUNDS: usize = 5;
-
-/// Runs in memory at once.
-const MAX_RUNS: usize = 4;
 
 /// Directories read at once.
 const MAX_DIRECTORIES: usize = 16;
 
 /// Chunks looked up at once.
 const MAX_LOOKUPS: usize = 16;
-
-/// What a check found, as far as a repair has to know it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Suspects {
-    packs: BTreeSet<PackId>,
-    runs: BTreeSet<IndexId>,
-    records: BTreeSet<Label>,
-}
-
-impl Suspects {
-    /// What these damages are about. A repair looks at each of them itself.
-    pub fn of<'a>(damages: impl IntoIterator<Item = &'a Damage>) -> Self {
-        let mut suspects = Self::default();
-        for damage in damages {
-            match &damage.object {
-                DamagedObject::Pack(pack) => {
-                    suspects.packs.insert(*pack);
-                }
-                DamagedObject::IndexRun(run) => {
-                    suspects.runs.insert(*run);
-                }
-                DamagedObject::Record(label) => {
-                    suspects.records.insert(label.clone());
-                }
-                _ => {}
-            }
-        }
-        suspects
-    }
-}
-
-/// What a repair may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RepairOptions {
-    /// Memory for the index in bytes.
-    pub index_budget_bytes: u64,
-    /// Whether snapshots are put back of which there is a copy of the record but no record: also those that were
-    /// forgotten and whose packs no prune has swept yet.
-    pub missing_records: bool,
-}
 
 /// Repairs a repository. [`crate::ErrorKind::ReadOnly`] where this host may not write.
 pub async fn repair(
@@ -116,48 +76,6 @@ pub async fn repair(
         }
     }
     Err(Error::invalid("prunes or new damages come in the midst of each try: repair again"))
-}
-
-/// A repair under way.
-struct Repairing<'a> {
-    repository: &'a Repository,
-    runtime: Handle,
-    options: RepairOptions,
-    watch: Watch<'a>,
-    /// Packs to be looked at chunk by chunk.
-    suspects: BTreeSet<PackId>,
-    /// Runs to be compared with all of their packs.
-    suspect_runs: BTreeSet<IndexId>,
-    /// Marks that were put.
-    marks: BTreeSet<MarkId>,
-    /// What they name.
-    named: Mark,
-    /// Copies of records that were met in the last round.
-    copies: Vec<IndexEntry>,
-    report: RepairReport,
-}
-
-/// What a round looks at.
-struct Look {
-    marks: Marks,
-    /// Packs and runs that marks name.
-    named: Named,
-    /// What settled ones name. What others name may be needed until they are settled.
-    settled: Named,
-    runs: Vec<ListedRun>,
-    /// Lengths of packs.
-    packs: HashMap<PackId, u64>,
-}
-
-/// What the runs say.
-#[derive(Default)]
-struct Listed {
-    /// Runs that cannot be read, or that a pack contradicts.
-    wrong: Vec<IndexId>,
-    /// Runs that nobody has dealt with, with those of their packs that are suspect or not there.
-    doubtful: Vec<(IndexId, Vec<PackId>)>,
-    /// What they list in suspects.
-    entries: HashMap<PackId, HashSet<IndexEntry>>,
 }
 
 impl Repairing<'_> {
@@ -210,50 +128,6 @@ impl Repairing<'_> {
             storage.put(&path, Payload::default(), PutMode::Overwrite).await?;
         }
         Ok(true)
-    }
-
-    async fn look(&self) -> Result<Look> {
-        let marks = self.repository.marks().await?;
-        let runs = self.repository.runs().await?;
-        let packs = self.repository.listed_packs().map_ok(|(id, meta)| (id, meta.size));
-        let packs = packs.try_collect().await?;
-        let (named, settled) = (marks.named(), marks.settled());
-        Ok(Look { marks, named, settled, runs, packs })
-    }
-
-    async fn read_runs(&self, look: &Look) -> Result<Listed> {
-        let mut listed = Listed::default();
-        let reads = stream::iter(look.runs.clone()).map(async |run| self.read_run(run, look).await);
-        let mut reads = std::pin::pin!(reads.buffer_unordered(MAX_RUNS));
-        let mut done = 0;
-        while let Some((id, run)) = reads.try_next().await? {
-            self.watch.tell(RepairPhase::Runs, done, look.runs.len() as u64);
-            done += 1;
-            match run {
-                // Dealt with. What an unsettled mark of another names is named again, for nobody may come to settle that one.
-                _ if look.settled.runs.contains(&id) || self.named.runs.contains(&id) => {
-                    listed.note_entries(run.iter().flat_map(Run::entries), &self.suspects);
-                }
-                Some(run) => listed.note(id, &run, look, &self.suspects),
-                None => listed.wrong.push(id),
-            }
-        }
-        Ok(listed)
-    }
-
-    /// A run; `None` for what cannot be read as one, and for a suspect that a pack contradicts.
-    async fn read_run(&self, listed: ListedRun, look: &Look) -> Result<(IndexId, Option<Run>)> {
-        let run = self.repository.read_run(&listed).await?.and_then(Result::ok);
-        if let Some(run) = &run
-            && self.suspect_runs.contains(&listed.id)
-        {
-            let asked = |pack: &PackId, _| look.packs.get(pack).copied();
-            let compared = compare(self.repository, run, asked).await?;
-            if compared.contradicted_by.is_some() {
-                return Ok((listed.id, None));
-            }
-        }
-        Ok((listed.id, run))
     }
 
     /// Lists what packs hold and no run lists that stays; packs whose directories cannot be read.
@@ -393,27 +267,4 @@ async fn unlisted(index: &Index, entries: Vec<IndexEntry>, goes: bool) -> Result
     });
     let unlisted = looks.buffered(MAX_LOOKUPS).try_filter_map(async |entry| Ok(entry));
     unlisted.try_collect().await
-}
-
-impl Listed {
-    fn note_entries(
-        &mut self,
-        entries: impl Iterator<Item = IndexEntry>,
-        suspects: &BTreeSet<PackId>,
-    ) {
-        for entry in entries.filter(|entry| suspects.contains(&entry.location.pack)) {
-            self.entries.entry(entry.location.pack).or_default().insert(entry);
-        }
-    }
-
-    fn note(&mut self, id: IndexId, run: &Run, look: &Look, suspects: &BTreeSet<PackId>) {
-        self.note_entries(run.entries(), suspects);
-        let is_doubtful = |pack: &PackId| suspects.contains(pack) || !look.packs.contains_key(pack);
-        // A random id in the table of packs makes the name of a run new: what counts is what entries name.
-        let named = run.entries().map(|entry| entry.location.pack).filter(is_doubtful);
-        let packs: HashSet<PackId> = named.collect();
-        if !packs.is_empty() {
-            self.doubtful.push((id, packs.into_iter().collect()));
-        }
-    }
 }

@@ -38,7 +38,7 @@ use tokio::runtime::Handle;
 pub use self::checkpoint::{CheckpointId, FoundCheckpoint};
 pub use self::keyring::ListedSlot;
 pub(crate) use self::keyring::{judge_keys, list_keys};
-use self::publish::{Published, publish};
+use self::publish::{Published, is_already_there, publish};
 use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
 use crate::bounded::at_most;
@@ -351,10 +351,6 @@ fn decode_config(bytes: &[u8]) -> Result<RepositoryConfig> {
         ConfigError::Newer { needs } => Error::NewerFormat { needs },
         ConfigError::Malformed(malformed) => Damage::new(DamagedObject::Config, malformed).into(),
     })
-}
-
-fn is_already_there(error: &cairn_storage::Error) -> bool {
-    error.kind() == cairn_storage::ErrorKind::AlreadyExists
 }
 
 pub(crate) fn refuse_read_only(storage: &Arc<dyn Storage>) -> Result<()> {

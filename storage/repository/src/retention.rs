@@ -4,7 +4,6 @@
 //! Invariants: what is held stays. What cannot be read, is another's or has a doubtful date goes only by its name.
 //! A wider policy keeps at least as much, and judging what is left again lets nothing more go.
 
-mod period;
 mod policy;
 mod verdict;
 
@@ -12,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use period::{ParsePeriodError, Period};
+pub use crate::period::{ParsePeriodError, Period};
 use policy::GroupKey;
 pub use policy::{Grouping, ParseGroupingError, Policy, Rule, Scope, series_of};
 pub use verdict::{Candidate, Reason, Unit, Verdict};

@@ -15,6 +15,7 @@ mod chunk;
 mod envelope;
 mod error;
 mod keys;
+mod kind;
 mod secret;
 mod slot;
 
@@ -27,33 +28,15 @@ use cairn_storage::ObjectPath;
 pub(crate) use self::chunk::{OVERHEAD_BYTES as CHUNK_OVERHEAD_BYTES, open as open_chunk};
 pub(crate) use self::envelope::{Envelope, sealed_len};
 pub use self::error::KeyError;
+pub(crate) use self::error::MAX_SLOTS;
 pub(crate) use self::keys::{Keys, MAX_RING_BYTES};
+pub(crate) use self::kind::ObjectKind;
+pub use self::kind::SecretKind;
 pub use self::secret::RepositorySecret;
-pub(crate) use self::slot::{MAX_SLOT_BYTES, MAX_SLOTS, Slot};
-pub use self::slot::{SecretKind, SlotId, SlotLabel};
+pub use self::slot::SlotLabel;
+pub(crate) use self::slot::{MAX_SLOT_BYTES, Slot};
 use crate::codec::Codec;
-use crate::manifest::DocumentRef;
 use crate::{ChunkId, Malformed};
-
-/// What an object is; bound to its sealed form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub(crate) enum ObjectKind {
-    /// Directory of a pack; named by content.
-    Directory = 1,
-    /// Body of an index run; named by content.
-    Run = 2,
-    /// Record of a snapshot.
-    Record = 3,
-    /// Key ring.
-    Ring = 4,
-    /// Checkpoint of a backup.
-    Checkpoint = 5,
-    /// What a hold says.
-    Hold = 6,
-    /// Mark of a prune.
-    Mark = 7,
-}
 
 /// Seals and opens what a repository stores. Cheap to clone; clones share the keys.
 #[derive(Clone, Default)]
@@ -89,12 +72,6 @@ impl Sealer {
             Some(keys) => keys.chunk_id(plaintext),
             None => ChunkId::of(plaintext),
         }
-    }
-
-    /// The reference to an encoded document.
-    pub fn document_ref(&self, document: &[u8]) -> DocumentRef {
-        let chunks = DocumentRef::chunks_of(document).map(|chunk| self.chunk_id(chunk)).collect();
-        DocumentRef { len: document.len() as u64, chunks }
     }
 
     /// The sealed form of an encoded chunk, with its codec; `None` when nothing is sealed here.

@@ -5,11 +5,11 @@
 //! the host passed them on.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::credentials::CredentialsConfig;
 use super::dialect::Dialect;
 use super::endpoint::{Endpoint, region_of};
+use super::timeouts::S3Timeouts;
 use crate::{KeyOwner, Properties, PropertyError, PropertyReader};
 
 const ENDPOINT: &[&str] = &["aws.s3.endpoint", "fs.s3a.endpoint"];
@@ -50,34 +50,6 @@ pub struct S3Config {
     pub sign_payload: bool,
     /// Whether the service decides a put-if-absent atomically, where that is known. Else it is tried.
     pub conditional_put: Option<bool>,
-}
-
-/// Limits of waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct S3Timeouts {
-    /// For a TCP connection.
-    pub connect: Duration,
-    /// From the last byte of a request to the first of its answer.
-    pub first_byte: Duration,
-    /// Between two sights of bytes that move.
-    pub stall: Duration,
-    /// For an endpoint that has never answered, in the place of the last two.
-    pub first_contact: Duration,
-}
-
-impl Default for S3Timeouts {
-    fn default() -> Self {
-        Self {
-            // Thrice the three retransmissions of a lost SYN within a continent.
-            connect: Duration::from_secs(5),
-            // A large object takes a service that long to make durable, or to put together.
-            first_byte: Duration::from_secs(30),
-            stall: Duration::from_secs(20),
-            // A mistyped endpoint is told within ten seconds.
-            first_contact: Duration::from_secs(8),
-        }
-    }
 }
 
 /// How an object is stored in parts.

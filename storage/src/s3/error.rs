@@ -201,6 +201,12 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Failure {
+    /// Why there are no credentials, where they were asked for.
+    pub(super) fn of_credentials(&self, from: &'static str) -> CredentialsError {
+        let is_passing = self.kind(Operation::Head).is_retryable();
+        CredentialsError::Failed { from, cause: self.to_string(), is_passing }
+    }
+
     /// What the caller can do about a failure in `operation`.
     pub(super) fn kind(&self, operation: Operation) -> ErrorKind {
         match self {

@@ -26,6 +26,7 @@ mod error;
 mod list;
 mod multipart;
 mod signature;
+mod timeouts;
 mod transport;
 mod wire;
 
@@ -41,9 +42,10 @@ use rusoto_s3::{
     DeleteObjectRequest, GetObjectOutput, GetObjectRequest, HeadObjectRequest, PutObjectRequest, S3,
 };
 
-pub use config::{Multipart, S3Config, S3Timeouts};
+pub use config::{Multipart, S3Config};
 pub use credentials::CredentialsConfig;
 pub use dialect::Dialect;
+pub use timeouts::S3Timeouts;
 
 use crate::{
     ByteRange, Capabilities, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload,

@@ -30,8 +30,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout_at};
 
-use super::config::S3Timeouts;
 use super::error::{Failure, NetworkFailure, NetworkFault};
+use super::timeouts::S3Timeouts;
 use crate::Payload;
 
 /// Servers close idle connections after 20 seconds or more; a connection is not used at its very end.

@@ -1,7 +1,7 @@
 //! Marks of prunes, given without their hash: decoding is total, and what decodes encodes to the same value.
 #![no_main]
 
-use cairn_repository::prune::Mark;
+use cairn_repository::mark::Mark;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,7 +2,8 @@
 #![no_main]
 
 use cairn_repository::{ChunkId, PackId, Sealer};
-use cairn_repository::codec::{Codec, Decompressor};
+use cairn_repository::codec::Codec;
+use cairn_repository::decompressor::Decompressor;
 use cairn_repository::pack::{ChunkKind, ChunkLocation};
 use libfuzzer_sys::fuzz_target;
 

@@ -8,13 +8,13 @@ use futures::TryStreamExt;
 use futures::future::try_join_all;
 use tokio::sync::Semaphore;
 
+use super::progress::{CheckPhase, CheckProgress, OnProgress};
 use super::report::{CheckReport, Findings};
-use super::{CheckPhase, CheckProgress, OnProgress};
 use crate::contradiction::{Comparison, Need, compare};
 use crate::error::DamagedObject;
 use crate::index::ListedRun;
+use crate::mark::Named;
 use crate::pack::ChunkLocation;
-use crate::prune::Named;
 use crate::{ChunkId, Damage, Error, Fault, IndexId, Malformed, PackId, Repository, Result};
 
 /// Runs held in memory at once.

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
-use super::{PrunePhase, Watch};
+use super::report::{PrunePhase, Watch};
 use crate::carrier::{BATCH, Carried, Carrier};
 use crate::error::DamagedObject;
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};

@@ -13,15 +13,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
 use super::ledger::{Ledger, LedgerBuilder, LedgerPack};
-use super::mark::{Mark, MarkId, Marks, Named};
-use super::{PrunePhase, Watch};
+use super::report::{PrunePhase, Watch};
 use crate::bounded::at_most;
 use crate::error::DamagedObject;
 use crate::index::{Index, ListedRun, TableBuilder};
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
+use crate::mark::{Mark, Marks, Named};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
 use crate::record::{MAX_RECORD_BYTES, Record};
-use crate::{ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, Repository, Result, layout};
+use crate::{
+    ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, MarkId, Repository, Result, layout,
+};
 
 /// Runs in memory at once.
 const MAX_RUNS: usize = 4;

@@ -6,9 +6,10 @@ use cairn_storage::{ObjectPath, Payload, PutMode};
 use futures::TryStreamExt;
 
 use super::Pruning;
-use super::mark::{MARK, Mark, MarkId, NOW, SETTLED, SWEPT};
 use super::plan::age;
-use crate::{Result, layout};
+use crate::layout::{self, MARK, NOW, SETTLED, SWEPT};
+use crate::mark::Mark;
+use crate::{MarkId, Result};
 
 impl Pruning<'_> {
     /// Lets go what was settled a grace ago, of marks that are proven.

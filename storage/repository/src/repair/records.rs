@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::Repairing;
 use super::report::{RepairPhase, RepairedRecord};
+use super::survey::Repairing;
 use crate::bounded::at_most;
 use crate::index::Index;
 use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};

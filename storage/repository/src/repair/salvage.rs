@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::report::RepairPhase;
-use super::{Listed, Look, Repairing};
+use super::survey::{Listed, Look, Repairing};
 use crate::carrier::{BATCH, Carrier};
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::{Error, PackId, Repository, Result};

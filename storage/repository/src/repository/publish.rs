@@ -6,7 +6,6 @@ use bytes::Bytes;
 use cairn_storage::{ObjectPath, Payload, PutMode, Storage};
 
 use super::arbitration;
-use super::is_already_there;
 use crate::bounded::at_most;
 use crate::config::CommitMode;
 use crate::record::MAX_RECORD_BYTES;
@@ -67,4 +66,9 @@ async fn put_if_absent(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether a put failed because the object is there.
+pub(super) fn is_already_there(error: &cairn_storage::Error) -> bool {
+    error.kind() == cairn_storage::ErrorKind::AlreadyExists
 }

@@ -7,7 +7,7 @@ use cairn_storage::ByteRange;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Repository, fault_of};
-use crate::codec::{Decompressor, open_chunk};
+use crate::decompressor::{Decompressor, open_chunk};
 use crate::error::DamagedObject;
 use crate::index::Index;
 use crate::manifest::{Document, DocumentRef};

@@ -16,10 +16,12 @@ use super::{MAX_LOADS, Repository};
 use crate::bounded::{at_most, refuse_longer};
 use crate::error::DamagedObject;
 use crate::index::{Index, Trust};
-use crate::prune::{MARK, MAX_MARK_BYTES, Mark, MarkId, Marks, is_whole};
+use crate::layout::{self, MARK};
+use crate::mark::{MAX_MARK_BYTES, Mark, Marks};
+use crate::prune::is_whole;
 use crate::record::Record;
 use crate::seal::ObjectKind;
-use crate::{Damage, Error, Result, layout};
+use crate::{Damage, Error, MarkId, Result};
 
 impl Repository {
     /// Loads the index for a backup: it lists what no prune is about to take. What the backup counts on is proven when it

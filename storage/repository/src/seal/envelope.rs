@@ -6,8 +6,8 @@
 use cairn_storage::ObjectPath;
 use ring::aead::{Aad, LessSafeKey, Nonce};
 
-use super::ObjectKind;
 use super::keys::{Keys, aes_key};
+use super::kind::ObjectKind;
 use crate::Malformed;
 
 const MAGIC: [u8; 8] = *b"CAIRNSL1";
@@ -20,7 +20,7 @@ const TAG_BYTES: u64 = 16;
 const SEALED_PAGE: usize = PAGE + 16;
 const SEALED_PAGE_BYTES: u64 = SEALED_PAGE as u64;
 /// Length of a salt.
-pub(super) const SALT_BYTES: usize = 32;
+const SALT_BYTES: usize = 32;
 
 /// Length of the sealed form of so many bytes.
 pub(crate) fn sealed_len(plain_len: u64) -> u64 {
@@ -168,6 +168,55 @@ impl Envelope {
         let is_last = page + 1 == self.plain_len.div_ceil(PAGE_BYTES);
         let nonce = [a, b, c, d, is_last.into(), 0, 0, 0, 0, 0, 0, 0];
         Some(Nonce::assume_unique_for_key(nonce))
+    }
+}
+
+impl Keys {
+    /// The sealed form of an object; equal content has an equal one.
+    pub(super) fn seal(&self, kind: ObjectKind, path: &ObjectPath, plain: &[u8]) -> Vec<u8> {
+        self.seal_as(kind, path, self.generation(), plain)
+    }
+
+    pub(super) fn seal_as(
+        &self,
+        kind: ObjectKind,
+        path: &ObjectPath,
+        generation: u32,
+        plain: &[u8],
+    ) -> Vec<u8> {
+        let mut salt = self.salts().hasher();
+        let path_bytes = u32::try_from(path.as_str().len()).unwrap_or(u32::MAX);
+        salt.update(&generation.to_le_bytes()).update(&[kind as u8]);
+        salt.update(&path_bytes.to_le_bytes()).update(path.as_str().as_bytes()).update(plain);
+        self.seal_salted((kind, path), generation, salt.finalize().as_bytes(), plain)
+    }
+
+    /// The sealed form of an object named by content that is to be like no other.
+    pub(crate) fn seal_uniquely(&self, kind: ObjectKind, plain: &[u8]) -> Vec<u8> {
+        let salt = rand::random();
+        self.seal_salted((kind, &ObjectPath::root()), self.generation(), &salt, plain)
+    }
+
+    #[expect(clippy::expect_used, reason = "what is sealed here lies in memory, far below 64 TiB")]
+    fn seal_salted(
+        &self,
+        place: (ObjectKind, &ObjectPath),
+        generation: u32,
+        salt: &[u8; SALT_BYTES],
+        plain: &[u8],
+    ) -> Vec<u8> {
+        seal(self, place, generation, salt, plain)
+            .expect("the generation is one of this ring, the length that of an object")
+    }
+
+    /// What was sealed for this place.
+    pub(crate) fn open(
+        &self,
+        kind: ObjectKind,
+        path: &ObjectPath,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, Malformed> {
+        Envelope::parse(self, kind, path, sealed, sealed.len() as u64)?.open(sealed)
     }
 }
 

@@ -1,6 +1,12 @@
 //! [`KeyError`]: what is wrong with keys, apart from damage.
 
-use super::{SecretKind, SlotId};
+use super::kind::SecretKind;
+use crate::SlotId;
+
+/// Slots that are tried, and that a repository may have.
+pub(crate) const MAX_SLOTS: usize = 32;
+/// Longest note of a slot in bytes.
+pub(super) const MAX_NOTE_BYTES: usize = 256;
 
 /// Why keys do not serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +74,7 @@ pub enum KeyError {
         slot: SlotId,
     },
     /// A repository has as many slots as are tried.
-    #[error("a repository has at most {} key slots: remove one first", super::MAX_SLOTS)]
+    #[error("a repository has at most {} key slots: remove one first", MAX_SLOTS)]
     TooManySlots,
     /// A passphrase of no character.
     #[error("a passphrase is not empty")]
@@ -80,7 +86,7 @@ pub enum KeyError {
     #[error("a key file has at least 32 random bytes: `head -c 64 /dev/urandom` makes them")]
     ShortKey,
     /// A note longer than a slot keeps.
-    #[error("the note of a key slot has at most {} bytes", super::slot::MAX_NOTE_BYTES)]
+    #[error("the note of a key slot has at most {} bytes", MAX_NOTE_BYTES)]
     LongNote,
     /// More rotations than a ring keeps.
     #[error("the key ring is full")]

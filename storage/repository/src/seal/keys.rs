@@ -10,8 +10,8 @@ use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
-use super::envelope::{self, Envelope, SALT_BYTES};
-use super::{KeyError, ObjectKind};
+use super::error::KeyError;
+use super::kind::ObjectKind;
 use crate::bounded::refuse_longer;
 use crate::cbor::{Reader, Writer};
 use crate::{ChunkId, Malformed, RepositoryId, Timestamp};
@@ -34,6 +34,11 @@ pub(crate) struct Root(Key);
 impl Root {
     fn derive(context: &str, material: &[u8]) -> Self {
         Self(Zeroizing::new(blake3::derive_key(context, material)))
+    }
+
+    /// What hashes with this key.
+    pub(super) fn hasher(&self) -> blake3::Hasher {
+        blake3::Hasher::new_keyed(&self.0)
     }
 
     /// The key for this name.
@@ -147,6 +152,11 @@ impl Keys {
         blake3::keyed_hash(&self.config.0, content)
     }
 
+    /// From what the salts of objects are made.
+    pub(super) fn salts(&self) -> &Root {
+        &self.salts
+    }
+
     pub(super) fn hints(&self) -> &Root {
         &self.hints
     }
@@ -173,53 +183,6 @@ impl Keys {
     )]
     pub(super) fn newest_chunks(&self) -> &Root {
         &self.data.last().expect("a key ring has a data key").chunks
-    }
-
-    /// The sealed form of an object; equal content has an equal one.
-    pub(super) fn seal(&self, kind: ObjectKind, path: &ObjectPath, plain: &[u8]) -> Vec<u8> {
-        self.seal_as(kind, path, self.generation(), plain)
-    }
-
-    fn seal_as(
-        &self,
-        kind: ObjectKind,
-        path: &ObjectPath,
-        generation: u32,
-        plain: &[u8],
-    ) -> Vec<u8> {
-        let mut salt = blake3::Hasher::new_keyed(&self.salts.0);
-        let path_bytes = u32::try_from(path.as_str().len()).unwrap_or(u32::MAX);
-        salt.update(&generation.to_le_bytes()).update(&[kind as u8]);
-        salt.update(&path_bytes.to_le_bytes()).update(path.as_str().as_bytes()).update(plain);
-        self.seal_salted((kind, path), generation, salt.finalize().as_bytes(), plain)
-    }
-
-    /// The sealed form of an object named by content that is to be like no other.
-    pub(crate) fn seal_uniquely(&self, kind: ObjectKind, plain: &[u8]) -> Vec<u8> {
-        let salt = rand::random();
-        self.seal_salted((kind, &ObjectPath::root()), self.generation(), &salt, plain)
-    }
-
-    #[expect(clippy::expect_used, reason = "what is sealed here lies in memory, far below 64 TiB")]
-    fn seal_salted(
-        &self,
-        place: (ObjectKind, &ObjectPath),
-        generation: u32,
-        salt: &[u8; SALT_BYTES],
-        plain: &[u8],
-    ) -> Vec<u8> {
-        envelope::seal(self, place, generation, salt, plain)
-            .expect("the generation is one of this ring, the length that of an object")
-    }
-
-    /// What was sealed for this place.
-    pub(crate) fn open(
-        &self,
-        kind: ObjectKind,
-        path: &ObjectPath,
-        sealed: &[u8],
-    ) -> Result<Vec<u8>, Malformed> {
-        Envelope::parse(self, kind, path, sealed, sealed.len() as u64)?.open(sealed)
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{KeyError, SecretKind};
+use super::error::KeyError;
+use super::kind::SecretKind;
 
 /// Least bytes of a key file: as many as the keys that it guards.
 const MIN_KEY_BYTES: usize = 32;

@@ -4,16 +4,17 @@
 //! with its own numbers; what it asks for is bounded before it is given (`DESIGN.md`, section 12).
 
 use std::fmt;
-use std::str::FromStr;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use ring::aead::{Aad, Nonce};
 use zeroize::Zeroizing;
 
+use super::error::{KeyError, MAX_NOTE_BYTES};
 use super::keys::{KEY_BYTES, Key, Keys, aes_key, random_key};
-use super::{KeyError, RepositorySecret};
+use super::kind::SecretKind;
+use super::secret::RepositorySecret;
 use crate::cbor::{Reader, Writer};
-use crate::{Malformed, ParseIdError, RepositoryId, Timestamp, hashed};
+use crate::{Malformed, RepositoryId, SlotId, Timestamp, hashed};
 
 const MAGIC: [u8; 8] = *b"CAIRNKY1";
 const FORMAT_VERSION: u64 = 1;
@@ -22,59 +23,6 @@ const SEALED_BYTES: usize = KEY_BYTES + 16;
 
 /// Longest slot in bytes.
 pub(crate) const MAX_SLOT_BYTES: u64 = 4 << 10;
-/// Slots that are tried, and that a repository may have.
-pub(crate) const MAX_SLOTS: usize = 32;
-/// Longest note in bytes.
-pub(super) const MAX_NOTE_BYTES: usize = 256;
-
-/// The name of a key slot. Shown as 32 lowercase hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SlotId([u8; 16]);
-
-impl SlotId {
-    pub(crate) fn random() -> Self {
-        Self(rand::random())
-    }
-}
-
-impl fmt::Display for SlotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for SlotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SlotId({self})")
-    }
-}
-
-impl FromStr for SlotId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        text.parse::<RepositoryId>().map(|id| Self(*id.as_bytes()))
-    }
-}
-
-/// What opens a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum SecretKind {
-    /// A passphrase.
-    Passphrase = 0,
-    /// A key file.
-    Key = 1,
-}
-
-impl fmt::Display for SecretKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Passphrase => "passphrase",
-            Self::Key => "key file",
-        })
-    }
-}
 
 /// What a key slot says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,7 +156,7 @@ impl Slot {
     }
 
     fn associated(&self, repository: &RepositoryId, id: SlotId) -> Vec<u8> {
-        [repository.as_bytes(), &id.0[..], &MAGIC, &self.head().finish()].concat()
+        [repository.as_bytes(), &id.as_bytes()[..], &MAGIC, &self.head().finish()].concat()
     }
 
     /// Everything but what is sealed.

@@ -3,9 +3,9 @@ use zeroize::Zeroizing;
 
 use super::envelope::{Envelope, sealed_len};
 use super::*;
-use crate::codec::{Decompressor, open_chunk as prove_chunk};
+use crate::decompressor::{Decompressor, open_chunk as prove_chunk};
 use crate::pack::{ChunkKind, ChunkLocation, PackBuilder, entries_of_pack};
-use crate::{PackId, RepositoryId, Timestamp};
+use crate::{PackId, RepositoryId, SlotId, Timestamp};
 
 /// Keys of one generation of a repository, both made of one number.
 pub(crate) fn sealer(number: u8) -> Sealer {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_repository::chunking::{Chunker, ChunkingParams};
-use cairn_repository::codec::Compressor;
+use cairn_repository::compressor::Compressor;
 use cairn_repository::config::{Compression, RepositorySettings};
 use cairn_repository::index::Index;
 use cairn_repository::manifest::{

@@ -7,7 +7,7 @@ use cairn_repository::config::RepositoryConfig;
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
 use cairn_repository::record::Record;
 use cairn_repository::record_copy::RecordCopy;
-use cairn_repository::{Sealer, codec, layout};
+use cairn_repository::{Sealer, codec, decompressor, layout};
 
 use crate::golden::golden;
 
@@ -39,9 +39,10 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                     seeds.push(("stored_chunk", [&raw_len[..], &stored].concat()));
                 }
                 if location.kind == ChunkKind::Document {
-                    let mut decompressor = codec::Decompressor::new(&Sealer::plain());
-                    let plain = codec::open_chunk(&mut decompressor, &entry.id, &location, &stored)
-                        .unwrap();
+                    let mut decompressor = decompressor::Decompressor::new(&Sealer::plain());
+                    let plain =
+                        decompressor::open_chunk(&mut decompressor, &entry.id, &location, &stored)
+                            .unwrap();
                     for target in ["root", "object_list", "tablet_list"] {
                         seeds.push((target, plain.to_vec()));
                     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use cairn_repository::check::{CheckOptions, CheckReport, Ground, check_structure};
+use cairn_repository::mark::Mark;
 use cairn_repository::pack::{IndexEntry, PackBuilder, entries_of_pack};
-use cairn_repository::prune::{Mark, PruneOptions, prune};
+use cairn_repository::prune::{PruneOptions, prune};
 use cairn_repository::record::Record;
 use cairn_repository::repair::{RepairOptions, RepairReport, Suspects, repair};
 use cairn_repository::{DamagedObject, ErrorKind, IndexId, Repository, Sealer, layout};

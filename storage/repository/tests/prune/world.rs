@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_repository::index::decode_run;
+use cairn_repository::mark::Mark;
 use cairn_repository::pack::{ChunkKind, IndexEntry};
-use cairn_repository::prune::Mark;
 use cairn_repository::{ChunkId, Label, PackId, Sealer, layout};
 use cairn_storage::{
     ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,

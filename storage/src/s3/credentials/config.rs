@@ -6,7 +6,7 @@ use super::super::clock::Clock;
 use super::super::error::Failure;
 use super::default_chain::{DefaultChain, Variables};
 use super::instance::{ADDRESS, InstanceProfile};
-use super::sts::{AssumedRole, Role, Sts};
+use super::sts::{AssumedRole, Role, StsPlace};
 use super::{Cached, Credentials, Source, Stated};
 use crate::{PropertyError, PropertyReader};
 
@@ -38,20 +38,6 @@ enum Base {
     Stated(Credentials),
     InstanceProfile,
     DefaultChain,
-}
-
-/// Where the security token service is.
-#[derive(Debug, Clone)]
-pub(super) struct StsPlace {
-    url: String,
-    region: String,
-    ca_file: Option<PathBuf>,
-}
-
-impl StsPlace {
-    pub(super) fn open(&self, clock: &Clock) -> Result<Sts, Failure> {
-        Sts::new(self.url.clone(), self.region.clone(), self.ca_file.as_deref(), clock.clone())
-    }
 }
 
 impl CredentialsConfig {

@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 
 use super::super::clock::Clock;
-use super::config::StsPlace;
 use super::instance::{ADDRESS, InstanceProfile};
 use super::profile::{self, Profile, ProfileRole, Profiles};
-use super::sts::{AssumedRole, Role, WebIdentity};
+use super::sts::{AssumedRole, Role, StsPlace, WebIdentity};
 use super::{Cached, Credentials, CredentialsError, Source, Stated, read_file};
 use crate::PropertyReader;
 
@@ -131,7 +130,7 @@ impl DefaultChain {
                 let sts = self
                     .sts
                     .open(&self.clock)
-                    .map_err(|failure| CredentialsError::failed(profile::NAME, &failure))?;
+                    .map_err(|failure| failure.of_credentials(profile::NAME))?;
                 Ok(Box::new(AssumedRole { sts, role: named(role), base }))
             }
         }
@@ -145,7 +144,7 @@ impl DefaultChain {
         let sts = self
             .sts
             .open(&self.clock)
-            .map_err(|failure| CredentialsError::failed("the web identity", &failure))?;
+            .map_err(|failure| failure.of_credentials("the web identity"))?;
         Ok(Box::new(WebIdentity { sts, role: named(role), token_file }))
     }
 
@@ -155,8 +154,8 @@ impl DefaultChain {
             return Err(CredentialsError::absent(from, "AWS_EC2_METADATA_DISABLED is true"));
         }
         let address = self.variables.metadata_address.as_deref().unwrap_or(ADDRESS);
-        let machine = InstanceProfile::new(address)
-            .map_err(|failure| CredentialsError::failed(from, &failure))?;
+        let machine =
+            InstanceProfile::new(address).map_err(|failure| failure.of_credentials(from))?;
         Ok(Box::new(machine))
     }
 }

@@ -9,8 +9,8 @@ use async_trait::async_trait;
 use hyper::{Request, StatusCode};
 use serde::Deserialize;
 
-use super::super::config::S3Timeouts;
 use super::super::error::Failure;
+use super::super::timeouts::S3Timeouts;
 use super::super::transport::Transport;
 use super::{Credentials, CredentialsError, Source};
 use crate::{Payload, Secret};
@@ -97,7 +97,7 @@ impl InstanceProfile {
             Failure::Network(network) if network.first_contact => {
                 CredentialsError::absent(NAME, network.fault.to_string())
             }
-            failure => CredentialsError::failed(NAME, &failure),
+            failure => failure.of_credentials(NAME),
         };
         let response = self.transport.send(request).await.map_err(silent)?;
         let status = response.status;

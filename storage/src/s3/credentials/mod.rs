@@ -20,8 +20,7 @@ use async_trait::async_trait;
 pub(super) use cached::Cached;
 pub use config::CredentialsConfig;
 
-use super::error::Failure;
-use crate::{ErrorKind, Operation, Secret};
+use crate::{ErrorKind, Secret};
 
 /// A key pair, and how long it is good. `Debug` hides the secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +90,6 @@ impl CredentialsError {
     fn status(from: &'static str, status: hyper::StatusCode) -> Self {
         let is_passing = status.is_server_error() || status == hyper::StatusCode::TOO_MANY_REQUESTS;
         Self::Failed { from, cause: format!("status {status}"), is_passing }
-    }
-
-    /// A request that failed.
-    fn failed(from: &'static str, failure: &Failure) -> Self {
-        let is_passing = failure.kind(Operation::Head).is_retryable();
-        Self::Failed { from, cause: failure.to_string(), is_passing }
     }
 
     pub(super) fn kind(&self) -> ErrorKind {

@@ -11,10 +11,10 @@ use hyper::Request;
 
 use super::super::answer::{element, refusal};
 use super::super::clock::Clock;
-use super::super::config::S3Timeouts;
 use super::super::dialect::STS;
 use super::super::error::Failure;
 use super::super::signature::{Signable, Signer, sha256_hex};
+use super::super::timeouts::S3Timeouts;
 use super::super::transport::Transport;
 use super::{Cached, Credentials, CredentialsError, Source, read_file};
 use crate::{Payload, Secret};
@@ -39,6 +39,20 @@ pub(super) struct Sts {
     transport: Transport,
     region: String,
     clock: Clock,
+}
+
+/// Where the security token service is.
+#[derive(Debug, Clone)]
+pub(super) struct StsPlace {
+    pub(super) url: String,
+    pub(super) region: String,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl StsPlace {
+    pub(super) fn open(&self, clock: &Clock) -> Result<Sts, Failure> {
+        Sts::new(self.url.clone(), self.region.clone(), self.ca_file.as_deref(), clock.clone())
+    }
 }
 
 /// A role on top of other credentials.
@@ -101,7 +115,7 @@ impl Sts {
         let request = request.body(Payload::from(form.into_bytes())).map_err(|_| {
             CredentialsError::unusable(from, "a key or a name has an odd character")
         })?;
-        let failed = |failure: Failure| CredentialsError::failed(from, &failure);
+        let failed = |failure: Failure| failure.of_credentials(from);
         let response = self.transport.send(request).await.map_err(failed)?;
         let (status, headers) = (response.status, response.headers.clone());
         let body = response.collect(MAX_ANSWER_BYTES).await.map_err(failed)?;

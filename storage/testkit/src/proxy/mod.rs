@@ -21,9 +21,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-pub use self::plan::NetFault;
 use self::plan::{Armed, Plan};
-pub use self::pump::{Direction, Line};
+pub use self::plan::{Direction, NetFault};
+pub use self::pump::Line;
 use self::pump::{Lane, pump};
 use crate::fault::FaultHandle;
 

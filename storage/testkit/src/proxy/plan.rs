@@ -7,8 +7,16 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 
-use super::pump::Direction;
 use crate::fault::FaultHandle;
+
+/// Which way bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the server.
+    Up,
+    /// From the server to the client.
+    Down,
+}
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,15 +21,6 @@ const PIECES: usize = 64;
 /// Slices of a second in which a drip comes.
 const DRIPS_PER_SECOND: u64 = 20;
 
-/// Which way bytes go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// From the client to the server.
-    Up,
-    /// From the server to the client.
-    Down,
-}
-
 /// What one direction is like.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Line {

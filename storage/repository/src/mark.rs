@@ -1,21 +1,11 @@
 //! Marks: what a prune announces, and how far it is. The bytes, and what a host has seen of all marks.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use crate::cbor::{Reader, Writer};
-use crate::{IndexId, Malformed, PackId, ParseIdError, hashed};
-
-/// Name of the object that holds what a mark names.
-pub(crate) const MARK: &str = "mark";
-/// Name of the object that says that nothing that is needed lies in what it names alone.
-pub(crate) const SETTLED: &str = "settled";
-/// Name of the object that says that nothing is left of what it names.
-pub(super) const SWEPT: &str = "swept";
-/// Name of the object that is put to learn what time the storage has.
-pub(super) const NOW: &str = "now";
+use crate::layout::{MARK, SETTLED, SWEPT};
+use crate::{IndexId, Malformed, MarkId, PackId, hashed};
 
 /// Most packs, and most runs, that a mark names.
 pub(crate) const MAX_NAMED: usize = 1 << 20;
@@ -24,33 +14,6 @@ pub(crate) const MAX_MARK_BYTES: u64 = 72 << 20;
 
 const MAGIC: [u8; 8] = *b"CAIRNMK1";
 const FORMAT_VERSION: u64 = 1;
-
-/// Tells marks apart; random. Shown as 32 lowercase hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MarkId([u8; 16]);
-
-impl MarkId {
-    /// A new one.
-    pub(crate) fn random() -> Self {
-        Self(rand::random())
-    }
-}
-
-impl fmt::Display for MarkId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl FromStr for MarkId {
-    type Err = ParseIdError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let number = u128::from_str_radix(text, 16).map_err(|_| ParseIdError)?;
-        let id = Self(number.to_be_bytes());
-        if id.to_string() == text { Ok(id) } else { Err(ParseIdError) }
-    }
-}
 
 /// What a mark names: all of it goes, a grace later.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -199,17 +162,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn names_lead_back_and_foreign_ones_are_nobodys() {
-        let id = MarkId([0xab; 16]);
-        assert_eq!(id.to_string().parse(), Ok(id));
-        for foreign in
-            ["", "ab", "+00000000000000000000000000000ab", &id.to_string().to_uppercase()]
-        {
-            assert_eq!(foreign.parse::<MarkId>(), Err(ParseIdError), "{foreign}");
-        }
-    }
 
     proptest! {
         #[test]
