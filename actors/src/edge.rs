@@ -24,21 +24,13 @@ use crossbeam_channel::{
 
 use crate::cancel::CancelToken;
 use crate::flow::EdgeFlow;
+pub use crate::flow::EdgeLimits;
 use crate::metrics::{EdgeId, EdgeMetrics};
 
 /// How many bytes an item keeps alive while it waits on an edge.
 pub trait Weigh {
     /// Bytes; items of weight 0 are bounded by their number only.
     fn weight(&self) -> u64;
-}
-
-/// Bounds of an edge.
-#[derive(Debug, Clone, Copy)]
-pub struct EdgeLimits {
-    /// Items that may wait.
-    pub items: usize,
-    /// Bytes that may wait. A single item above the limit passes alone.
-    pub bytes: u64,
 }
 
 /// State that all ends of one edge share.

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
-use crate::edge::EdgeLimits;
 use crate::metrics::{EdgeId, StageId};
 
 /// What the pipeline of a job does. A pipeline enters its stages and edges while it is wired.
@@ -139,6 +138,15 @@ impl StageFlow {
             bytes: of(&self.bytes),
         }
     }
+}
+
+/// Bounds of an edge.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeLimits {
+    /// Items that may wait.
+    pub items: usize,
+    /// Bytes that may wait. A single item above the limit passes alone.
+    pub bytes: u64,
 }
 
 /// Numbers of one edge.

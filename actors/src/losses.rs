@@ -9,15 +9,10 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use cairn_repository::index::Index;
-use cairn_repository::manifest::{ChunkList, Document, DocumentRef, TabletList};
+use cairn_repository::manifest::{ChunkList, Document, DocumentRef};
 use cairn_repository::{ChunkId, Repository};
-use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Fault;
-use crate::scope::{RestoreScope, resolve};
-
-/// Documents read at once.
-const MAX_DOCUMENTS: usize = 16;
 
 /// Something that a partial restore left out.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -39,36 +34,9 @@ pub struct Losses {
 }
 
 impl Losses {
-    /// Reads all that a restore of this scope reads, `max_reads` chunks at once.
-    pub async fn find(
-        repository: &Repository,
-        index: &Index,
-        root: &DocumentRef,
-        scope: &RestoreScope,
-        max_reads: usize,
-    ) -> Result<Self, Fault> {
-        // What is lost of manifests is told by the restore itself.
-        let manifests = Self::default();
-        let mut wanted = HashSet::new();
-        let objects = resolve(repository, index, root, scope, Some(&manifests)).await?;
-        let partitions = objects.iter().flat_map(|object| &object.partitions);
-        let reads = partitions
-            .map(|partition| manifests.read::<TabletList>(repository, index, &partition.tablets));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DOCUMENTS);
-        while let Some(tablets) = reads.try_next().await? {
-            let Ok(tablets) = tablets else { continue };
-            let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
-            wanted.extend(segments.flat_map(|segment| segment.chunks.iter()));
-        }
-        let reads =
-            wanted.into_iter().map(async |id| match repository.read_chunk(index, &id).await {
-                Ok(_) => Ok(None),
-                Err(error) if error.damage().is_some() => Ok(Some(id)),
-                Err(error) => Err(Fault::from(error)),
-            });
-        let reads = stream::iter(reads).buffer_unordered(max_reads);
-        let chunks = reads.try_filter_map(async |lost| Ok(lost)).try_collect().await?;
-        Ok(Self { chunks, ..Self::default() })
+    /// The chunks that cannot be read.
+    pub(crate) fn of(chunks: HashSet<ChunkId>) -> Self {
+        Self { chunks, ..Self::default() }
     }
 
     /// Whether a segment needs a chunk that is lost.

@@ -1,20 +1,62 @@
 //! [`RestoreScope`]: what of a snapshot to restore and under which names; resolved against its manifest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cairn_repository::Repository;
 use cairn_repository::index::Index;
-use cairn_repository::manifest::{Database, DocumentRef, Object, ObjectList, Partition, Root};
+use cairn_repository::manifest::{
+    Database, DocumentRef, Object, ObjectList, Partition, Root, TabletList,
+};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Fault;
 use crate::losses::Losses;
 use crate::tablet::{ObjectKey, ObjectSpec, RestoreObject, TabletError, TabletErrorKind};
+
+/// Documents read at once in search of losses.
+const MAX_DOCUMENTS: usize = 16;
 
 /// What to restore. No items means everything, under its own name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RestoreScope {
     /// The items; of an object that several of them cover, everything that any of them names is restored.
     pub items: Vec<RestoreItem>,
+}
+
+impl RestoreScope {
+    /// What of it is lost, by reading all that a restore of it reads, `max_reads` chunks at once.
+    ///
+    /// *Memory*: 32 bytes for each distinct chunk.
+    pub async fn find_losses(
+        &self,
+        repository: &Repository,
+        index: &Index,
+        root: &DocumentRef,
+        max_reads: usize,
+    ) -> Result<Losses, Fault> {
+        // What is lost of manifests is told by the restore itself.
+        let manifests = Losses::default();
+        let mut wanted = HashSet::new();
+        let objects = resolve(repository, index, root, self, Some(&manifests)).await?;
+        let partitions = objects.iter().flat_map(|object| &object.partitions);
+        let reads = partitions
+            .map(|partition| manifests.read::<TabletList>(repository, index, &partition.tablets));
+        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_DOCUMENTS);
+        while let Some(tablets) = reads.try_next().await? {
+            let Ok(tablets) = tablets else { continue };
+            let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
+            wanted.extend(segments.flat_map(|segment| segment.chunks.iter()));
+        }
+        let reads =
+            wanted.into_iter().map(async |id| match repository.read_chunk(index, &id).await {
+                Ok(_) => Ok(None),
+                Err(error) if error.damage().is_some() => Ok(Some(id)),
+                Err(error) => Err(Fault::from(error)),
+            });
+        let reads = stream::iter(reads).buffer_unordered(max_reads);
+        let chunks = reads.try_filter_map(async |lost| Ok(lost)).try_collect().await?;
+        Ok(Losses::of(chunks))
+    }
 }
 
 /// One database, one object, or some partitions of one object.

@@ -15,6 +15,6 @@ fn main() -> Result<()> {
         Verb::Report(options) => report::print(&options.results),
         Verb::Floor(options) => floor::run(&options),
         Verb::Scrape(options) => scrape::run(&options),
-        Verb::Measure(options) => measure::answer(&options),
+        Verb::Measure(options) => measure::answer(&options.command, &options.log, &options.report),
     }
 }

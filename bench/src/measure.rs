@@ -16,8 +16,6 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
-use crate::cli::MeasureOptions;
-
 /// What a command used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
@@ -92,15 +90,15 @@ impl Measurer {
     }
 }
 
-/// The helper: runs the command and writes a [`Usage`].
-pub fn answer(options: &MeasureOptions) -> Result<()> {
-    let (program, arguments) = options.command.split_first().context("no command")?;
-    let log = open_log(&options.log)?;
+/// The helper: runs a command, appends its output to the file `log` and writes a [`Usage`] to the file `report`.
+pub fn answer(command: &[OsString], log: &Path, report: &Path) -> Result<()> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let log = open_log(log)?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let usage =
         run(&mut command).with_context(|| format!("run {}", Path::new(program).display()))?;
-    fs::write(&options.report, serde_json::to_vec(&usage)?)?;
+    fs::write(report, serde_json::to_vec(&usage)?)?;
     Ok(())
 }
 

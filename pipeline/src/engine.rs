@@ -1,33 +1,23 @@
-//! [`Engine`]: what an embedder starts once and asks for jobs.
+//! [`Engine`]: what an embedder starts once: its threads and settings, and the jobs that it must end.
+//!
+//! Repositories are opened in [`crate::open`], jobs started in [`crate::start`].
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use cairn_actors::Priority;
-use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
 use cairn_actors::compute::ComputePool;
-use cairn_actors::tablet::{TabletSink, TabletSource};
-use cairn_repository::config::RepositorySettings;
-use cairn_repository::{ListedSlot, RepositorySecret};
 use cairn_storage::layer::SpeedLimits;
 use cairn_storage::{Location, OpenMode, Storage};
-use futures::FutureExt;
-use tokio::sync::oneshot;
 
 use crate::clock::{Clock, SystemClock};
 use crate::config::{EngineConfig, ValidConfig, WorkerCounts};
 use crate::error::Error;
-use crate::job::{
-    BackupReport, CheckReport, CopyReport, JobCore, JobHandle, JobKind, PruneReport, RestoreReport,
-    Surroundings, log, run_backup, run_check, run_copy, run_prune, run_restore,
-};
+use crate::job::{JobCore, Surroundings};
 use crate::metrics;
 use crate::observer::{NoObserver, Observer};
-use crate::repository::Repository;
-use crate::request::{BackupRequest, CheckRequest, PruneRequest, RestoreRequest};
-use crate::runtime::{IoRuntime, STOP_TIMEOUT};
+use crate::runtime::{IoRuntime, Plane, STOP_TIMEOUT};
 
 /// Builds an [`Engine`].
 #[derive(Debug)]
@@ -69,7 +59,7 @@ impl EngineBuilder {
         let config = Arc::new(self.config.validate()?);
         metrics::begin();
         let runtime = IoRuntime::start(self.priority)?;
-        let plane = Plane(Arc::new(ControlPlane::start(self.priority)?));
+        let plane = Plane::start(self.priority)?;
         let surroundings = Surroundings {
             pool: ComputePool::new(config.compute_threads, self.priority)?,
             config,
@@ -87,16 +77,6 @@ impl EngineBuilder {
             runtime,
         };
         Ok(Engine { shared: Arc::new(shared) })
-    }
-}
-
-/// The control plane, shared by the jobs of an engine.
-#[derive(Debug, Clone)]
-pub(crate) struct Plane(Arc<ControlPlane>);
-
-impl Plane {
-    pub(crate) async fn launch(&self, topology: Topology) -> Result<RunningJob, Error> {
-        Ok(self.0.launch(topology).await?)
     }
 }
 
@@ -157,7 +137,7 @@ impl Engine {
     }
 
     /// What a job that starts now is given.
-    fn surroundings(&self) -> Surroundings {
+    pub(crate) fn surroundings(&self) -> Surroundings {
         Surroundings { config: self.config(), ..self.shared.around.clone() }
     }
 
@@ -183,168 +163,6 @@ impl Engine {
         Ok(cairn_storage::open(&at.url()?, mode, at.properties(), &config.storage)?)
     }
 
-    /// Whether a storage holds nothing: making a repository there litters nobody's place.
-    pub fn is_vacant(&self, storage: &Arc<dyn Storage>) -> Result<bool, Error> {
-        let storage = Arc::clone(storage);
-        let looked = self.block_on(async move {
-            cairn_repository::Repository::is_vacant(storage.as_ref()).await
-        })?;
-        Ok(looked?)
-    }
-
-    /// Makes a repository at a location, such as `/backup`, `file:///backup`, `s3://bucket/backup` or
-    /// `hdfs://namenode:8020/backup`. What is said of the place beside its name is in the [`Location`].
-    pub fn create_repository(
-        &self,
-        location: impl Into<Location>,
-        settings: RepositorySettings,
-    ) -> Result<Repository, Error> {
-        let storage = self.open_storage(location, OpenMode::Create)?;
-        self.create_repository_on(storage, settings)
-    }
-
-    /// Makes a repository on a storage of the embedder's.
-    pub fn create_repository_on(
-        &self,
-        storage: Arc<dyn Storage>,
-        settings: RepositorySettings,
-    ) -> Result<Repository, Error> {
-        let made = self.block_on(async move {
-            cairn_repository::Repository::create(storage, &settings).await
-        })?;
-        Ok(Repository::new(self.clone(), made?))
-    }
-
-    /// Makes a repository on a storage of the embedder's of which everything is encrypted, for ever. `secret` opens it; what
-    /// `note` says is readable by who can list the storage.
-    pub fn create_encrypted_repository_on(
-        &self,
-        storage: Arc<dyn Storage>,
-        settings: RepositorySettings,
-        secret: &RepositorySecret,
-        note: &str,
-    ) -> Result<Repository, Error> {
-        let (secret, note) = (secret.clone(), note.to_owned());
-        let made = self.block_on(async move {
-            let made =
-                cairn_repository::Repository::create_encrypted(storage, &settings, &secret, &note);
-            made.await
-        })?;
-        Ok(Repository::new(self.clone(), made?))
-    }
-
-    /// Opens an encrypted repository on a storage. One that is not encrypted is refused, so that nothing which was to be
-    /// encrypted is ever stored in clear.
-    pub fn unlock_repository_on(
-        &self,
-        storage: Arc<dyn Storage>,
-        secret: &RepositorySecret,
-    ) -> Result<Repository, Error> {
-        let secret = secret.clone();
-        let opened =
-            self.block_on(
-                async move { cairn_repository::Repository::unlock(storage, &secret).await },
-            )?;
-        Ok(Repository::new(self.clone(), opened?))
-    }
-
-    /// Opens a repository that has lost its config, with its secret if it is encrypted: what it was created with is put back from its packs. One that
-    /// has its config is opened as ever. What else was lost is put back by a check: [`CheckRequest::recover`].
-    pub fn recover_repository_on(
-        &self,
-        storage: Arc<dyn Storage>,
-        secret: Option<&RepositorySecret>,
-    ) -> Result<Repository, Error> {
-        let secret = secret.cloned();
-        let opened = self.block_on(async move {
-            cairn_repository::Repository::recover(storage, secret.as_ref()).await
-        })?;
-        Ok(Repository::new(self.clone(), opened?))
-    }
-
-    /// The key slots of the encrypted repository on a storage; needs no secret.
-    pub fn key_slots(&self, storage: &Arc<dyn Storage>) -> Result<Vec<ListedSlot>, Error> {
-        let storage = Arc::clone(storage);
-        let listed = self.block_on(async move {
-            cairn_repository::Repository::key_slots(storage.as_ref()).await
-        })?;
-        Ok(listed?)
-    }
-
-    /// Opens a repository.
-    pub fn open_repository(&self, location: impl Into<Location>) -> Result<Repository, Error> {
-        let storage = self.open_storage(location, OpenMode::Existing)?;
-        self.open_repository_on(storage)
-    }
-
-    /// Opens a repository on which nothing may be changed.
-    pub fn open_repository_read_only(
-        &self,
-        location: impl Into<Location>,
-    ) -> Result<Repository, Error> {
-        let storage = self.open_storage(location, OpenMode::ReadOnly)?;
-        self.open_repository_on(storage)
-    }
-
-    /// Opens a repository on a storage of the embedder's.
-    pub fn open_repository_on(&self, storage: Arc<dyn Storage>) -> Result<Repository, Error> {
-        let opened = self.block_on(cairn_repository::Repository::open(storage))?;
-        Ok(Repository::new(self.clone(), opened?))
-    }
-
-    /// Starts a backup. Everything that can go wrong later is the handle's to tell.
-    pub fn backup(
-        &self,
-        repository: &Repository,
-        source: Arc<dyn TabletSource>,
-        request: BackupRequest,
-    ) -> JobHandle<BackupReport> {
-        let label = request.label.to_string();
-        let repository = repository.inner().clone();
-        self.run(JobKind::Backup, label, move |core, around| async move {
-            run_backup(&core, &around, repository, source, request).await
-        })
-    }
-
-    /// Starts a restore.
-    pub fn restore(
-        &self,
-        repository: &Repository,
-        sink: Arc<dyn TabletSink>,
-        request: RestoreRequest,
-    ) -> JobHandle<RestoreReport> {
-        let label = request.label.to_string();
-        let repository = repository.inner().clone();
-        self.run(JobKind::Restore, label, move |core, around| async move {
-            run_restore(&core, &around, repository, sink, request).await
-        })
-    }
-
-    /// Starts a check.
-    pub fn check(&self, repository: &Repository, request: CheckRequest) -> JobHandle<CheckReport> {
-        let repository = repository.inner().clone();
-        self.run(JobKind::Check, String::new(), move |core, around| async move {
-            run_check(&core, &around, repository, request).await
-        })
-    }
-
-    /// Starts a copy of a repository to a storage that holds nothing, or an unfinished or older copy of it. What is
-    /// there is not copied again.
-    pub fn copy(&self, from: &Repository, to: Arc<dyn Storage>) -> JobHandle<CopyReport> {
-        let from = from.inner().clone();
-        self.run(JobKind::Copy, String::new(), move |core, around| async move {
-            run_copy(&core, &around, from, to).await
-        })
-    }
-
-    /// Starts a prune: what no snapshot needs goes, in two steps a grace apart, while anybody uses the repository.
-    pub fn prune(&self, repository: &Repository, request: PruneRequest) -> JobHandle<PruneReport> {
-        let repository = repository.inner().clone();
-        self.run(JobKind::Prune, String::new(), move |core, around| async move {
-            run_prune(&core, &around, repository, request).await
-        })
-    }
-
     /// Runs a task on the engine's runtime and blocks this thread until it has ended.
     pub(crate) fn block_on<T: Send + 'static>(
         &self,
@@ -363,41 +181,14 @@ impl Engine {
         self.shared.runtime.handle()
     }
 
-    fn run<R, F>(
-        &self,
-        kind: JobKind,
-        label: String,
-        job: impl FnOnce(Arc<JobCore>, Surroundings) -> F,
-    ) -> JobHandle<R>
-    where
-        R: Send + 'static,
-        F: Future<Output = Result<R, Error>> + Send + 'static,
-    {
-        let around = self.surroundings();
+    /// Another number at every call.
+    pub(crate) fn next_job_number(&self) -> u64 {
         // Relaxed: only uniqueness matters.
-        let number = self.shared.num_jobs.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{}-{}-{number}", around.clock.now(), std::process::id());
-        let trace = log::trace(&id, kind, &label);
-        let core = JobCore::new(id, kind, label, &around);
-        self.remember(&core);
-        let work = AssertUnwindSafe(job(Arc::clone(&core), around)).catch_unwind();
-        let (report, reported) = oneshot::channel();
-        let running = Arc::clone(&core);
-        let life = async move {
-            log::began();
-            // Stages report their panics themselves; this is one of a storage or a source before there are any.
-            let outcome =
-                work.await.unwrap_or_else(|panic| Err(Error::panicked(kind, panic.as_ref())));
-            log::ended(&running, &outcome);
-            running.end(&outcome);
-            // No receiver means that nobody waits for the job any more.
-            let _ = report.send(outcome);
-        };
-        self.shared.runtime.handle().spawn(trace.follow(life));
-        JobHandle::new(core, reported, self.clone())
+        self.shared.num_jobs.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn remember(&self, core: &Arc<JobCore>) {
+    /// Takes note of a job that starts: the end of the engine ends it.
+    pub(crate) fn remember(&self, core: &Arc<JobCore>) {
         let mut jobs = self.shared.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.retain(|job| job.strong_count() > 0);
         jobs.push(Arc::downgrade(core));

@@ -38,6 +38,7 @@ mod error;
 mod job;
 pub mod metrics;
 mod observer;
+mod open;
 #[cfg(doctest)]
 mod readme;
 mod repository;
@@ -45,6 +46,7 @@ mod request;
 mod retention;
 mod runtime;
 mod snapshot_source;
+mod start;
 mod watch;
 
 pub use browse::{Differences, SegmentBytes};

@@ -1,10 +1,12 @@
-//! [`IoRuntime`]: the engine's own asynchronous runtime, hidden from the embedder.
+//! The engine's own threads, hidden from the embedder: [`IoRuntime`], its asynchronous runtime, and [`Plane`], its actors.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use cairn_actors::Priority;
+use cairn_actors::actor::{ControlPlane, RunningJob, Topology};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -16,6 +18,22 @@ const IO_THREADS: usize = 2;
 /// How long a stopping engine waits for a job, and then its runtime for a file operation, that cannot be
 /// interrupted.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The control plane, shared by the jobs of an engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Plane(Arc<ControlPlane>);
+
+impl Plane {
+    /// Starts its thread.
+    pub(crate) fn start(priority: Priority) -> Result<Self, Error> {
+        Ok(Self(Arc::new(ControlPlane::start(priority)?)))
+    }
+
+    /// Starts the pipeline of a job.
+    pub(crate) async fn launch(&self, topology: Topology) -> Result<RunningJob, Error> {
+        Ok(self.0.launch(topology).await?)
+    }
+}
 
 /// A runtime on threads of its own. It is built, and dropped, on a thread of its own too: dropping
 /// a runtime on a thread of an embedder's runtime would panic.

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 
 use super::entries::{Entries, below, open_directory};
 use super::failure::failed;
-use super::lock::{Contention, FileLock};
+use super::file_lock::{Contention, FileLock};
 use super::root::Root;
 use super::stamp::{Moment, Stamp};
 

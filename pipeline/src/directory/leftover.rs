@@ -20,8 +20,7 @@ use super::hidden::{Area, JobDirectory};
 use super::moves::NEW;
 use super::recovery::{LEFTOVERS, has_switch};
 use super::root::{Root, join};
-use super::staging::{FilePlace, Staging};
-use super::stamp::Stamp;
+use super::stamp::{Moment, Stamp};
 use super::target::Target;
 use super::writer::FileWriter;
 
@@ -64,13 +63,32 @@ pub(super) fn find<'a>(
     })
 }
 
+/// A staged file: where it is, and how it is to be.
+#[derive(Debug)]
+pub(super) struct FilePlace {
+    /// Its path from the warehouse.
+    pub(super) path: String,
+    /// The live path, for errors.
+    pub(super) shown: String,
+    /// Its length in bytes.
+    pub(super) len: u64,
+    /// Its permissions.
+    pub(super) permissions: u32,
+    /// Whom the set-ID bits act for.
+    pub(super) owner: Option<(u32, u32)>,
+    /// Its modification time.
+    pub(super) mtime: Option<Moment>,
+}
+
 /// A file of a dead restore.
 pub(super) struct LeftoverFile<'a> {
-    pub(super) staging: &'a Staging,
-    pub(super) job: &'a JobDirectory,
     pub(super) file: File,
     pub(super) place: FilePlace,
+    /// Moves it to its place in the restore that goes on.
+    pub(super) take_over: TakeOver<'a>,
 }
+
+type TakeOver<'a> = Box<dyn FnOnce(&FilePlace) -> Result<(), TabletError> + Send + 'a>;
 
 impl Leftover for LeftoverFile<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TabletError> {
@@ -90,8 +108,8 @@ impl Leftover for LeftoverFile<'_> {
     }
 
     fn adopt(self: Box<Self>) -> Result<(), TabletError> {
-        let Self { staging, job, file, place } = *self;
-        staging.take_over(job, &place)?;
+        let Self { file, place, take_over } = *self;
+        take_over(&place)?;
         let FilePlace { shown, len, permissions, owner, mtime, .. } = place;
         let writer = FileWriter {
             file,

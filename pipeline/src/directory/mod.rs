@@ -39,6 +39,7 @@
 mod attributes;
 mod entries;
 mod failure;
+mod file_lock;
 mod hidden;
 mod leftover;
 mod listing;

@@ -34,7 +34,7 @@ use rustix::io::Errno;
 use super::attributes::{Attributes, USUAL_DIRECTORY};
 use super::failure::{failed, invalid};
 use super::hidden::{Area, HIDDEN, JobDirectory};
-use super::leftover::{self, LeftoverFile};
+use super::leftover::{self, FilePlace, LeftoverFile};
 use super::lock::NamedLock;
 use super::moves::{NEW, OWNER_WRITE, check_loose, moves_of};
 use super::root::{Root, join};
@@ -59,23 +59,6 @@ enum Phase {
     Committed,
     /// Installed or aborted.
     Ended,
-}
-
-/// A staged file: where it is, and how it is to be.
-#[derive(Debug)]
-pub(super) struct FilePlace {
-    /// Its path from the warehouse.
-    pub(super) path: String,
-    /// The live path, for errors.
-    pub(super) shown: String,
-    /// Its length in bytes.
-    pub(super) len: u64,
-    /// Its permissions.
-    pub(super) permissions: u32,
-    /// Whom the set-ID bits act for.
-    pub(super) owner: Option<(u32, u32)>,
-    /// Its modification time.
-    pub(super) mtime: Option<Moment>,
 }
 
 /// One restore beside the live data.
@@ -219,11 +202,7 @@ impl Staging {
     }
 
     /// Moves a file of a dead restore to its place in this one.
-    pub(super) fn take_over(
-        &self,
-        job: &JobDirectory,
-        place: &FilePlace,
-    ) -> Result<(), TabletError> {
+    fn take_over(&self, job: &JobDirectory, place: &FilePlace) -> Result<(), TabletError> {
         let staged = join(&[NEW, &place.path]);
         renameat_with(job.fd(), &staged, self.job.fd(), &staged, RenameFlags::NOREPLACE)
             .map_err(|e| creation_error("take over the file", &place.shown, e))?;
@@ -428,7 +407,8 @@ impl StagedRestore for Staging {
         };
         self.make_way(&segment, &directory, &path)?;
         let place = FilePlace { path, shown, len: segment.len, permissions, owner, mtime };
-        Ok(Some(Box::new(LeftoverFile { staging: self, job, file, place })))
+        let take_over = Box::new(|place: &FilePlace| self.take_over(job, place));
+        Ok(Some(Box::new(LeftoverFile { file, place, take_over })))
     }
 
     fn install(&self) -> Result<(), TabletError> {

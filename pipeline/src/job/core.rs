@@ -20,11 +20,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::{Clock, Stopwatch, Timestamps};
 use crate::config::ValidConfig;
-use crate::engine::Plane;
 use crate::error::{Error, with_causes};
 use crate::job::{JobKind, JobState, JobWatch};
 use crate::metrics::JobMetrics;
 use crate::observer::{JobEvent, Observer};
+use crate::runtime::Plane;
 
 /// How often a job that runs shows in metrics how far it has come: as often as anybody scrapes.
 const SHOW_EVERY: Duration = Duration::from_secs(1);

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use cairn_actors::Losses;
 use cairn_actors::tablet::TabletSink;
 use cairn_actors::topology::{self, RestoreParts};
 use cairn_repository::Repository;
@@ -31,9 +30,8 @@ pub(crate) async fn run(
     let losses = match request.partial {
         false => None,
         true => {
-            let (root, scope) = (&record.root, &request.scope);
             let reads = around.config.downloads;
-            let losses = Losses::find(&repository, &index, root, scope, reads);
+            let losses = request.scope.find_losses(&repository, &index, &record.root, reads);
             Some(core.cancellable(losses).await?)
         }
     };
