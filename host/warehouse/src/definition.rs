@@ -11,7 +11,6 @@ use crate::catalog::model::{
     RoleRow, TableRow, UserRow, ViewRow,
 };
 use crate::catalog::{Catalog, Table};
-use crate::source::BackupObject;
 use crate::{Error, ErrorKind, Result, Subject};
 
 /// Kinds of objects.
@@ -62,6 +61,19 @@ impl ObjectKind {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
+}
+
+/// An object to back up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupObject {
+    /// What it is.
+    pub kind: ObjectKind,
+    /// Its database; empty for what is in none.
+    pub database: String,
+    /// Its name; of a function with the types of its arguments, of a user with its host.
+    pub name: String,
+    /// Only these partitions; none is all of them.
+    pub partitions: Option<Vec<String>>,
 }
 
 /// An object as a snapshot keeps it.

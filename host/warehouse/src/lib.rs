@@ -29,8 +29,8 @@ pub mod store;
 mod text;
 mod warehouse;
 
-pub use definition::{Definition, ObjectKind, SnapshotPartition, SnapshotTable};
+pub use definition::{BackupObject, Definition, ObjectKind, SnapshotPartition, SnapshotTable};
 pub use error::{Error, ErrorKind, Result, Subject};
 pub use restore::{Arrival, Permit, RestoreClaim, RestoreSettings, RestoredNames, WarehouseSink};
-pub use source::{BackupObject, WarehouseSource, cluster_of_origin};
+pub use source::{WarehouseSource, cluster_of_origin};
 pub use warehouse::{TableLock, Warehouse};

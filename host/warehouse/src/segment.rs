@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalog::model::Id;
+use crate::catalog::id::Id;
 use crate::{Error, Result};
 
 mod sweep;

@@ -16,7 +16,7 @@ use cairn_pipeline::tablet::{
 
 use crate::catalog::model::{Id, PartitionRow, Tablet};
 use crate::catalog::{Catalog, Table};
-use crate::definition::{Definition, ObjectKind, fingerprint};
+use crate::definition::{BackupObject, Definition, ObjectKind, fingerprint};
 use crate::segment::{Segment, SegmentFiles};
 use crate::{Error, Warehouse};
 
@@ -29,19 +29,6 @@ const ORIGIN_PREFIX: &str = "warehouse-";
 /// The cluster that made a snapshot, by the origin in its record; none where a warehouse did not make it.
 pub fn cluster_of_origin(origin: &str) -> Option<u64> {
     origin.strip_prefix(ORIGIN_PREFIX)?.parse().ok()
-}
-
-/// An object to back up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupObject {
-    /// What it is.
-    pub kind: ObjectKind,
-    /// Its database; empty for what is in none.
-    pub database: String,
-    /// Its name; of a function with the types of its arguments, of a user with its host.
-    pub name: String,
-    /// Only these partitions; none is all of them.
-    pub partitions: Option<Vec<String>>,
 }
 
 /// These objects of a warehouse.

@@ -3,7 +3,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{account, show};
+use super::account;
 use crate::cursor::{Cursor, Result, is_word};
 use crate::statement::{
     Backup, JobObject, ObjectKind, QualifiedName, Restore, Statement, UserName,
@@ -73,16 +73,6 @@ pub(super) fn cancel(c: &mut Cursor<'_>) -> Result<Statement> {
     } else {
         Statement::CancelRestore { database }
     })
-}
-
-/// `SHOW BACKUP [FROM d] [LIKE | WHERE]`
-pub(super) fn show_backup(c: &mut Cursor<'_>) -> Result<Statement> {
-    Ok(Statement::ShowBackup { database: c.in_database()?, filter: show::filter(c)? })
-}
-
-/// `SHOW RESTORE [FROM d] [LIKE | WHERE]`
-pub(super) fn show_restore(c: &mut Cursor<'_>) -> Result<Statement> {
-    Ok(Statement::ShowRestore { database: c.in_database()?, filter: show::filter(c)? })
 }
 
 /// The database, where it is typed, and the label.

@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::{account, backup, grant, snapshot};
+use super::{account, grant, snapshot};
 use crate::cursor::{Cursor, Result, is_word};
 use crate::query;
 use crate::statement::{Grantee, Show, ShowFilter, Statement};
@@ -49,8 +49,8 @@ pub(super) fn show(c: &mut Cursor<'_>) -> Result<Statement> {
 /// What other families show.
 fn family(c: &mut Cursor<'_>) -> Result<Option<Statement>> {
     let rule: fn(&mut Cursor<'_>) -> Result<Statement> = match c.word().as_str() {
-        "BACKUP" => backup::show_backup,
-        "RESTORE" => backup::show_restore,
+        "BACKUP" => backup,
+        "RESTORE" => restore,
         "SNAPSHOT" => snapshot::show,
         "HOLDS" => snapshot::show_holds,
         "GRANTS" => grants,
@@ -101,6 +101,16 @@ fn listing(c: &mut Cursor<'_>, full: bool) -> Result<Show> {
     };
     c.advance();
     rule(c, full)
+}
+
+/// `[FROM d] [LIKE | WHERE]`
+fn backup(c: &mut Cursor<'_>) -> Result<Statement> {
+    Ok(Statement::ShowBackup { database: c.in_database()?, filter: filter(c)? })
+}
+
+/// `[FROM d] [LIKE | WHERE]`
+fn restore(c: &mut Cursor<'_>) -> Result<Statement> {
+    Ok(Statement::ShowRestore { database: c.in_database()?, filter: filter(c)? })
 }
 
 /// `LIKE 'pattern'` or `WHERE condition`, where one is there.

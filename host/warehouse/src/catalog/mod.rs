@@ -12,6 +12,7 @@ use crate::{Error, Result};
 mod account;
 mod bounds;
 pub(crate) mod calendar;
+pub(crate) mod id;
 pub mod model;
 mod value;
 

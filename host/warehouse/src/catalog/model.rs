@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::segment::Segment;
 
 pub use super::account::{GrantRow, GrantScope, PasswordProofs, RoleRow, UserRow};
-
-/// Identifies a database, a table, a view, a partition, an index or a tablet, across all of them.
-pub type Id = u64;
+pub use super::id::Id;
 
 /// `"key" = "value"` of a definition.
 pub type Properties = BTreeMap<String, String>;

@@ -167,23 +167,10 @@ fn drop_partition(
         return Err(Error::invalid(message).about(Subject::Partition));
     }
     match table.partition(name) {
-        Ok(partition) => remove_partition(transaction, table, partition.id),
+        Ok(partition) => dependent::remove_partition(transaction, table, partition.id),
         Err(_) if if_exists => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// Removes a partition, and what materialized views know of it: a later one of its name is another.
-pub(crate) fn remove_partition(
-    transaction: &mut Transaction<'_>,
-    table: &Table,
-    partition: Id,
-) -> Result<()> {
-    if let Some(row) = table.partitions().find(|row| row.id == partition) {
-        dependent::partition_dropped(transaction, table, &row.name)?;
-    }
-    transaction.remove_partition(table.row().id, partition);
-    Ok(())
 }
 
 /// Gives a table another name, and its only partition with it.

@@ -1,6 +1,6 @@
 //! What is asked for, before it is checked: the warehouse's own words, free of any grammar.
 
-use crate::catalog::model::{Column, KeysKind, MaterializedView, Properties};
+use crate::catalog::model::{Column, KeysKind, MaterializedView, PartitionBounds, Properties};
 
 /// A table or an asynchronous materialized view.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -91,6 +91,15 @@ pub enum PartitionSpec {
         /// Tuples with a value for each column; none is NULL.
         values: Vec<Vec<Option<String>>>,
     },
+}
+
+/// A partition before it has ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPartition {
+    /// Its name.
+    pub name: String,
+    /// Which rows it holds.
+    pub bounds: PartitionBounds,
 }
 
 /// How rows find their tablet.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::Result;
-use crate::catalog::model::{BaseTable, MaterializedView, TableRow};
+use crate::catalog::model::{BaseTable, Id, MaterializedView, TableRow};
 use crate::catalog::{Catalog, Table};
 use crate::store::Transaction;
 
@@ -76,8 +76,21 @@ pub(crate) fn column_dropped(
     })
 }
 
+/// Removes a partition, and what materialized views know of it: a later one of its name is another.
+pub(crate) fn remove_partition(
+    transaction: &mut Transaction<'_>,
+    table: &Table,
+    partition: Id,
+) -> Result<()> {
+    if let Some(row) = table.partitions().find(|row| row.id == partition) {
+        partition_dropped(transaction, table, &row.name)?;
+    }
+    transaction.remove_partition(table.row().id, partition);
+    Ok(())
+}
+
 /// A partition goes.
-pub(crate) fn partition_dropped(
+fn partition_dropped(
     transaction: &mut Transaction<'_>,
     table: &Table,
     partition: &str,

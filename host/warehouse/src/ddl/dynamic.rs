@@ -18,11 +18,11 @@ use crate::catalog::{Table, overlap};
 use crate::store::Transaction;
 use crate::{Error, ErrorKind, Result, Subject, Warehouse};
 
-use super::partition::{MAX_AT_ONCE, NewPartition, partition_row};
-use super::{every, name};
-
-/// How the properties begin.
-pub(crate) const PREFIX: &str = "dynamic_partition.";
+use super::definition::NewPartition;
+use super::every::{self, MAX_AT_ONCE};
+use super::partition::{check_buckets, partition_row};
+use super::property::DYNAMIC_PARTITION;
+use super::{dependent, name};
 
 /// What the properties say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub(crate) fn check(table: &TableRow) -> Result<()> {
 /// The rule of a table, and whether it is switched on; none where nothing is said.
 fn rule(table: &TableRow) -> Result<Option<(Rule, bool)>> {
     let properties = &table.properties;
-    if !properties.keys().any(|key| key.starts_with(PREFIX)) {
+    if !properties.keys().any(|key| key.starts_with(DYNAMIC_PARTITION)) {
         return Ok(None);
     }
     check_names(properties)?;
@@ -89,7 +89,7 @@ fn rule(table: &TableRow) -> Result<Option<(Rule, bool)>> {
 
 fn check_names(properties: &Properties) -> Result<()> {
     for (key, value) in properties {
-        let Some(name) = key.strip_prefix(PREFIX) else { continue };
+        let Some(name) = key.strip_prefix(DYNAMIC_PARTITION) else { continue };
         match (name, value.trim()) {
             ("enable" | "time_unit" | "start" | "end" | "prefix" | "buckets" | "time_zone", _)
             // What StarRocks shows where nothing is said.
@@ -147,7 +147,7 @@ fn buckets(properties: &Properties) -> Result<Option<u32>> {
     match text.parse() {
         // How StarRocks shows that nothing is said.
         Ok(0) => Ok(None),
-        Ok(buckets) => super::table::check_buckets(buckets).map(Some),
+        Ok(buckets) => check_buckets(buckets).map(Some),
         Err(_) => Err(refused(format!("Invalid dynamic partition buckets {text}"))),
     }
 }
@@ -173,12 +173,13 @@ fn zone(properties: &Properties) -> Result<TimeZone> {
 }
 
 fn text<'a>(properties: &'a Properties, name: &str) -> Option<&'a str> {
-    let value = properties.get(&format!("{PREFIX}{name}"))?.trim();
+    let value = properties.get(&format!("{DYNAMIC_PARTITION}{name}"))?.trim();
     (!value.is_empty()).then_some(value)
 }
 
 fn required<'a>(properties: &'a Properties, name: &str) -> Result<&'a str> {
-    text(properties, name).ok_or_else(|| refused(format!("Must assign {PREFIX}{name} properties")))
+    text(properties, name)
+        .ok_or_else(|| refused(format!("Must assign {DYNAMIC_PARTITION}{name} properties")))
 }
 
 fn refused(message: impl Into<String>) -> Error {
@@ -247,7 +248,7 @@ pub(crate) fn apply(
     let Some((rule, plan)) = plan(&table, now)? else { return Ok(Maintenance::default()) };
     let done = Maintenance { added: plan.add.len(), removed: plan.remove.len() };
     for partition in plan.remove {
-        super::alter::remove_partition(transaction, &table, partition)?;
+        dependent::remove_partition(transaction, &table, partition)?;
     }
     for partition in plan.add {
         let row =

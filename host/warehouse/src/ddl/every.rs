@@ -4,7 +4,10 @@ use crate::catalog::calendar::{self, TimeUnit};
 use crate::catalog::model::{ColumnType, PartitionBounds, PartitionValue};
 use crate::{Error, Result, Subject};
 
-use super::partition::{MAX_AT_ONCE, NewPartition};
+use super::definition::NewPartition;
+
+/// Partitions that one statement makes: a typing error in a START must not fill the catalog.
+pub(crate) const MAX_AT_ONCE: usize = 4096;
 
 /// Cuts what lies between `start` and `end`. Pieces of weeks, months and years begin with one, so that the first may be
 /// shorter; the last one ends with `end`.

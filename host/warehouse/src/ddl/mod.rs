@@ -21,15 +21,16 @@ mod table;
 mod testing;
 
 pub use definition::{
-    DistributionDefinition, FunctionDefinition, MaterializedViewChange, PartitionBy, PartitionSpec,
-    ResourceGroupDefinition, RollupDefinition, TableChange, TableDefinition, ViewDefinition,
+    DistributionDefinition, FunctionDefinition, MaterializedViewChange, NewPartition, PartitionBy,
+    PartitionSpec, ResourceGroupDefinition, RollupDefinition, TableChange, TableDefinition,
+    ViewDefinition,
 };
 pub(crate) use dependent::{base_table_dropped, base_view_inactive, view_changed};
 pub use dynamic::Maintenance;
-pub(crate) use dynamic::{PREFIX as DYNAMIC_PARTITION, would_remove};
+pub(crate) use dynamic::would_remove;
+pub(crate) use every::MAX_AT_ONCE as MAX_NEW_PARTITIONS;
 pub(crate) use materialized_view::INACTIVE_BY_USER;
 pub use materialized_view::with_rollup;
-pub(crate) use partition::MAX_AT_ONCE as MAX_NEW_PARTITIONS;
-pub use partition::{NewPartition, automatic_partition, partition_row};
-pub(crate) use property::COLOCATE_WITH;
+pub use partition::{automatic_partition, partition_row};
+pub(crate) use property::{COLOCATE_WITH, DYNAMIC_PARTITION};
 pub(crate) use table::check_colocation;

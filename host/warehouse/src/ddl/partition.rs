@@ -11,23 +11,14 @@ use crate::catalog::model::{
 use crate::catalog::{PartitionSet, tuple};
 use crate::{Error, Result, Subject};
 
-use super::definition::PartitionSpec;
+use super::definition::{NewPartition, PartitionSpec};
 use super::{every, name, property};
 
-/// Partitions that one statement makes: a typing error in a START must not fill the catalog.
-pub(crate) const MAX_AT_ONCE: usize = 4096;
+/// Tablets of a partition: each one is a file for each load.
+const MAX_BUCKETS: u32 = 1024;
 
 /// Bytes of the values in the name of an automatic partition; its prefix and digest need the rest of the 64.
 const MAX_VALUE_BYTES: usize = 50;
-
-/// A partition before it has ids.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPartition {
-    /// Its name.
-    pub name: String,
-    /// Which rows it holds.
-    pub bounds: PartitionBounds,
-}
 
 /// What a specification makes of a table's partition columns. `existing` is where LESS THAN begins.
 pub(crate) fn expand(
@@ -259,6 +250,15 @@ pub fn partition_row(
             .map(|index| empty_index(index, buckets, next_id))
             .collect::<Result<_>>()?,
     })
+}
+
+/// A number of tablets, or why it cannot be.
+pub(crate) fn check_buckets(buckets: u32) -> Result<u32> {
+    match buckets {
+        0 => Err(Error::invalid("Number of hash buckets should be greater than zero.")),
+        1..=MAX_BUCKETS => Ok(buckets),
+        _ => Err(Error::invalid(format!("max buckets per partition: {MAX_BUCKETS}"))),
+    }
 }
 
 /// The tablets of an index without rows.

@@ -3,14 +3,15 @@
 use crate::catalog::model::Properties;
 use crate::{Error, Result};
 
-use super::dynamic;
-
 /// Copies of each partition.
 pub(crate) const REPLICATION_NUM: &str = "replication_num";
 /// The same for partitions to come.
 pub(crate) const DEFAULT_REPLICATION_NUM: &str = "default.replication_num";
 /// The colocation group of a table.
 pub(crate) const COLOCATE_WITH: &str = "colocate_with";
+
+/// How those of dynamic partitions begin.
+pub(crate) const DYNAMIC_PARTITION: &str = "dynamic_partition.";
 
 /// What is kept and shown, and does nothing here: there is one disk and one node, and Parquet has formats of its own.
 const KEPT: [&str; 18] = [
@@ -41,7 +42,7 @@ pub(crate) fn check(properties: &Properties) -> Result<()> {
             REPLICATION_NUM | DEFAULT_REPLICATION_NUM => drop(parse_replication_num(value)?),
             COLOCATE_WITH => {}
             // Checked with the table that has them.
-            key if key.starts_with(dynamic::PREFIX) => {}
+            key if key.starts_with(DYNAMIC_PARTITION) => {}
             key if key.starts_with("session.") || KEPT.contains(&key) => {}
             _ => return Err(Error::invalid(format!("Unknown properties: {{{key}={value}}}"))),
         }

@@ -12,15 +12,14 @@ use crate::catalog::{Database, PartitionSet, Table};
 use crate::store::Transaction;
 use crate::{Error, ErrorKind, Result, Subject, Warehouse};
 
-use super::definition::{DistributionDefinition, PartitionBy, PartitionSpec, TableDefinition};
-use super::partition::{self, NewPartition, partition_row};
+use super::definition::{
+    DistributionDefinition, NewPartition, PartitionBy, PartitionSpec, TableDefinition,
+};
+use super::partition::{self, partition_row};
 use super::{column, dependent, dynamic, every, name, property};
 
 /// Tablets of a partition where nothing is said: what StarRocks chooses for one node.
 pub(crate) const DEFAULT_BUCKETS: u32 = 2;
-
-/// Tablets of a partition: each one is a file for each load.
-const MAX_BUCKETS: u32 = 1024;
 
 /// The row and the first partitions of a new table of `database`.
 pub(crate) fn build(
@@ -182,7 +181,7 @@ fn distribute(
         buckets: None,
     };
     let DistributionDefinition { hash, buckets } = definition.unwrap_or_else(default);
-    let buckets = check_buckets(buckets.unwrap_or(DEFAULT_BUCKETS))?;
+    let buckets = partition::check_buckets(buckets.unwrap_or(DEFAULT_BUCKETS))?;
     let Some(names) = hash else {
         return match keys {
             KeysKind::Duplicate => Ok(Distribution::Random { buckets }),
@@ -205,15 +204,6 @@ fn distribute(
         return Err(Error::invalid("Number of hash column is zero."));
     }
     Ok(Distribution::Hash { columns, buckets })
-}
-
-/// A number of tablets, or why it cannot be.
-pub(crate) fn check_buckets(buckets: u32) -> Result<u32> {
-    match buckets {
-        0 => Err(Error::invalid("Number of hash buckets should be greater than zero.")),
-        1..=MAX_BUCKETS => Ok(buckets),
-        _ => Err(Error::invalid(format!("max buckets per partition: {MAX_BUCKETS}"))),
-    }
 }
 
 /// Tables of a group are joined tablet by tablet: they must be distributed alike.

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use datafusion::catalog::TableProvider;
 use datafusion::sql::sqlparser::ast::Ident;
 
+use super::change::Change;
 use super::draft::TabletKey;
-use super::loader::Change;
 use super::replace::write_rows;
 use super::rollup::run;
 use super::segment_file::SegmentLayout;

@@ -10,9 +10,9 @@ use datafusion::arrow::datatypes::{Int64Type, UInt64Type};
 use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SetExpr};
 use futures::StreamExt;
 
+use super::change::{Change, Loader};
 use super::compact::order_by;
 use super::draft::TabletKey;
-use super::loader::{Change, Loader};
 use super::replace::write_rows;
 use crate::query::relations::{HANDED_IN, StandIn};
 use crate::query::rewrite::SPECIAL_SCHEMA;

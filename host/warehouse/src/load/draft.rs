@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::label::Label;
-use super::refresh::Refreshed;
+use super::refreshed::Refreshed;
 use crate::catalog::model::{Id, PartitionRow, PartitionValue, Rollup, TableRow, Tablet};
 use crate::catalog::{Catalog, PartitionIndex, Table};
 use crate::ddl::{MAX_NEW_PARTITIONS, automatic_partition, partition_row};

@@ -3,10 +3,8 @@
 //! ```text
 //! batches ─> convert ─> route ─> buffers ─> run (sort, last of each key) ─> segment ─> draft ─> commit
 //! ```
-//! The table's lock is held from the first row to the end of the commit (W4). What takes time on a thread leaves the runtime's. A load
-//! that is dropped leaves nothing: segments that no transaction named go with their last `Arc` (W2).
+//! A load that is dropped leaves nothing: segments that no transaction named go with their last `Arc` (W2).
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
@@ -16,20 +14,20 @@ use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 
 use super::buffer::{BufferLimits, Buffers};
+use super::change::{Change, Loader, blocking};
 use super::draft::{TableDraft, TabletKey};
 use super::input::Input;
 use super::label::Label;
-use super::refresh::Refreshed;
+use super::refreshed::Refreshed;
 use super::route::Router;
-use super::run::{KeySet, RowOrder, make_run};
-use super::segment_file::{SegmentLayout, write_segment};
+use super::run::{KeySet, make_run};
+use super::segment_file::write_segment;
 use super::{compact, replace, rollup};
 use crate::catalog::Table;
-use crate::catalog::model::{Id, TableRow};
+use crate::query::QueryStream;
 use crate::query::failure::query_error;
-use crate::query::{QueryEngine, QueryStream};
 use crate::segment::Segment;
-use crate::{Error, ErrorKind, Result, Subject, TableLock, Warehouse};
+use crate::{Error, Result, Subject};
 
 /// Rows that are converted and routed at a time: enough that splitting them costs little per row.
 const CHUNK_ROWS: usize = 64 * 1024;
@@ -39,23 +37,6 @@ const WRITERS: usize = 8;
 
 /// Bytes of one piece of a large batch.
 const PIECE_BYTES: usize = 16 << 20;
-
-/// What a load may hold in memory, and how it leaves tablets.
-#[derive(Debug, Clone)]
-pub struct LoadConfig {
-    /// Bytes that wait for one tablet before they become a segment.
-    pub tablet_buffer_bytes: usize,
-    /// Bytes that wait for all tablets.
-    pub buffer_bytes: usize,
-    /// Segments of a tablet; a load that finds more merges them.
-    pub max_segments: usize,
-}
-
-impl Default for LoadConfig {
-    fn default() -> Self {
-        Self { tablet_buffer_bytes: 64 << 20, buffer_bytes: 256 << 20, max_segments: 16 }
-    }
-}
 
 /// Into what rows are loaded.
 #[derive(Debug, Clone, Default)]
@@ -85,27 +66,6 @@ pub struct LoadReport {
     pub first_number: Option<u64>,
 }
 
-/// Loads, deletes and refreshes; a clone is the same one.
-#[derive(Debug, Clone)]
-pub struct Loader {
-    pub(super) warehouse: Warehouse,
-    pub(super) engine: QueryEngine,
-    pub(super) config: LoadConfig,
-}
-
-/// A table that is being changed, and what all changes need of it.
-#[derive(Debug)]
-pub(super) struct Change {
-    pub(super) loader: Loader,
-    pub(super) draft: TableDraft,
-    pub(super) order: RowOrder,
-    pub(super) layout: SegmentLayout,
-    /// Tablets whose rollups must be computed anew, because rows went away.
-    pub(super) stale: BTreeSet<TabletKey>,
-    /// Held to the end of the commit (W4).
-    lock: TableLock,
-}
-
 /// Rows of a tablet that are in a segment; none where there were no rows.
 #[derive(Debug)]
 struct Written {
@@ -115,11 +75,6 @@ struct Written {
 }
 
 impl Loader {
-    /// A loader of a warehouse, which computes with an engine.
-    pub fn new(warehouse: Warehouse, engine: QueryEngine, config: LoadConfig) -> Self {
-        Self { warehouse, engine, config }
-    }
-
     /// Loads the rows of a query.
     pub async fn load_query(&self, request: &LoadRequest, rows: QueryStream) -> Result<LoadReport> {
         let schema = Arc::clone(rows.schema());
@@ -144,32 +99,6 @@ impl Loader {
         }
         // The future is large.
         Box::pin(change.load(request, schema, rows, None)).await
-    }
-
-    /// Takes a table's lock and drafts a change of it.
-    pub(super) async fn begin(
-        &self,
-        database: &str,
-        name: &str,
-        partitions: &[String],
-    ) -> Result<Change> {
-        let found = self.warehouse.catalog().table(database, name)?.row().id;
-        let lock = self.warehouse.write_lock(found).await;
-        // What the lock protects is read under it.
-        let catalog = self.warehouse.catalog();
-        let table = Arc::clone(catalog.table(database, name)?);
-        if table.row().id != found {
-            return Err(Error::unknown_table(name));
-        }
-        let row = Arc::clone(table.row());
-        Ok(Change {
-            loader: self.clone(),
-            order: RowOrder::of(&row)?,
-            layout: SegmentLayout::new(&row.columns, &row.properties),
-            draft: TableDraft::new(self.warehouse.clone(), table, partitions)?,
-            stale: BTreeSet::new(),
-            lock,
-        })
     }
 }
 
@@ -296,16 +225,6 @@ impl Change {
         Box::pin(compact::merge_tablets(&mut self)).await?;
         self.draft.commit(self.lock).await
     }
-
-    /// The row of the table before the change.
-    pub(super) fn row(&self) -> &Arc<TableRow> {
-        self.draft.table().row()
-    }
-
-    /// The id of the table's own index.
-    pub(super) fn base_index(&self) -> Id {
-        self.row().index
-    }
 }
 
 /// Where distribution in turn goes on: a load begins behind the one before.
@@ -363,13 +282,4 @@ fn pieces(batch: &RecordBatch) -> Vec<RecordBatch> {
     let rows = batch.num_rows().div_ceil(count).max(1);
     let starts = (0..batch.num_rows()).step_by(rows);
     starts.map(|start| batch.slice(start, rows.min(batch.num_rows() - start))).collect()
-}
-
-/// Runs what blocks away from the runtime's threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorKind::Io, "a part of a load was given up").with_source(error)
-    })?
 }

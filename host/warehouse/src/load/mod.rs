@@ -6,11 +6,14 @@
 //! | `route`, `hash` | which tablet a row belongs to |
 //! | `buffer`, `run`, `segment_file` | rows of a tablet to a sorted segment |
 //! | `draft` | the table as the change will leave it, and its one transaction |
+//! | `change` | a table under its lock, and what all changes of it need |
 //! | `loader` | all of it together |
 //! | `replace`, `delete` | rows that go away |
-//! | `rollup`, `compact`, `refresh` | what follows a change |
+//! | `rollup`, `compact` | what follows a change |
+//! | `refresh`, `refreshed` | materialized views, and what they have seen |
 
 mod buffer;
+mod change;
 mod compact;
 mod convert;
 mod delete;
@@ -21,12 +24,14 @@ mod label;
 pub(crate) mod literal;
 mod loader;
 mod refresh;
+mod refreshed;
 mod replace;
 mod rollup;
 mod route;
 mod run;
 mod segment_file;
 
+pub use change::{LoadConfig, Loader};
 pub use delete::DeleteRequest;
-pub use loader::{LoadConfig, LoadReport, LoadRequest, Loader};
-pub use refresh::needs_refresh;
+pub use loader::{LoadReport, LoadRequest};
+pub use refreshed::needs_refresh;

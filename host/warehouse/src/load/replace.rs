@@ -6,8 +6,8 @@ use std::sync::Arc;
 use datafusion::arrow::compute::filter_record_batch;
 use futures::StreamExt;
 
+use super::change::{Change, blocking};
 use super::draft::TabletKey;
-use super::loader::{Change, blocking};
 use super::run::KeySet;
 use super::segment_file::SegmentFile;
 use crate::Result;

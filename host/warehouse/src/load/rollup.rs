@@ -12,8 +12,8 @@ use datafusion::catalog::TableProvider;
 use datafusion::datasource::MemTable;
 use datafusion::sql::sqlparser::ast::Query;
 
+use super::change::{Change, Loader};
 use super::draft::TabletKey;
-use super::loader::{Change, Loader};
 use super::replace::write_rows;
 use super::segment_file::SegmentLayout;
 use crate::Result;

@@ -25,6 +25,7 @@ pub(crate) mod relations;
 mod result;
 pub(crate) mod rewrite;
 pub(crate) mod rollup;
+mod run;
 pub(crate) mod scan;
 mod session;
 mod stored;

@@ -8,25 +8,11 @@ use cairn_pipeline::tablet::{
     SegmentTarget, SegmentWriter, StagedRestore, TabletError, TabletErrorKind,
 };
 
-use super::{Permit, Planned, RestoreClaim, RestoreSettings, install};
-use crate::catalog::model::Id;
-use crate::segment::{self, Segment};
+use super::install::{self, StagedTablet, StagedTablets, TabletKey};
+use super::{Permit, Planned, RestoreClaim, RestoreSettings};
+use crate::segment;
 use crate::source::{SegmentAttributes, tablet_error};
 use crate::{Error, Warehouse};
-
-/// Name of the index in the snapshot, and the bucket.
-pub(super) type TabletKey = (String, usize);
-
-/// Tablets of one partition.
-pub(super) type StagedTablets = BTreeMap<TabletKey, StagedTablet>;
-
-/// A tablet that no row names yet.
-#[derive(Debug)]
-pub(super) struct StagedTablet {
-    pub(super) id: Id,
-    /// By the number that each had in the snapshot: the order of loading.
-    pub(super) segments: BTreeMap<u64, Arc<Segment>>,
-}
 
 /// Restored data beside the live data.
 #[derive(Debug)]
