@@ -3,15 +3,13 @@
 //! `cairn-storage` <- `cairn-repository` <- `cairn-actors` <- `cairn-pipeline` <- `cairn-warehouse` <- `cairn-frontend` <-
 //! `cairn` <- `cairn-bench`, never backwards; `cairn-sql` stands alone. A failure is a list of sentences; each names the file and what to do.
 
-use std::collections::BTreeMap;
-use std::error::Error;
+mod one_way;
+mod workspace;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use serde::Deserialize;
-
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use workspace::{Outcome, packages, root, rust_files, sources, without_comments};
 
 /// Our crates in order of dependency, and which of ours each may use in its shipped code.
 const LAYERS: &[(&str, &[&str])] = &[
@@ -117,49 +115,6 @@ const FLOORS: &[&[&str]] = &[
 const HOMELESS: &[&str] =
     &["common", "helper", "helpers", "misc", "prelude", "util", "utils", "manager"];
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    manifest_path: PathBuf,
-    dependencies: Vec<Dependency>,
-    features: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    name: String,
-    /// None for a normal one, else "dev" or "build".
-    kind: Option<String>,
-    uses_default_features: bool,
-    features: Vec<String>,
-}
-
-impl Package {
-    fn shipped(&self) -> impl Iterator<Item = &Dependency> {
-        self.dependencies.iter().filter(|dependency| dependency.kind.as_deref() != Some("dev"))
-    }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn packages() -> Outcome<Vec<Package>> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
-        .arg(root().join("Cargo.toml"))
-        .output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(serde_json::from_slice::<Metadata>(&output.stdout)?.packages)
-}
-
 /// Lists of the names in a table.
 fn row<'a>(table: &'a [(&str, &'a [&'a str])], name: &str) -> Option<&'a [&'a str]> {
     table.iter().find(|(key, _)| *key == name).map(|(_, names)| *names)
@@ -176,7 +131,7 @@ fn dependencies_among_our_crates_point_downwards() -> Outcome {
     for package in packages()? {
         let name = &package.name;
         let Some(allowed) = row(LAYERS, name) else {
-            broken.push(format!("{name} has no layer: give it a row in LAYERS of api_surface.rs."));
+            broken.push(format!("{name} has no layer: give it a row in LAYERS of api_surface."));
             continue;
         };
         for dependency in &package.dependencies {
@@ -275,8 +230,7 @@ fn stages_do_not_know_each_other() -> Outcome {
     for stage in STAGES {
         let file = sources.join(format!("{stage}.rs"));
         if !file.try_exists()? {
-            broken
-                .push(format!("actors/src/{stage}.rs is gone: correct STAGES of api_surface.rs."));
+            broken.push(format!("actors/src/{stage}.rs is gone: correct STAGES of api_surface."));
         }
     }
     assert_none(&broken);
@@ -414,48 +368,4 @@ fn imports_are_found_in_every_form() {
     assert!(!imports("use crate::{edge::{fetcher, Inlet}, io};", "fetcher"));
     assert!(!imports("use crate::snapshot_plan::Plan;", "snapshot"));
     assert!(!imports("use cairn_repository::snapshot::Snapshot;", "snapshot"));
-}
-
-fn without_comments(source: &str) -> String {
-    let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
-    code.collect::<Vec<_>>().join("\n")
-}
-
-/// Files under some folders of every member, relative to the root of the workspace, without comments.
-fn sources(folders: &[&str]) -> Outcome<Vec<(PathBuf, String)>> {
-    let root = root().canonicalize()?;
-    let mut sources = Vec::new();
-    for package in packages()? {
-        let home =
-            package.manifest_path.parent().ok_or("a manifest in no folder")?.canonicalize()?;
-        for folder in folders.iter().map(|folder| home.join(folder)) {
-            if !folder.try_exists()? {
-                continue;
-            }
-            for path in rust_files(&folder)? {
-                let code = without_comments(&fs::read_to_string(&path)?);
-                sources.push((path.strip_prefix(&root)?.to_path_buf(), code));
-            }
-        }
-    }
-    Ok(sources)
-}
-
-fn rust_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let mut folders = vec![folder.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        let entries =
-            fs::read_dir(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        for entry in entries {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
 }
