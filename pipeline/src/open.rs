@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Opens a repository that has lost its config, with its secret if it is encrypted: what it was created with is put back from its packs. One that
-    /// has its config is opened as ever. What else was lost is put back by a check: [`CheckRequest::recover`].
+    /// has its config is opened as ever. What else was lost is put back by a check: [`crate::CheckRequest::recover`].
     pub fn recover_repository_on(
         &self,
         storage: Arc<dyn Storage>,
