@@ -24,13 +24,21 @@ use crossbeam_channel::{
 
 use crate::cancel::CancelToken;
 use crate::flow::EdgeFlow;
-pub use crate::flow::EdgeLimits;
 use crate::metrics::{EdgeId, EdgeMetrics};
 
 /// How many bytes an item keeps alive while it waits on an edge.
 pub trait Weigh {
     /// Bytes; items of weight 0 are bounded by their number only.
     fn weight(&self) -> u64;
+}
+
+/// Bounds of an edge.
+#[derive(Debug, Clone, Copy)]
+pub struct EdgeLimits {
+    /// Items that may wait.
+    pub items: usize,
+    /// Bytes that may wait. A single item above the limit passes alone.
+    pub bytes: u64,
 }
 
 /// State that all ends of one edge share.
@@ -56,7 +64,7 @@ pub fn edge<T: Weigh>(
     limits: EdgeLimits,
     cancel: &CancelToken,
 ) -> (Outlet<T>, Inlet<T>) {
-    observed_edge(id, limits, cancel, Arc::new(EdgeFlow::new(limits)))
+    observed_edge(id, limits, cancel, Arc::new(EdgeFlow::new(limits.items, limits.bytes)))
 }
 
 /// The same for an edge whose numbers are looked at.

@@ -91,8 +91,8 @@ impl Flow {
         flow
     }
 
-    pub(crate) fn edge(&self, edge: EdgeId, limits: EdgeLimits) -> Arc<EdgeFlow> {
-        let flow = Arc::new(EdgeFlow::new(limits));
+    pub(crate) fn edge(&self, edge: EdgeId, max_items: usize, max_bytes: u64) -> Arc<EdgeFlow> {
+        let flow = Arc::new(EdgeFlow::new(max_items, max_bytes));
         lock(&self.edges).push((edge, Arc::clone(&flow)));
         flow
     }
@@ -140,19 +140,12 @@ impl StageFlow {
     }
 }
 
-/// Bounds of an edge.
-#[derive(Debug, Clone, Copy)]
-pub struct EdgeLimits {
-    /// Items that may wait.
-    pub items: usize,
-    /// Bytes that may wait. A single item above the limit passes alone.
-    pub bytes: u64,
-}
-
 /// Numbers of one edge.
 #[derive(Debug)]
 pub(crate) struct EdgeFlow {
-    limits: EdgeLimits,
+    max_items: usize,
+    /// All ones where they are not bounded.
+    max_bytes: u64,
     items: AtomicUsize,
     /// Counted by the edge itself, which bounds it.
     pub(crate) queued_bytes: AtomicU64,
@@ -161,10 +154,11 @@ pub(crate) struct EdgeFlow {
 }
 
 impl EdgeFlow {
-    pub(crate) fn new(limits: EdgeLimits) -> Self {
+    pub(crate) fn new(max_items: usize, max_bytes: u64) -> Self {
         let clock = Stopwatch::start();
         Self {
-            limits,
+            max_items,
+            max_bytes,
             items: AtomicUsize::new(0),
             queued_bytes: AtomicU64::new(0),
             send_waits: Waits::new(clock),
@@ -181,9 +175,9 @@ impl EdgeFlow {
         EdgeReading {
             edge,
             items: self.items.load(Ordering::Relaxed) as u64,
-            max_items: self.limits.items as u64,
+            max_items: self.max_items as u64,
             bytes: self.queued_bytes.load(Ordering::Relaxed),
-            max_bytes: Some(self.limits.bytes).filter(|bytes| *bytes < u64::MAX),
+            max_bytes: Some(self.max_bytes).filter(|bytes| *bytes < u64::MAX),
             send_wait: self.send_waits.total(),
             recv_wait: self.recv_waits.total(),
         }
@@ -299,11 +293,10 @@ mod tests {
     #[test]
     fn lanes_are_one_edge_and_a_new_pipeline_begins_with_nothing() {
         let flow = Flow::default();
-        let limits = EdgeLimits { items: 2, bytes: 10 };
-        let lanes = [0; 3].map(|_| flow.edge(EdgeId::SnapshotChunker, limits));
+        let lanes = [0; 3].map(|_| flow.edge(EdgeId::SnapshotChunker, 2, 10));
         lanes[0].holds(2);
         lanes[2].holds(1);
-        flow.edge(EdgeId::UploaderCommitter, EdgeLimits { items: 256, bytes: u64::MAX });
+        flow.edge(EdgeId::UploaderCommitter, 256, u64::MAX);
         let stage = flow.stage(StageId::Chunker, 3);
         stage.count(2, 50);
         stage.worker_ended();

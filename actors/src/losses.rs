@@ -1,9 +1,8 @@
 //! [`Losses`]: what of a snapshot cannot be read any more, so that a partial restore leaves it out.
 //!
-//! Found before anything is restored, by reading every chunk once: a restore that knows its losses needs no way to take back a
-//! segment that is half written. Who asks for a partial restore pays for it with reading twice.
-//!
-//! *Memory*: 32 bytes for each distinct chunk of the scope.
+//! Found before anything is restored ([`RestoreScope::find_losses`](crate::RestoreScope::find_losses)), by reading every chunk
+//! once: a restore that knows its losses needs no way to take back a segment that is half written. Who asks for a partial
+//! restore pays for it with reading twice.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};

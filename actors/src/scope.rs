@@ -1,4 +1,5 @@
-//! [`RestoreScope`]: what of a snapshot to restore and under which names; resolved against its manifest.
+//! [`RestoreScope`]: what of a snapshot to restore and under which names; resolved against its manifest, and what of it is lost,
+//! found by reading it.
 
 use std::collections::{HashMap, HashSet};
 

@@ -138,7 +138,8 @@ const VERIFIED: EdgeLimits = EdgeLimits { items: 64, bytes: 32 << 20 };
 
 impl JobParts {
     fn edge<T: Weigh>(&self, id: EdgeId, limits: EdgeLimits) -> (Outlet<T>, Inlet<T>) {
-        observed_edge(id, limits, &self.cancel, self.progress.flow().edge(id, limits))
+        let flow = self.progress.flow().edge(id, limits.items, limits.bytes);
+        observed_edge(id, limits, &self.cancel, flow)
     }
 
     fn topology(self, stages: Vec<StageSpec>) -> Topology {

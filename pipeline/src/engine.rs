@@ -1,6 +1,6 @@
 //! [`Engine`]: what an embedder starts once: its threads and settings, and the jobs that it must end.
 //!
-//! Repositories are opened in [`crate::open`], jobs started in [`crate::start`].
+//! Repositories are opened in [`crate::opening`], jobs started in [`crate::launch`].
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};

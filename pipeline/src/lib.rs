@@ -36,9 +36,10 @@ pub mod directory;
 mod engine;
 mod error;
 mod job;
+mod launch;
 pub mod metrics;
 mod observer;
-mod open;
+mod opening;
 #[cfg(doctest)]
 mod readme;
 mod repository;
@@ -46,7 +47,6 @@ mod request;
 mod retention;
 mod runtime;
 mod snapshot_source;
-mod start;
 mod watch;
 
 pub use browse::{Differences, SegmentBytes};

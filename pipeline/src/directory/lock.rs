@@ -2,7 +2,8 @@
 //!
 //! *Invariants*: those of [`FileLock`]. The file of a lock goes with it; what a dead process left is swept by the next.
 //!
-//! *On failure*: a contended target is `None`; anything else names the lock file.
+//! *On failure*: a contended target is `None`; a lock that cannot be had names its file, that of the switch the warehouse. A
+//! sweep gives the raw error.
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};

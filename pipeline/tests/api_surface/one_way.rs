@@ -1,7 +1,8 @@
-//! Files of a crate import in one direction: no two of them need each other.
+//! Modules of a crate that lie side by side import in one direction: no two of them need each other. A folder's face and its
+//! parts count as one.
 //!
 //! Read from the text, as far as that says: `crate::`, `self::` and `super::` paths, followed through the names that a module
-//! hands on. A file that names its own children only to declare them imports nothing by that.
+//! hands on. Methods are not seen: an `impl` in another file hides what it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,7 +13,7 @@ use crate::workspace::{Outcome, sources};
 type Names = Vec<String>;
 
 /// The files of one crate.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Crate {
     code: BTreeMap<Names, String>,
     /// What modules hand on: the module and the name, and where it comes from.
@@ -21,11 +22,11 @@ struct Crate {
 
 impl Crate {
     fn add(&mut self, module: Names, code: &str) {
-        let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned();
+        let code = shipped(code);
         for (path, name) in pub_uses(&code).flat_map(|(_, path)| spread(path)) {
             self.handed_on.insert((module.clone(), name), absolute(&module, &path));
         }
-        self.code.insert(module, code);
+        self.code.entry(module).or_default().push_str(&code);
     }
 
     /// The file that holds what a path names.
@@ -42,12 +43,18 @@ impl Crate {
         }
     }
 
-    /// The files that a file imports from.
+    /// The files that a file imports from, but for those above it and its own parts.
     fn imports_of(&self, module: &Names) -> BTreeSet<Names> {
-        let code = without_hand_overs(&self.code[module]);
-        let paths = paths(&code).into_iter().map(|path| absolute(module, &path));
-        let files = paths.filter_map(|path| self.file_of(&path, 0));
-        files.filter(|file| file != module && !file.is_empty()).collect()
+        let code = &self.code[module];
+        let rest = without_hand_overs(code);
+        let is_used = |name: &str| {
+            rest.split(|next: char| !(next.is_alphanumeric() || next == '_')).any(|it| it == name)
+        };
+        let handed_on = pub_uses(code).flat_map(|(_, path)| spread(path));
+        let handed_on = handed_on.filter(|(_, name)| is_used(name)).map(|(path, _)| path);
+        let paths = paths(&rest).into_iter().chain(handed_on);
+        let files = paths.filter_map(|path| self.file_of(&absolute(module, &path), 0));
+        files.filter(|file| !module.starts_with(file) && !file.starts_with(module)).collect()
     }
 
     /// Files of which each needs the next, and the last the first.
@@ -75,6 +82,21 @@ impl Crate {
     }
 }
 
+/// Code without its tests: inline ones end a file, and those in files of their own are no part of it.
+fn shipped(code: &str) -> String {
+    let mut parts = code.split("#[cfg(test)]\n");
+    let mut shipped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (first, rest) = part.split_once('\n').unwrap_or((part, ""));
+        match first.contains("mod ") {
+            true if first.ends_with('{') => break,
+            true => shipped.push_str(rest),
+            false => shipped.push_str(part),
+        }
+    }
+    shipped
+}
+
 /// A path as seen from the crate root.
 fn absolute(module: &[String], path: &str) -> Names {
     let mut base = module.to_vec();
@@ -99,10 +121,9 @@ fn paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for begin in ["crate::", "super::", "self::"] {
         for (at, _) in code.match_indices(begin) {
-            let is_inside = code[..at].ends_with(|before: char| {
-                before.is_alphanumeric() || before == '_' || before == ':'
-            });
-            if !is_inside {
+            let is_word = |before: char| before.is_alphanumeric() || before == '_' || before == ':';
+            let before = &code[..at];
+            if !before.ends_with(is_word) && !before.ends_with("pub(in ") {
                 found.extend(spread(&code[at..]).into_iter().map(|(path, _)| path));
             }
         }
@@ -148,7 +169,7 @@ fn spread(text: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn files_of_a_crate_import_in_one_direction() -> Outcome {
+fn modules_side_by_side_import_in_one_direction() -> Outcome {
     let mut crates: BTreeMap<String, Crate> = BTreeMap::new();
     for (file, code) in sources(&["src"])? {
         let file = file.to_string_lossy().into_owned();
@@ -176,6 +197,12 @@ fn files_of_a_crate_import_in_one_direction() -> Outcome {
 }
 
 #[test]
+fn tests_and_visibility_are_no_imports() {
+    let code = "use crate::a::A;\n#[cfg(test)]\nmod tests;\npub(in crate::b) fn c() {}\n#[cfg(test)]\npub(crate) mod more {\nuse crate::d::D;\n}";
+    assert_eq!(paths(&shipped(code)), ["crate::a::A"]);
+}
+
+#[test]
 fn a_circle_is_found() {
     let names = |module: &str| module.split("::").map(str::to_owned).collect::<Names>();
     let mut files = Crate::default();
@@ -184,6 +211,12 @@ fn a_circle_is_found() {
     files.add(names("face::inner"), "use crate::ground::{Ground, more::*};\nstruct Own;");
     files.add(names("ground"), "fn of(it: &str) {}");
     assert_eq!(files.circle(), None);
-    files.add(names("ground"), "fn of(inner: crate::Inner) {}");
+    let mut circle = files.clone();
+    circle.add(names("ground"), "fn of(inner: crate::Inner) {}");
+    assert_eq!(circle.circle(), Some(vec![names("face::inner"), names("ground")]));
+    // A name that is handed on and used is imported; one that is only handed on is not.
+    files.add(names("ground"), "pub use crate::Inner;\n");
+    assert_eq!(files.circle(), None);
+    files.add(names("ground"), "#[cfg(test)]\nmod tests;\nfn of(it: Inner) {}");
     assert_eq!(files.circle(), Some(vec![names("face::inner"), names("ground")]));
 }

@@ -106,7 +106,7 @@ impl IndexId {
 }
 
 macro_rules! random_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, made by $made:vis fn) => {
         $(#[$doc])*
         ///
         /// 16 random bytes, shown as 32 lowercase hexadecimal digits.
@@ -114,19 +114,9 @@ macro_rules! random_id {
         pub struct $name([u8; 16]);
 
         impl $name {
-            /// The id made of these bytes.
-            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-                Self(bytes)
-            }
-
             /// A new one.
-            pub fn random() -> Self {
+            $made fn random() -> Self {
                 Self(rand::random())
-            }
-
-            /// The bytes.
-            pub const fn as_bytes(&self) -> &[u8; 16] {
-                &self.0
             }
         }
 
@@ -159,15 +149,34 @@ macro_rules! random_id {
 
 random_id! {
     /// Tells repositories apart; given at creation.
-    RepositoryId
+    RepositoryId, made by pub fn
 }
 random_id! {
     /// Tells the marks of prunes apart.
-    MarkId
+    MarkId, made by pub(crate) fn
 }
 random_id! {
     /// Name of a key slot.
-    SlotId
+    SlotId, made by pub(crate) fn
+}
+
+impl RepositoryId {
+    /// The id made of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl SlotId {
+    /// The bytes.
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }
 
 /// The user's unique name of a snapshot in a repository.
@@ -290,7 +299,7 @@ mod tests {
         assert_eq!("ab".parse::<PackId>(), Err(ParseIdError));
         let repository = RepositoryId::from_bytes([7; 16]);
         assert_eq!(repository.to_string().parse(), Ok(repository));
-        let mark = MarkId::from_bytes([0xab; 16]);
+        let mark = MarkId::random();
         assert_eq!(mark.to_string().parse(), Ok(mark));
         for foreign in ["", "ab", "+00000000000000000000000000000ab", &"AB".repeat(16)] {
             assert_eq!(foreign.parse::<MarkId>(), Err(ParseIdError), "{foreign}");

@@ -1,7 +1,7 @@
 //! The repository: what is stored, byte by byte, and what is done to it.
 //!
 //! `DESIGN.md` beside this crate is the format. The pure part ([`chunking`], [`codec`], [`compressor`], [`decompressor`], [`pack`], [`index`],
-//! [`manifest`], [`record`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
+//! [`manifest`], [`record`], [`mark`], [`config`], [`layout`], [`read_plan`], [`retention`]) turns values into bytes and back and
 //! does no input or output; [`Sealer`] is how all of it is encrypted or not; [`Repository`] opens a storage, finds and reads chunks and documents,
 //! publishes records; [`browse`] looks into a snapshot, [`compare`] at what two differ in; [`check`] proves that what snapshots need is there; [`copy`](mod@copy) makes the same repository
 //! elsewhere; [`prune`](mod@prune) frees what no snapshot needs.

@@ -16,6 +16,7 @@ mod envelope;
 mod error;
 mod keys;
 mod kind;
+mod ring;
 mod secret;
 mod slot;
 
@@ -29,9 +30,10 @@ pub(crate) use self::chunk::{OVERHEAD_BYTES as CHUNK_OVERHEAD_BYTES, open as ope
 pub(crate) use self::envelope::{Envelope, sealed_len};
 pub use self::error::KeyError;
 pub(crate) use self::error::MAX_SLOTS;
-pub(crate) use self::keys::{Keys, MAX_RING_BYTES};
+pub(crate) use self::keys::Keys;
 pub(crate) use self::kind::ObjectKind;
 pub use self::kind::SecretKind;
+pub(crate) use self::ring::MAX_RING_BYTES;
 pub use self::secret::RepositorySecret;
 pub use self::slot::SlotLabel;
 pub(crate) use self::slot::{MAX_SLOT_BYTES, Slot};

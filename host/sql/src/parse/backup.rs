@@ -1,5 +1,4 @@
-//! `BACKUP`, `RESTORE`, `CANCEL`, `SHOW BACKUP`, `SHOW RESTORE`: the forms of StarRocks 3.4 and later, of which those before
-//! are a part.
+//! `BACKUP`, `RESTORE`, `CANCEL`: the forms of StarRocks 3.4 and later, of which those before are a part.
 
 use sqlparser::tokenizer::Token;
 

@@ -103,12 +103,12 @@ fn listing(c: &mut Cursor<'_>, full: bool) -> Result<Show> {
     rule(c, full)
 }
 
-/// `[FROM d] [LIKE | WHERE]`
+/// `SHOW BACKUP [FROM d] [LIKE | WHERE]`, behind the words
 fn backup(c: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::ShowBackup { database: c.in_database()?, filter: filter(c)? })
 }
 
-/// `[FROM d] [LIKE | WHERE]`
+/// `SHOW RESTORE [FROM d] [LIKE | WHERE]`, behind the words
 fn restore(c: &mut Cursor<'_>) -> Result<Statement> {
     Ok(Statement::ShowRestore { database: c.in_database()?, filter: filter(c)? })
 }

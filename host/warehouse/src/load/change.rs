@@ -1,4 +1,5 @@
-//! A table that is being changed: what inserts, deletes and refreshes have in common.
+//! [`Loader`], which begins changes, and [`Change`], a table that is being changed: what inserts, deletes and refreshes have in
+//! common.
 //!
 //! The table's lock is held from the first row to the end of the commit (W4). What takes time on a thread leaves the runtime's.
 

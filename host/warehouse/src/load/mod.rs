@@ -6,8 +6,8 @@
 //! | `route`, `hash` | which tablet a row belongs to |
 //! | `buffer`, `run`, `segment_file` | rows of a tablet to a sorted segment |
 //! | `draft` | the table as the change will leave it, and its one transaction |
-//! | `change` | a table under its lock, and what all changes of it need |
-//! | `loader` | all of it together |
+//! | `change` | the loader; a table under its lock, and what all changes of it need |
+//! | `insert` | all of it together |
 //! | `replace`, `delete` | rows that go away |
 //! | `rollup`, `compact` | what follows a change |
 //! | `refresh`, `refreshed` | materialized views, and what they have seen |
@@ -20,9 +20,9 @@ mod delete;
 mod draft;
 mod hash;
 mod input;
+mod insert;
 mod label;
 pub(crate) mod literal;
-mod loader;
 mod refresh;
 mod refreshed;
 mod replace;
@@ -33,5 +33,5 @@ mod segment_file;
 
 pub use change::{LoadConfig, Loader};
 pub use delete::DeleteRequest;
-pub use loader::{LoadReport, LoadRequest};
+pub use insert::{LoadReport, LoadRequest};
 pub use refreshed::needs_refresh;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::change::Loader;
-use super::loader::{LoadReport, LoadRequest};
+use super::insert::{LoadReport, LoadRequest};
 use super::refreshed::{Refreshed, active_view};
 use crate::Result;
 use crate::query::{QuerySession, text_query};

@@ -106,7 +106,7 @@ impl QueryEngine {
         &self.shared.state
     }
 
-    /// The same of one part, which keep the order of rows.
+    /// The same for plans of one part, which keep the order of rows.
     pub(super) fn single(&self) -> &SessionState {
         &self.shared.single
     }

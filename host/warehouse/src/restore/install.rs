@@ -1,10 +1,11 @@
 //! The switch of a restore: one transaction from the old state to the new one (W6).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::names::RestoredNames;
 use super::rebind::{self, Brought, BroughtPartition};
+use super::tablets::{StagedTablets, TabletKey};
 use super::{Permit, Planned, PlannedPartition, RestoreClaim, RestoreSettings, permit};
 use crate::catalog::Database;
 use crate::catalog::model::{
@@ -12,24 +13,9 @@ use crate::catalog::model::{
     TableRow, Tablet, ViewRow,
 };
 use crate::definition::{Definition, SnapshotTable};
-use crate::segment::Segment;
 use crate::source::BASE_INDEX;
 use crate::store::Transaction;
 use crate::{Error, Result, Warehouse, ddl};
-
-/// Name of the index in the snapshot, and the bucket.
-pub(super) type TabletKey = (String, usize);
-
-/// Tablets of one partition.
-pub(super) type StagedTablets = BTreeMap<TabletKey, StagedTablet>;
-
-/// A tablet that no row names yet.
-#[derive(Debug)]
-pub(super) struct StagedTablet {
-    pub(super) id: Id,
-    /// By the number that each had in the snapshot: the order of loading.
-    pub(super) segments: BTreeMap<u64, Arc<Segment>>,
-}
 
 /// Makes everything that was staged live, if that is permitted, and ends the claim.
 pub(super) fn install(

@@ -23,6 +23,7 @@ mod names;
 mod permit;
 mod rebind;
 mod staged;
+mod tablets;
 
 pub use claim::RestoreClaim;
 pub use names::RestoredNames;

@@ -8,8 +8,8 @@ use cairn_pipeline::tablet::{
     SegmentTarget, SegmentWriter, StagedRestore, TabletError, TabletErrorKind,
 };
 
-use super::install::{self, StagedTablet, StagedTablets, TabletKey};
-use super::{Permit, Planned, RestoreClaim, RestoreSettings};
+use super::tablets::{StagedTablet, StagedTablets, TabletKey};
+use super::{Permit, Planned, RestoreClaim, RestoreSettings, install};
 use crate::segment;
 use crate::source::{SegmentAttributes, tablet_error};
 use crate::{Error, Warehouse};

@@ -1,4 +1,4 @@
-//! What a repair looks at: marks, packs, and what runs say of them.
+//! [`Repairing`], the state of a repair, and what it looks at: marks, packs, and what runs say of them. Nothing is written here.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

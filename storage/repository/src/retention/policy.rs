@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Period;
 use crate::Label;
+use crate::period::Period;
 use crate::record::Record;
 
 /// What is kept of a group. Each part keeps by itself; what any of them keeps stays.

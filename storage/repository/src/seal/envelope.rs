@@ -177,6 +177,7 @@ impl Keys {
         self.seal_as(kind, path, self.generation(), plain)
     }
 
+    /// The same with the data key of a generation; 0 is what follows from the master key.
     pub(super) fn seal_as(
         &self,
         kind: ObjectKind,

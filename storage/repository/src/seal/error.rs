@@ -1,4 +1,4 @@
-//! [`KeyError`]: what is wrong with keys, apart from damage.
+//! [`KeyError`]: what is wrong with keys, apart from damage; and the limits of key slots that it tells of.
 
 use super::kind::SecretKind;
 use crate::SlotId;

@@ -1,29 +1,22 @@
-//! [`Keys`]: the keys of an open encrypted repository, and the key ring that keeps its data keys.
+//! [`Keys`]: the keys of an open encrypted repository.
 //!
 //! Invariants: the master key and what is derived from it never change; data keys are only ever added; all of them are cleared
 //! when they are dropped and shown by nothing.
 
 use std::fmt;
 
-use cairn_storage::ObjectPath;
 use ring::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::error::KeyError;
-use super::kind::ObjectKind;
-use crate::bounded::refuse_longer;
-use crate::cbor::{Reader, Writer};
-use crate::{ChunkId, Malformed, RepositoryId, Timestamp};
+use crate::{ChunkId, RepositoryId, Timestamp};
 
 /// Length of every key.
 pub(super) const KEY_BYTES: usize = 32;
 
 /// Data keys of a ring at most: a rotation a day for 50 years.
-const MAX_DATA_KEYS: usize = 20_000;
-
-/// Longest ring: with so many, sealed. What is decided between writers is not longer than a record.
-pub(crate) const MAX_RING_BYTES: u64 = 1 << 20;
+pub(super) const MAX_DATA_KEYS: usize = 20_000;
 
 /// A secret key, cleared when dropped.
 pub(super) type Key = Zeroizing<[u8; KEY_BYTES]>;
@@ -47,15 +40,15 @@ impl Root {
     }
 }
 
-struct DataKey {
-    created_ms: u64,
-    key: Key,
+pub(super) struct DataKey {
+    pub(super) created_ms: u64,
+    pub(super) key: Key,
     chunks: Root,
     objects: Root,
 }
 
 impl DataKey {
-    fn new(created_ms: u64, key: Key) -> Self {
+    pub(super) fn new(created_ms: u64, key: Key) -> Self {
         let chunks = Root::derive("cairn 2026 chunks", key.as_slice());
         let objects = Root::derive("cairn 2026 objects", key.as_slice());
         Self { created_ms, key, chunks, objects }
@@ -98,13 +91,13 @@ impl Keys {
         }
     }
 
-    /// The same with the data keys of another ring.
-    pub(crate) fn with_ring(&self, path: &ObjectPath, sealed: &[u8]) -> Result<Self, Malformed> {
-        refuse_longer(sealed, MAX_RING_BYTES)?;
-        let mut keys = Self::of_master(self.repository, self.master.clone());
-        let ring = Zeroizing::new(keys.open(ObjectKind::Ring, path, sealed)?);
-        keys.data = decode_ring(&ring)?;
-        Ok(keys)
+    /// The same with these data keys.
+    pub(super) fn with_data_keys(&self, data: Vec<DataKey>) -> Self {
+        Self { data, ..Self::of_master(self.repository, self.master.clone()) }
+    }
+
+    pub(super) fn data_keys(&self) -> &[DataKey] {
+        &self.data
     }
 
     /// The same with one more generation.
@@ -122,12 +115,6 @@ impl Keys {
         }
         self.data.push(DataKey::new(Timestamp::now().as_unix_millis(), random_key()?));
         Ok(())
-    }
-
-    /// The object that keeps the data keys.
-    pub(crate) fn seal_ring(&self, path: &ObjectPath) -> Vec<u8> {
-        let ring = encode_ring(&self.data);
-        self.seal_as(ObjectKind::Ring, path, 0, &ring)
     }
 
     pub(super) fn master(&self) -> &Key {
@@ -203,37 +190,4 @@ pub(super) fn random_key() -> Result<Key, KeyError> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     SystemRandom::new().fill(key.as_mut_slice()).map_err(|_| KeyError::NoRandomness)?;
     Ok(key)
-}
-
-const RING_VERSION: u64 = 1;
-
-fn encode_ring(data: &[DataKey]) -> Zeroizing<Vec<u8>> {
-    let mut writer = Writer::new();
-    writer.array(2).uint(RING_VERSION).array(data.len());
-    for data in data {
-        writer.array(2).uint(data.created_ms).bytes(data.key.as_slice());
-    }
-    Zeroizing::new(writer.finish())
-}
-
-fn decode_ring(bytes: &[u8]) -> Result<Vec<DataKey>, Malformed> {
-    let mut reader = Reader::new(bytes);
-    let data = reader.tuple(2, |reader| {
-        if reader.uint()? != RING_VERSION {
-            return Err(reader.malformed("unknown version of key rings"));
-        }
-        reader.list(|reader| {
-            reader.tuple(2, |reader| {
-                let created_ms = reader.uint()?;
-                let key = reader.bytes()?.try_into();
-                let key = key.map_err(|_| reader.malformed("not the length of a key"))?;
-                Ok(DataKey::new(created_ms, Zeroizing::new(key)))
-            })
-        })
-    })?;
-    reader.finish()?;
-    match data.len() {
-        1..=MAX_DATA_KEYS => Ok(data),
-        _ => Err(Malformed::new("a key ring with no key, or too many")),
-    }
 }

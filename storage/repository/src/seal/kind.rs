@@ -1,4 +1,4 @@
-//! Kinds of sealed objects, and of the secrets that open key slots.
+//! Kinds of sealed objects, and of the secrets that open key slots. Their numbers are part of the format.
 
 use std::fmt;
 

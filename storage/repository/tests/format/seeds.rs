@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::Path;
 
+use cairn_repository::codec::Codec;
 use cairn_repository::config::RepositoryConfig;
+use cairn_repository::decompressor::{Decompressor, open_chunk};
 use cairn_repository::pack::{ChunkKind, entries_of_pack};
 use cairn_repository::record::Record;
 use cairn_repository::record_copy::RecordCopy;
-use cairn_repository::{Sealer, codec, decompressor, layout};
+use cairn_repository::{Sealer, layout};
 
 use crate::golden::golden;
 
@@ -34,15 +36,14 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 let location = entry.location;
                 let start = location.offset as usize;
                 let stored = bytes.slice(start..start + location.stored_len as usize);
-                if location.codec == codec::Codec::Zstd {
+                if location.codec == Codec::Zstd {
                     let raw_len = location.raw_len.to_le_bytes();
                     seeds.push(("stored_chunk", [&raw_len[..], &stored].concat()));
                 }
                 if location.kind == ChunkKind::Document {
-                    let mut decompressor = decompressor::Decompressor::new(&Sealer::plain());
+                    let mut decompressor = Decompressor::new(&Sealer::plain());
                     let plain =
-                        decompressor::open_chunk(&mut decompressor, &entry.id, &location, &stored)
-                            .unwrap();
+                        open_chunk(&mut decompressor, &entry.id, &location, &stored).unwrap();
                     for target in ["root", "object_list", "tablet_list"] {
                         seeds.push((target, plain.to_vec()));
                     }

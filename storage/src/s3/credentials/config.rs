@@ -61,7 +61,7 @@ impl CredentialsConfig {
             });
         }
         let role = arn.map(|arn| Role { arn, external_id, session_name });
-        Ok(Self { base, role, variables, sts: StsPlace { url, region, ca_file } })
+        Ok(Self { base, role, variables, sts: StsPlace::new(url, region, ca_file) })
     }
 
     /// The source that is meant.
@@ -178,7 +178,8 @@ mod tests {
             config.role,
             Some(Role { arn: "arn".to_owned(), external_id, session_name: "cairn".to_owned() })
         );
-        assert_eq!(config.sts.url, "https://sts.r.amazonaws.com");
+        let sts = StsPlace::new("https://sts.r.amazonaws.com".to_owned(), "r".to_owned(), None);
+        assert_eq!(config.sts, sts);
     }
 
     #[test]

@@ -42,14 +42,18 @@ pub(super) struct Sts {
 }
 
 /// Where the security token service is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StsPlace {
-    pub(super) url: String,
-    pub(super) region: String,
-    pub(super) ca_file: Option<PathBuf>,
+    url: String,
+    region: String,
+    ca_file: Option<PathBuf>,
 }
 
 impl StsPlace {
+    pub(super) fn new(url: String, region: String, ca_file: Option<PathBuf>) -> Self {
+        Self { url, region, ca_file }
+    }
+
     pub(super) fn open(&self, clock: &Clock) -> Result<Sts, Failure> {
         Sts::new(self.url.clone(), self.region.clone(), self.ca_file.as_deref(), clock.clone())
     }

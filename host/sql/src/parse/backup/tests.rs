@@ -1,6 +1,4 @@
-use crate::statement::{
-    Backup, JobObject, ObjectKind, QualifiedName, Restore, ShowFilter, Statement,
-};
+use crate::statement::{Backup, JobObject, ObjectKind, QualifiedName, Restore, Statement};
 use crate::testing::{error, one};
 
 fn backup(text: &str) -> Backup {
@@ -151,23 +149,14 @@ fn restore_into_this_and_other_databases() {
 }
 
 #[test]
-fn cancel_and_show() {
+fn jobs_are_cancelled_by_database() {
     for (text, statement) in [
         ("CANCEL BACKUP", Statement::CancelBackup { database: None }),
         ("CANCEL BACKUP FROM d", Statement::CancelBackup { database: Some("d".into()) }),
         ("CANCEL RESTORE IN d", Statement::CancelRestore { database: Some("d".into()) }),
-        (
-            "SHOW BACKUP FROM d",
-            Statement::ShowBackup { database: Some("d".into()), filter: ShowFilter::default() },
-        ),
-        ("SHOW RESTORE", Statement::ShowRestore { database: None, filter: ShowFilter::default() }),
     ] {
         assert_eq!(one(text), statement);
     }
-    let Statement::ShowRestore { filter, .. } = one("SHOW RESTORE IN d WHERE Label = 'l'") else {
-        panic!()
-    };
-    assert_eq!(filter.condition.unwrap().to_string(), "Label = 'l'");
     assert_eq!(error("CANCEL JOB"), "expected BACKUP or RESTORE, found JOB at line 1, column 8");
 }
 

@@ -15,6 +15,18 @@ fn none() -> ShowFilter {
 }
 
 #[test]
+fn jobs_of_a_database() {
+    let backup = Statement::ShowBackup { database: Some("d".into()), filter: none() };
+    assert_eq!(one("SHOW BACKUP FROM d"), backup);
+    let restore = Statement::ShowRestore { database: None, filter: none() };
+    assert_eq!(one("SHOW RESTORE"), restore);
+    let Statement::ShowRestore { filter, .. } = one("SHOW RESTORE IN d WHERE Label = 'l'") else {
+        panic!()
+    };
+    assert_eq!(filter.condition.unwrap().to_string(), "Label = 'l'");
+}
+
+#[test]
 fn databases_and_tables() {
     shows("SHOW DATABASES", Show::Databases(none()));
     shows("show schemas from default_catalog like 'a%'", Show::Databases(like("a%")));

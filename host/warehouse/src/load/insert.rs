@@ -1,4 +1,4 @@
-//! The loader: rows of a stream into a table, all of them or none.
+//! Inserts: rows of a stream into a table, all of them or none.
 //!
 //! ```text
 //! batches ─> convert ─> route ─> buffers ─> run (sort, last of each key) ─> segment ─> draft ─> commit
