@@ -86,10 +86,17 @@ impl Area {
             Err(Errno::NOENT) => return Ok(Vec::new()),
             other => other.map_err(|e| failed("open the directory", shown(), e))?,
         };
-        let entries = Entries::default().of(directory.as_fd());
-        let entries = entries.map_err(|e| failed("list the directory", shown(), e))?;
-        Ok(entries.iter().filter_map(|(name, _)| name.to_str().ok().map(str::to_owned)).collect())
+        names_in(directory.as_fd()).map_err(|e| failed("list the directory", shown(), e))
     }
+}
+
+/// The names in an open directory. One that another job has tidied away since it was opened has none: it was empty.
+fn names_in(directory: BorrowedFd<'_>) -> Result<Vec<String>, Errno> {
+    let entries = match Entries::default().of(directory) {
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    Ok(entries.iter().filter_map(|(name, _)| name.to_str().ok().map(str::to_owned)).collect())
 }
 
 /// A directory of one job, locked. Dropping it removes it, unless it is to be kept.
@@ -307,6 +314,18 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    #[test]
+    fn directory_that_goes_while_it_is_listed_has_no_jobs() {
+        let place = tempfile::tempdir().unwrap();
+        let root = Root::open(place.path()).unwrap();
+        drop(JobDirectory::create(&root, Area::Restore, "j").unwrap().unwrap());
+        Area::Restore.make(&root).unwrap();
+        let directory = root.open_directory(Area::Restore.path().as_bytes()).unwrap();
+        tidy(&root);
+        assert_eq!(Entries::default().of(directory.as_fd()), Err(Errno::NOENT));
+        assert_eq!(names_in(directory.as_fd()), Ok(Vec::new()));
+    }
 
     #[test]
     fn dropped_job_directory_takes_everything_along() {
