@@ -66,6 +66,16 @@ fn vector(number: usize) -> Vec<u8> {
 }
 
 #[test]
+fn only_the_master_key_opens_a_key_ring() {
+    let (keys, path) = (keys(7), path("ring"));
+    assert!(keys.with_ring(&path, &keys.seal_ring(&path)).is_ok());
+    // Who has learnt a data key cannot give out a ring.
+    let sealed_with_a_data_key = keys.seal(ObjectKind::Ring, &path, b"ring");
+    let refused = keys.with_ring(&path, &sealed_with_a_data_key);
+    assert_eq!(refused.err(), Some(Malformed::UNKNOWN_KEY));
+}
+
+#[test]
 fn derived_values_are_those_of_the_design() {
     let keys = keys(7);
     assert_eq!(keys.chunk_id(b"plaintext").to_string(), VECTORS[0]);
