@@ -127,9 +127,12 @@ impl Watch {
     pub fn measure(&self, name: &str, repository: &Repository) -> Result<(), Error> {
         let inner = repository.inner().clone();
         let bytes = repository.engine().block_on(async move {
-            let listed = inner.storage().list(&packs_prefix());
-            let sum = |sum, meta: cairn_storage::ObjectMeta| async move { Ok(sum + meta.size) };
-            listed.try_fold(0_u64, sum).await.map_err(cairn_repository::Error::from)
+            let mut pages = inner.storage().list_pages(&packs_prefix());
+            let mut bytes = 0;
+            while let Some(page) = pages.try_next().await? {
+                bytes += page.iter().map(|meta| meta.size).sum::<u64>();
+            }
+            Ok::<u64, cairn_repository::Error>(bytes)
         })??;
         self.lock().with_shown(name, |metrics| metrics.stored_bytes.set(bytes as f64));
         Ok(())

@@ -71,7 +71,7 @@ pub enum Operation {
     Get,
     /// [`crate::Storage::head`]
     Head,
-    /// [`crate::Storage::list`]
+    /// [`crate::Storage::list_pages`]
     List,
     /// [`crate::Storage::delete`]
     Delete,

@@ -39,5 +39,5 @@ pub use probe::{is_trace_of_probe, probe_atomic_create};
 pub use properties::{ENVIRONMENT, KeyOwner, Properties, PropertyError, PropertyReader, Secret};
 #[cfg(feature = "s3")]
 pub use s3::{S3Config, S3Storage};
-pub use storage::{ByteRange, ObjectMeta, ObjectStream, PutMode, Storage};
+pub use storage::{ByteRange, ObjectMeta, ObjectStream, PageStream, PutMode, Storage, StorageExt};
 pub use url::{OpenMode, StorageUrl, open};

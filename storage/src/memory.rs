@@ -16,11 +16,14 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
 use crate::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
     Payload, PutMode, Result, Storage,
 };
 
 const BACKEND: &str = "memory";
+
+/// Objects on a page of a listing: few, so that whoever reads one meets more than one page.
+const PAGE: usize = 2;
 
 type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
@@ -141,10 +144,11 @@ impl Storage for MemoryStorage {
             .ok_or_else(|| Error::not_found(Operation::Head, BACKEND, path))
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let prefix = prefix.clone();
         // The map is read at the first poll, as a listing of a remote service would be.
-        stream::once(async move { self.below(&prefix) }).flat_map(stream::iter).boxed()
+        let pages = async move { stream::iter(self.below(&prefix)).chunks(PAGE).map(Ok) };
+        stream::once(pages).flatten().boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {
@@ -154,13 +158,13 @@ impl Storage for MemoryStorage {
 }
 
 impl MemoryStorage {
-    fn below(&self, prefix: &ObjectPath) -> Vec<Result<ObjectMeta>> {
+    fn below(&self, prefix: &ObjectPath) -> Vec<ObjectMeta> {
         self.lock()
             .range((Bound::Excluded(prefix), Bound::Unbounded))
             // Paths that share the prefix's text are neighbours, `a-b` may stand before `a/b`.
             .take_while(|(path, _)| path.as_str().starts_with(prefix.as_str()))
             .filter(|(path, _)| path.starts_with(prefix))
-            .map(|(path, object)| Ok(meta(path, object)))
+            .map(|(path, object)| meta(path, object))
             .collect()
     }
 }

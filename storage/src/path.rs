@@ -84,7 +84,9 @@ impl ObjectPath {
 
     /// The last segment; empty for the root.
     pub fn name(&self) -> &str {
-        self.0.rsplit('/').next().unwrap_or("")
+        // Names are short: a search for long texts takes several times as long.
+        let slash = self.0.bytes().rposition(|byte| byte == b'/');
+        self.0.get(slash.map_or(0, |slash| slash + 1)..).unwrap_or_default()
     }
 
     /// Whether this path lies below `prefix` (or is it), by whole segments.

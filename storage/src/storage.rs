@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use crate::{Capabilities, ObjectPath, Payload, Result};
 
@@ -76,7 +76,10 @@ impl ByteRange {
     }
 }
 
-/// Objects of a listing, page by page behind the stream.
+/// A listing, page by page. A page is as long as the storage likes; it may be empty.
+pub type PageStream<'a> = BoxStream<'a, Result<Vec<ObjectMeta>>>;
+
+/// A listing, object by object.
 pub type ObjectStream<'a> = BoxStream<'a, Result<ObjectMeta>>;
 
 /// A place that keeps objects.
@@ -97,11 +100,12 @@ pub type ObjectStream<'a> = BoxStream<'a, Result<ObjectMeta>>;
 ///   ([`crate::ErrorKind::UnknownOutcome`]); repeating an [`PutMode::Overwrite`] put is always safe.
 /// - **Delete is idempotent and durable.** Deleting an absent object succeeds, and a deleted object does
 ///   not come back after a crash, so that deletes keep their order.
-/// - **List** yields each object whose path lies strictly below the prefix (whole path segments: `a/b`
+/// - **List** yields each object once whose path lies strictly below the prefix (whole path segments: `a/b`
 ///   covers `a/b/c`, neither `a/bc` nor `a/b`), in any order, without directories and without unfinished
-///   puts. An object that is put or deleted meanwhile may or may not be there.
+///   puts. An object that is put or deleted meanwhile may or may not be there. Nothing but the end follows an
+///   error.
 /// - **No object lies below another.** A backend may refuse to hold both `a` and `a/b`.
-/// - **Cancellation.** Dropping any returned future stops the work soon; see *whole or absent*.
+/// - **Cancellation.** Dropping any returned future or stream stops the work soon; see *whole or absent*.
 ///
 /// `Display` prints the place for people, such as `file:///backup`, and with `{:#}` the layers around it, such as
 /// `retry(limit(4, file:///backup))`; never a secret.
@@ -125,12 +129,24 @@ pub trait Storage: Debug + Display + Send + Sync + 'static {
     /// Size and time of an object. [`crate::ErrorKind::NotFound`] when it is absent.
     async fn head(&self, path: &ObjectPath) -> Result<ObjectMeta>;
 
-    /// All objects below `prefix` (all objects at all for [`ObjectPath::root`]).
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a>;
+    /// All objects below `prefix` (all objects at all for [`ObjectPath::root`]), page by page: what the storage learns
+    /// at once.
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a>;
 
     /// Removes an object. Removing an absent one succeeds.
     async fn delete(&self, path: &ObjectPath) -> Result<()>;
 }
+
+/// What follows for every storage from what it does itself.
+pub trait StorageExt: Storage {
+    /// The objects that [`Storage::list_pages`] lists, one by one.
+    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+        let objects = |page: Vec<ObjectMeta>| stream::iter(page.into_iter().map(Ok));
+        self.list_pages(prefix).map_ok(objects).try_flatten().boxed()
+    }
+}
+
+impl<S: Storage + ?Sized> StorageExt for S {}
 
 #[cfg(test)]
 mod tests {

@@ -33,9 +33,14 @@ pub(crate) fn shown(millis: Millis) -> String {
     let known = u64::try_from(millis).ok().filter(|_| Timestamp::from_millisecond(millis).is_ok());
     let Some(since) = known else { return millis.to_string() };
     // Its fields stand where they always do; a listing shows ten thousands of times.
-    let text = cairn_pipeline::Timestamp::from_unix_millis(since).to_string();
-    let part = |range| text.get(range).unwrap_or_default();
-    format!("{} {}:{}:{}", part(0..10), part(11..13), part(14..16), part(17..19))
+    let mut text = cairn_pipeline::Timestamp::from_unix_millis(since).to_string().into_bytes();
+    text.truncate("2026-01-31 13:00:00".len());
+    for (at, separator) in [(10, b' '), (13, b':'), (16, b':')] {
+        if let Some(byte) = text.get_mut(at) {
+            *byte = separator;
+        }
+    }
+    String::from_utf8(text).unwrap_or_default()
 }
 
 #[cfg(test)]

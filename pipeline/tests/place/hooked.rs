@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use cairn_pipeline::storage::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, Operation, PageStream, Payload, PutMode,
     Result, Storage,
 };
 use futures::{FutureExt, StreamExt, stream};
@@ -115,11 +115,11 @@ impl Storage for HookedStorage {
         self.halt(Operation::Head, path).then(move |()| self.inner.head(path)).boxed()
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let prefix = prefix.clone();
         stream::once(async move {
             self.halt(Operation::List, &prefix).await;
-            self.inner.list(&prefix)
+            self.inner.list_pages(&prefix)
         })
         .flatten()
         .boxed()

@@ -281,6 +281,12 @@ impl fmt::Display for Label {
     }
 }
 
+impl From<Label> for String {
+    fn from(label: Label) -> Self {
+        label.0.into_string()
+    }
+}
+
 impl AsRef<str> for Label {
     fn as_ref(&self) -> &str {
         &self.0

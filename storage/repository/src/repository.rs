@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cairn_storage::{
-    ByteRange, ObjectMeta, ObjectPath, Payload, PutMode, Storage, probe_atomic_create,
+    ByteRange, ObjectMeta, ObjectPath, Payload, PutMode, Storage, StorageExt, probe_atomic_create,
 };
 use futures::{Stream, TryStreamExt};
 use tokio::runtime::Handle;

@@ -41,7 +41,7 @@ use hdfs_native::client::FileStatus;
 use hdfs_native::file::FileReader;
 
 use crate::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, Operation, PageStream, Payload, PutMode,
     Result, Storage,
 };
 pub use config::{HdfsConfig, HdfsConfigError, KerberosLogin};
@@ -145,8 +145,8 @@ impl Storage for HdfsStorage {
         .map_err(|error| error.classify(Operation::Head, path))
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        walk::objects(&self.inner.session, &self.inner.names, prefix).boxed()
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        walk::pages(&self.inner.session, &self.inner.names, prefix).boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

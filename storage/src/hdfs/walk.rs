@@ -1,6 +1,5 @@
 //! The listing: directory by directory, page by page.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::stream::{self, Stream};
@@ -23,70 +22,71 @@ struct Walk {
     pending: Vec<ObjectPath>,
     /// The directory being read, and where.
     open: Option<(ObjectPath, Arc<ListStatusIterator>)>,
-    ready: VecDeque<ObjectMeta>,
 }
 
-/// All objects below `prefix`.
-pub(super) fn objects(
+/// All objects below `prefix`, page by page.
+pub(super) fn pages(
     session: &Arc<Session>,
     names: &Names,
     prefix: &ObjectPath,
-) -> impl Stream<Item = Result<ObjectMeta>> + use<> {
+) -> impl Stream<Item = Result<Vec<ObjectMeta>>> + use<> {
     let walk = Walk {
         session: Arc::clone(session),
         names: names.clone(),
         pending: vec![prefix.clone()],
         open: None,
-        ready: VecDeque::new(),
     };
     let prefix = prefix.clone();
     stream::try_unfold((walk, prefix), |(mut walk, prefix)| async move {
         match walk.next().await {
-            Ok(found) => Ok(found.map(|meta| (meta, (walk, prefix)))),
+            Ok(page) => Ok(page.map(|page| (page, (walk, prefix)))),
             Err(error) => Err(error.classify(Operation::List, &prefix)),
         }
     })
 }
 
 impl Walk {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>, HdfsError> {
-        loop {
-            if let Some(meta) = self.ready.pop_front() {
-                return Ok(Some(meta));
-            }
-            if self.open.is_none() {
-                let Some(directory) = self.pending.pop() else { return Ok(None) };
-                let iterator = self.session.entries(&self.names.path(&directory));
-                self.open = Some((directory, Arc::new(iterator)));
-            }
-            self.read_page().await?;
-        }
-    }
-
-    async fn read_page(&mut self) -> Result<(), HdfsError> {
-        let Some((directory, iterator)) = &self.open else { return Ok(()) };
-        let (directory, iterator) = (directory.clone(), Arc::clone(iterator));
-        let page = match self.session.call(Step::List, |_| page_of(iterator)).await {
+    /// The next objects; none is the end.
+    async fn next(&mut self) -> Result<Option<Vec<ObjectMeta>>, HdfsError> {
+        let Some((directory, iterator)) = self.open.take().or_else(|| self.open_next()) else {
+            return Ok(None);
+        };
+        let asked = page_of(Arc::clone(&iterator));
+        let entries = match self.session.call(Step::List, |_| asked).await {
             // Not there, or deleted since its parent was read.
             Err(error) if error.is_absence() => Vec::new(),
-            page => page?,
+            entries => entries?,
         };
-        if page.len() < PAGE {
-            self.open = None;
+        let is_last = entries.len() < PAGE;
+        let page = self.sort_out(&directory, entries);
+        if !is_last {
+            self.open = Some((directory, iterator));
         }
-        let above = self.names.path(&directory);
-        for status in page {
+        Ok(Some(page))
+    }
+
+    fn open_next(&mut self) -> Option<(ObjectPath, Arc<ListStatusIterator>)> {
+        let directory = self.pending.pop()?;
+        let iterator = self.session.entries(&self.names.path(&directory));
+        Some((directory, Arc::new(iterator)))
+    }
+
+    /// The objects among the entries of a directory; its directories are read later.
+    fn sort_out(&mut self, directory: &ObjectPath, entries: Vec<FileStatus>) -> Vec<ObjectMeta> {
+        let above = self.names.path(directory);
+        let mut objects = Vec::with_capacity(entries.len());
+        for status in entries {
             // A file that is listed itself has no name below itself.
             let name = status.path.strip_prefix(above.trim_end_matches('/'));
             let Some(name) = name.and_then(|rest| rest.strip_prefix('/')) else { continue };
-            let Some(path) = self.names.object(&directory, name) else { continue };
+            let Some(path) = self.names.object(directory, name) else { continue };
             if status.isdir {
                 self.pending.push(path);
             } else {
-                self.ready.push_back(meta(path, &status));
+                objects.push(meta(path, &status));
             }
         }
-        Ok(())
+        objects
     }
 }
 

@@ -4,9 +4,9 @@
 //!   follows the answers ([`Error::is_pushback`]): half as many when the storage pushes back, then one more
 //!   for each round of successes, up to the configured number (`aimd.rs`).
 //! - *Blocks on*: a semaphore. A dropped future gives its place or its permit back.
-//! - *List*: holds a permit until its first object is there and none afterwards: a consumer that calls
-//!   other operations while it reads a listing cannot lock itself out. A listing fetches its pages one
-//!   at a time, so the number in flight exceeds the limit by at most the number of open listings.
+//! - *List*: holds a permit until its first page is there and none afterwards: a consumer that calls
+//!   other operations while it reads a listing cannot lock itself out. A listing fetches one page at a
+//!   time (a local one two), so what is in flight exceeds the limit by little more than the open listings.
 //! - *Handles* of metrics are resolved in [`Limit::new`].
 
 use std::fmt;
@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::layer::aimd::{Aimd, Epoch};
 use crate::metrics::{IN_FLIGHT_LIMIT, LABEL_BACKEND};
 use crate::{
-    ByteRange, Capabilities, Error, ObjectMeta, ObjectPath, ObjectStream, Payload, PutMode, Result,
+    ByteRange, Capabilities, Error, ObjectMeta, ObjectPath, PageStream, Payload, PutMode, Result,
     Storage,
 };
 
@@ -165,16 +165,16 @@ impl Storage for Limit {
         self.limited(self.inner.head(path)).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let mut listing = self.inner.list(prefix);
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        let mut listing = self.inner.list_pages(prefix);
         stream::once(async move {
             let permit = self.permit().await;
             let epoch = permit.epoch;
             let first = listing.next().await;
             drop(permit);
             let listing = stream::iter(first).chain(listing);
-            listing.inspect(move |item| {
-                if let Err(error) = item {
+            listing.inspect(move |page| {
+                if let Err(error) = page {
                     self.learn(epoch, Some(error));
                 }
             })

@@ -21,7 +21,7 @@ use crate::metrics::{
     REQUESTS_TOTAL,
 };
 use crate::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, Operation, PageStream, Payload, PutMode,
     Result, Storage,
 };
 
@@ -172,18 +172,18 @@ impl Storage for Metered {
         self.measure(&self.meters.head, self.inner.head(path)).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let listing = self.inner.list(prefix);
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        let listing = self.inner.list_pages(prefix);
         stream::once(async move {
             let running = self.begin(&self.meters.list);
             stream::unfold((listing, running), |(mut listing, mut running)| async move {
-                let item = listing.next().await;
-                match &item {
+                let page = listing.next().await;
+                match &page {
                     None => running.end(true),
                     Some(Err(_)) => running.end(false),
                     Some(Ok(_)) => {}
                 }
-                Some((item?, (listing, running)))
+                Some((page?, (listing, running)))
             })
         })
         .flatten()

@@ -18,7 +18,7 @@ use metrics::{Histogram, histogram};
 use crate::layer::Bandwidth;
 use crate::metrics::{LABEL_BACKEND, LABEL_OPERATION, SPEED_LIMIT_WAIT};
 use crate::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, Operation, PageStream, Payload, PutMode,
     Result, Storage,
 };
 
@@ -84,8 +84,8 @@ impl Storage for Paced {
         self.inner.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        self.inner.list(prefix)
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        self.inner.list_pages(prefix)
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

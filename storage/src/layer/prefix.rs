@@ -10,10 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
     Payload, PutMode, Result, Storage,
 };
 
@@ -91,12 +91,12 @@ impl Storage for Prefix {
         Ok(meta)
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         match self.full(Operation::List, prefix) {
             Ok(prefix) => self
                 .inner
-                .list(&prefix)
-                .filter_map(|item| future::ready(item.map(|meta| self.strip(meta)).transpose()))
+                .list_pages(&prefix)
+                .map_ok(|page| page.into_iter().filter_map(|meta| self.strip(meta)).collect())
                 .boxed(),
             Err(error) => stream::once(future::ready(Err(error))).boxed(),
         }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
     Payload, PutMode, Result, Storage,
 };
 
@@ -61,8 +61,8 @@ impl Storage for ReadOnly {
         self.inner.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        self.inner.list(prefix)
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        self.inner.list_pages(prefix)
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

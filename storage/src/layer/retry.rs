@@ -10,8 +10,9 @@
 //!   later attempt meets [`ErrorKind::AlreadyExists`], the stored bytes are read and compared: equal bytes
 //!   are a success, others are the error. Two writers that race with equal bytes may therefore both be
 //!   told that they won; a payload whose winner matters carries something unique to its writer.
-//! - *List*: a listing that breaks is started again and what was yielded before is left out. To know that,
-//!   it remembers the paths it has yielded. Each new object makes the budget whole again.
+//! - *List*: a listing that breaks is started again and what was yielded before is left out of its pages; one
+//!   that is empty then is passed over. To know that, it remembers the paths it has yielded. Each page with
+//!   something new makes the budget whole again.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -32,7 +33,7 @@ use crate::layer::duration_text;
 use crate::layer::retry_budget::RetryBudget;
 use crate::metrics::{LABEL_BACKEND, LABEL_OPERATION, RETRIES_TOTAL};
 use crate::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
     Payload, PutMode, Result, Storage,
 };
 
@@ -205,7 +206,7 @@ fn is_equal(stored: &[u8], payload: &Payload) -> bool {
 struct Listing<'a> {
     retry: &'a Retry,
     prefix: ObjectPath,
-    stream: Option<ObjectStream<'a>>,
+    stream: Option<PageStream<'a>>,
     /// What this stream has listed. No set: of most listings nobody ever asks.
     yielded: Vec<ObjectPath>,
     /// What was listed before the stream at hand began: empty as long as nothing fails.
@@ -214,16 +215,18 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>> {
+    async fn next(&mut self) -> Result<Option<Vec<ObjectMeta>>> {
         loop {
-            let stream = self.stream.get_or_insert_with(|| self.retry.inner.list(&self.prefix));
+            let stream =
+                self.stream.get_or_insert_with(|| self.retry.inner.list_pages(&self.prefix));
             match stream.next().await {
                 None => return Ok(None),
-                Some(Ok(meta)) => {
-                    if !self.known.contains(&meta.path) {
-                        self.yielded.push(meta.path.clone());
+                Some(Ok(mut page)) => {
+                    page.retain(|meta| !self.known.contains(&meta.path));
+                    if !page.is_empty() {
+                        self.yielded.extend(page.iter().map(|meta| meta.path.clone()));
                         self.backoff = Backoff::default();
-                        return Ok(Some(meta));
+                        return Ok(Some(page));
                     }
                 }
                 Some(Err(error)) => {
@@ -288,7 +291,7 @@ impl Storage for Retry {
         self.persist(&self.retries.head, || self.inner.head(path)).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let listing = Listing {
             retry: self,
             prefix: prefix.clone(),
@@ -298,7 +301,7 @@ impl Storage for Retry {
             backoff: Backoff::default(),
         };
         stream::try_unfold(listing, |mut listing| async move {
-            Ok(listing.next().await?.map(|meta| (meta, listing)))
+            Ok(listing.next().await?.map(|page| (page, listing)))
         })
         .boxed()
     }

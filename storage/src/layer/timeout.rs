@@ -4,7 +4,7 @@
 //! - *On failure*: a read or a list that is given up is [`ErrorKind::Transient`]; a put or a delete is
 //!   [`ErrorKind::UnknownOutcome`], for it may have happened.
 //! - *Long objects* have more time: what is known to be long is not given up while it moves.
-//! - *List*: each wait for an object has the whole time, not the listing as a whole.
+//! - *List*: each wait for a page has the whole time, not the listing as a whole.
 //!
 //! It is the last resort, which holds for every backend and knows nothing of connections. What can be told sooner
 //! belongs to the backend, which sees it happen: a connection that is not answered, a first byte that does not
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::layer::duration_text;
 use crate::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
     Payload, PutMode, Result, Storage,
 };
 
@@ -141,13 +141,13 @@ impl Storage for Timeout {
         self.bounded(Operation::Head, path, self.config.request, self.inner.head(path)).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        let start = (self.inner.list(prefix), prefix.clone());
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        let start = (self.inner.list_pages(prefix), prefix.clone());
         stream::try_unfold(start, move |(mut listing, prefix)| async move {
             let next = async { listing.next().await.transpose() };
             let limit = self.config.request;
-            let meta = self.bounded(Operation::List, &prefix, limit, next).await?;
-            Ok(meta.map(|meta| (meta, (listing, prefix))))
+            let page = self.bounded(Operation::List, &prefix, limit, next).await?;
+            Ok(page.map(|page| (page, (listing, prefix))))
         })
         .boxed()
     }

@@ -36,7 +36,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, statat, unlinka
 use rustix::io::{Errno, pread};
 
 use crate::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload, PutMode,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, Operation, PageStream, Payload, PutMode,
     Result, Storage,
 };
 use blocking::Cancelled;
@@ -141,9 +141,9 @@ impl Storage for LocalStorage {
         self.run(Operation::Head, path, |tree, path, _| object_meta(tree, path)).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         stream::try_unfold(Walk::new(self, prefix.clone()), |mut walk| async move {
-            Ok(walk.next().await?.map(|meta| (meta, walk)))
+            Ok(walk.next().await?.map(|page| (page, walk)))
         })
         .boxed()
     }

@@ -11,7 +11,7 @@ use futures::{FutureExt, TryStreamExt};
 use tempfile::TempDir;
 
 use super::*;
-use crate::ErrorKind;
+use crate::{ErrorKind, StorageExt};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -259,6 +259,9 @@ async fn symbolic_links_are_not_followed() {
     );
     assert!(!elsewhere.path().join("2").try_exists().unwrap());
     assert_eq!(listed(&storage).await, [""; 0]);
+    let mut below = storage.list(&path("directory"));
+    assert_eq!(below.try_next().await.unwrap_err().kind(), ErrorKind::Other);
+    assert_eq!(below.try_next().await.unwrap(), None);
     // Overwriting a link replaces the link.
     put(&storage, "object", PutMode::Overwrite).await.unwrap();
     assert_eq!(std::fs::read(elsewhere.path().join("1")).unwrap(), b"secret");
@@ -273,6 +276,21 @@ async fn a_listing_is_sorted_within_a_directory() {
         storage.put(&path(object), Payload::default(), PutMode::Create).await.unwrap();
     }
     assert_eq!(listed(&storage).await, ["c", "a/1", "b/1", "b/2", "b/0/1"]);
+}
+
+#[tokio::test]
+async fn a_directory_is_listed_whole_whatever_number_of_pages_it_has() {
+    for objects in [1, 1024, 1025, 2048, 2049] {
+        let root = root();
+        std::fs::create_dir(root.path().join("a")).unwrap();
+        let mut expected: Vec<String> = (0..objects).map(|number| format!("a/{number}")).collect();
+        expected.iter().for_each(|name| std::fs::write(root.path().join(name), b"").unwrap());
+        expected.sort_unstable();
+        let storage = open(&root);
+        assert_eq!(listed(&storage).await, expected);
+        let pages: Vec<_> = storage.list_pages(&path("a")).try_collect().await.unwrap();
+        assert_eq!(pages.len(), usize::div_ceil(objects, 1024));
+    }
 }
 
 #[test]
@@ -303,4 +321,6 @@ fn without_a_runtime_a_call_fails_instead_of_panicking() {
     let storage = open(&root);
     let head = storage.head(&path("a")).now_or_never().unwrap();
     assert_eq!(head.unwrap_err().kind(), ErrorKind::Other);
+    let listed = storage.list(&path("a")).try_next().now_or_never().unwrap();
+    assert_eq!(listed.unwrap_err().kind(), ErrorKind::Other);
 }

@@ -1,19 +1,22 @@
 //! [`Walk`]: a listing, one directory at a time.
 //!
 //! A directory's names are read and sorted first; the attributes of its files are looked up in batches, one batch while the
-//! one before is handed out. So a directory of ten thousands of objects costs the longer of the two and not their sum.
+//! one before is handed out as a page. So a directory of ten thousands of objects costs the longer of the two and not their sum.
 //!
 //! *Order*: the files of a directory by name, then its directories by name. What is deleted meanwhile may be listed or not.
 //!
 //! *Memory*: the names of one directory and of those still to be read, and the attributes of two batches.
 
+use std::future::ready;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::LocalStorage;
-use super::tree::Entries;
+use super::blocking::Cancelled;
+use super::error::LocalError;
+use super::tree::{Entries, Tree};
 use crate::{ObjectMeta, ObjectPath, Operation, Result};
 
 /// Names whose attributes are looked up by one visit to a thread that may block.
@@ -30,7 +33,6 @@ pub(super) struct Walk<'a> {
     batches: BoxStream<'a, Result<Entries>>,
     /// Its directories, as far as they were met.
     directories: Vec<ObjectPath>,
-    ready: std::vec::IntoIter<ObjectMeta>,
 }
 
 impl<'a> Walk<'a> {
@@ -41,20 +43,15 @@ impl<'a> Walk<'a> {
             pending: vec![start],
             batches: stream::empty().boxed(),
             directories: Vec::new(),
-            ready: Vec::new().into_iter(),
         }
     }
 
-    /// The next object; none is the end.
-    pub(super) async fn next(&mut self) -> Result<Option<ObjectMeta>> {
+    /// The next objects; none is the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<ObjectMeta>>> {
         loop {
-            if let Some(meta) = self.ready.next() {
-                return Ok(Some(meta));
-            }
             if let Some(Entries { files, directories }) = self.batches.try_next().await? {
-                self.ready = files.into_iter();
                 self.directories.extend(directories);
-                continue;
+                return Ok(Some(files));
             }
             self.pending.extend(self.directories.drain(..).rev());
             match self.pending.pop() {
@@ -65,18 +62,34 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What one visit to a directory brings.
+enum Visit {
+    /// All that is in it.
+    Done(Entries),
+    /// The names of many objects, and the directory, held open.
+    Named(OwnedFd, Vec<ObjectPath>),
+}
+
+fn visit(tree: &Tree, directory: &ObjectPath, cancelled: &Cancelled) -> Result<Visit, LocalError> {
+    match tree.names(directory, cancelled)? {
+        None => Ok(Visit::Done(Entries::default())),
+        Some((handle, names)) if names.len() <= BATCH => {
+            tree.look(&handle, names, cancelled).map(Visit::Done)
+        }
+        Some((handle, names)) => Ok(Visit::Named(handle, names)),
+    }
+}
+
 /// What a directory holds, batch by batch; nothing when it is not there.
 async fn read(
     storage: &LocalStorage,
     directory: ObjectPath,
 ) -> Result<BoxStream<'_, Result<Entries>>> {
-    let names = storage.run(Operation::List, &directory, |tree, directory, cancelled| {
-        tree.names(directory, cancelled)
-    });
-    let Some((handle, mut names)) = names.await? else {
-        return Ok(stream::empty().boxed());
+    let visit = storage.run(Operation::List, &directory, visit).await?;
+    let (handle, mut names): (Arc<OwnedFd>, _) = match visit {
+        Visit::Done(entries) => return Ok(stream::once(ready(Ok(entries))).boxed()),
+        Visit::Named(handle, names) => (Arc::new(handle), names),
     };
-    let handle: Arc<OwnedFd> = Arc::new(handle);
     let mut batches = Vec::with_capacity(names.len().div_ceil(BATCH));
     while !names.is_empty() {
         let rest = names.split_off(names.len().min(BATCH));

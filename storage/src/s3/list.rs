@@ -1,6 +1,5 @@
 //! Listing: page by page, behind a stream.
 
-use std::collections::VecDeque;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
@@ -10,7 +9,7 @@ use rusoto_s3::{ListObjectsV2Output, ListObjectsV2Request, Object, S3};
 use super::answer::Answer;
 use super::error::Failure;
 use super::{S3Storage, version};
-use crate::{ObjectMeta, ObjectPath, ObjectStream, Operation};
+use crate::{ObjectMeta, ObjectPath, Operation, PageStream};
 
 /// A listing under way.
 struct Listing<'a> {
@@ -18,7 +17,6 @@ struct Listing<'a> {
     /// Where the keys of all objects of the storage begin.
     root: String,
     prefix: ObjectPath,
-    ready: VecDeque<ObjectMeta>,
     next: Next,
 }
 
@@ -28,44 +26,40 @@ enum Next {
     None,
 }
 
-/// All objects below a prefix.
-pub(super) fn objects<'a>(storage: &'a S3Storage, prefix: ObjectPath) -> ObjectStream<'a> {
+/// All objects below a prefix, page by page.
+pub(super) fn pages<'a>(storage: &'a S3Storage, prefix: ObjectPath) -> PageStream<'a> {
     let root = match &*storage.wire.config.prefix {
         "" => String::new(),
         root => format!("{root}/"),
     };
-    let listing = Listing { storage, root, prefix, ready: VecDeque::new(), next: Next::First };
+    let listing = Listing { storage, root, prefix, next: Next::First };
     stream::try_unfold(listing, |mut listing| async move {
         let next = listing.next().await;
         let next = next.map_err(|failure| failure.classify(Operation::List, &listing.prefix))?;
-        Ok(next.map(|meta| (meta, listing)))
+        Ok(next.map(|page| (page, listing)))
     })
     .boxed()
 }
 
 impl Listing<'_> {
-    async fn next(&mut self) -> Result<Option<ObjectMeta>, Failure> {
-        loop {
-            if let Some(meta) = self.ready.pop_front() {
-                return Ok(Some(meta));
+    /// The next objects; none is the end.
+    async fn next(&mut self) -> Result<Option<Vec<ObjectMeta>>, Failure> {
+        let token = match std::mem::replace(&mut self.next, Next::None) {
+            Next::First => None,
+            Next::Page { token } => Some(token),
+            Next::None => return Ok(None),
+        };
+        let page = self.page(token.clone()).await?;
+        self.next = match (page.is_truncated, page.next_continuation_token) {
+            (Some(true), next) if next.is_none() || next == token => {
+                return Err(Failure::Damaged("a listing without its next page".to_owned()));
             }
-            let token = match std::mem::replace(&mut self.next, Next::None) {
-                Next::First => None,
-                Next::Page { token } => Some(token),
-                Next::None => return Ok(None),
-            };
-            let page = self.page(token.clone()).await?;
-            self.next = match (page.is_truncated, page.next_continuation_token) {
-                (Some(true), next) if next.is_none() || next == token => {
-                    return Err(Failure::Damaged("a listing without its next page".to_owned()));
-                }
-                (Some(true), Some(token)) => Next::Page { token },
-                _ => Next::None,
-            };
-            for object in page.contents.unwrap_or_default() {
-                self.ready.extend(self.meta(object)?);
-            }
-        }
+            (Some(true), Some(token)) => Next::Page { token },
+            _ => Next::None,
+        };
+        let objects = page.contents.unwrap_or_default().into_iter();
+        let objects = objects.filter_map(|object| self.meta(object).transpose());
+        objects.collect::<Result<_, _>>().map(Some)
     }
 
     async fn page(&self, token: Option<String>) -> Result<ListObjectsV2Output, Failure> {

@@ -48,7 +48,7 @@ pub use dialect::Dialect;
 pub use timeouts::S3Timeouts;
 
 use crate::{
-    ByteRange, Capabilities, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation, Payload,
+    ByteRange, Capabilities, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream, Payload,
     PutMode, Result, Storage,
 };
 use answer::Answer;
@@ -348,8 +348,8 @@ impl Storage for S3Storage {
         }
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        list::objects(self, prefix.clone())
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        list::pages(self, prefix.clone())
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

@@ -13,10 +13,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use cairn_storage::{
-    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, ObjectStream, Operation,
-    Payload, PutMode, Result, Storage,
+    ByteRange, Capabilities, Error, ErrorKind, ObjectMeta, ObjectPath, Operation, PageStream,
+    Payload, PutMode, Result, Storage, StorageExt,
 };
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
@@ -436,19 +436,19 @@ impl Storage for FaultStorage {
         Ok(meta)
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let prefix = prefix.clone();
         stream::once(async move {
             let call = self.begin(Operation::List, &prefix);
             if let Err(error) = call.before().await {
                 return stream::once(future::ready(Err(error))).boxed();
             }
-            let listing = self.inner.list(&prefix);
             let (listing, broken) = match call.effect() {
                 Some(Effect::BreakList { after, kind }) => {
-                    (listing.take(after).boxed(), call.error(kind))
+                    let objects = self.inner.list(&prefix).take(after);
+                    (objects.map_ok(|object| vec![object]).boxed(), call.error(kind))
                 }
-                _ => (listing, Ok(())),
+                _ => (self.inner.list_pages(&prefix), Ok(())),
             };
             let end = stream::once(async move {
                 broken?;

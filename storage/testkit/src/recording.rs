@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_storage::{
-    ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream, Payload, PutMode,
+    ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectPath, PageStream, Payload, PutMode,
     Result, Storage,
 };
 
@@ -162,8 +162,8 @@ impl Storage for RecordingStorage {
         self.inner.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        self.inner.list(prefix)
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        self.inner.list_pages(prefix)
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_storage::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Payload, PutMode, Result,
-    Storage,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, PageStream, Payload, PutMode, Result, Storage,
 };
 
 /// How a create goes wrong.
@@ -79,8 +78,8 @@ impl Storage for UndecidedStorage {
         self.inner.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
-        self.inner.list(prefix)
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
+        self.inner.list_pages(prefix)
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_storage::{
-    ByteRange, Capabilities, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,
-    Operation, Payload, PutMode, Result, Storage,
+    ByteRange, Capabilities, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, Operation,
+    PageStream, Payload, PutMode, Result, Storage, StorageExt,
 };
 use cairn_testkit::conformance::{Report, run_all};
 use cairn_testkit::{Fault, FaultStorage};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 /// What a sloppy backend gets wrong.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,7 +86,7 @@ impl Storage for Sloppy {
         self.inner.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let (text, sin) = (prefix.to_string(), self.sin);
         let all = self.inner.list(&ObjectPath::root());
         all.filter(move |meta| {
@@ -98,6 +98,7 @@ impl Storage for Sloppy {
                 _ => is_below,
             })
         })
+        .map_ok(|meta| vec![meta])
         .boxed()
     }
 

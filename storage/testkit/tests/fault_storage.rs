@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_storage::{
     ByteRange, ErrorKind, MemoryStorage, ObjectPath, Operation, Payload, PutMode, Storage,
+    StorageExt,
 };
 use cairn_testkit::{Fault, FaultStorage};
 use futures::{FutureExt, TryStreamExt};

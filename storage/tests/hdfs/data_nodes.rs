@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cairn_storage::layer::{self, LayerConfig};
-use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode, Storage};
+use cairn_storage::{ByteRange, ErrorKind, ObjectPath, Payload, PutMode, Storage, StorageExt};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, TryStreamExt};
 

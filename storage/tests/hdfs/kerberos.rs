@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cairn_storage::hdfs::HdfsConfig;
 use cairn_storage::{
-    ByteRange, Error, ErrorKind, HdfsStorage, ObjectPath, Properties, PutMode, Storage,
+    ByteRange, Error, ErrorKind, HdfsStorage, ObjectPath, Properties, PutMode, Storage, StorageExt,
 };
 use futures::StreamExt;
 use tokio::time::timeout;

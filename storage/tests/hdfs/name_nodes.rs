@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cairn_storage::hdfs::HdfsConfig;
 use cairn_storage::layer::{self, LayerConfig};
-use cairn_storage::{ByteRange, ErrorKind, HdfsStorage, ObjectPath, PutMode, Storage};
+use cairn_storage::{ByteRange, ErrorKind, HdfsStorage, ObjectPath, PutMode, Storage, StorageExt};
 use futures::StreamExt;
 use tokio::time::{Instant, timeout};
 

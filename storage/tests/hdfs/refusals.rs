@@ -1,7 +1,7 @@
 //! What the cluster does not allow.
 
 use bytes::Bytes;
-use cairn_storage::{ByteRange, Error, ErrorKind, ObjectPath, PutMode, Storage};
+use cairn_storage::{ByteRange, Error, ErrorKind, ObjectPath, PutMode, Storage, StorageExt};
 use futures::TryStreamExt;
 
 use crate::cluster::{Cluster, story, unique_root};

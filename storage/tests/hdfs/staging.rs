@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use bytes::Bytes;
-use cairn_storage::{ErrorKind, ObjectPath, PutMode, Storage};
+use cairn_storage::{ErrorKind, ObjectPath, PutMode, Storage, StorageExt};
 use futures::StreamExt;
 
 use crate::cluster::{Cluster, unique_root, until};

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use cairn_storage::layer::Limit;
 use cairn_storage::metrics::IN_FLIGHT_LIMIT;
-use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode};
+use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode, StorageExt};
 use cairn_testkit::Fault;
 use futures::future::join_all;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};

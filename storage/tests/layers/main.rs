@@ -7,6 +7,7 @@ mod config;
 mod limit;
 mod metered;
 mod paced;
+mod pages;
 mod prefix;
 mod read_only;
 mod retry;
@@ -16,7 +17,7 @@ mod timeout;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{MemoryStorage, ObjectPath, Payload, Result, Storage};
+use cairn_storage::{MemoryStorage, ObjectPath, Payload, Result, Storage, StorageExt};
 use cairn_testkit::FaultStorage;
 use futures::TryStreamExt;
 

@@ -5,7 +5,7 @@ use cairn_storage::layer::{self, LayerConfig, Metered, Retry, RetryConfig};
 use cairn_storage::metrics::{
     ALL, BYTES_TOTAL, IN_FLIGHT, MetricKind, REQUEST_SECONDS, REQUESTS_TOTAL, RETRIES_TOTAL,
 };
-use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode};
+use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode, StorageExt};
 use cairn_testkit::Fault;
 use futures::future::join;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};

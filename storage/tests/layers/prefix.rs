@@ -1,5 +1,5 @@
 use cairn_storage::layer::Prefix;
-use cairn_storage::{ByteRange, ErrorKind, PutMode};
+use cairn_storage::{ByteRange, ErrorKind, PutMode, StorageExt};
 
 use super::*;
 

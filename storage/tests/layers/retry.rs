@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use cairn_storage::layer::{Retry, RetryConfig};
-use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode};
+use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode, StorageExt};
 use cairn_testkit::Fault;
 use tokio::time::Instant;
 

@@ -1,5 +1,5 @@
 use cairn_storage::layer::{Timeout, TimeoutConfig};
-use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode};
+use cairn_storage::{ByteRange, ErrorKind, Operation, PutMode, StorageExt};
 use cairn_testkit::Fault;
 use futures::StreamExt;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use cairn_storage::{ErrorKind, Payload, PutMode, Storage, probe_atomic_create};
+use cairn_storage::{ErrorKind, Payload, PutMode, Storage, StorageExt, probe_atomic_create};
 use futures::TryStreamExt;
 
 use crate::scripted::{Reply, Scripted, Seen};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cairn_storage::layer::{self, LayerConfig};
-use cairn_storage::{ByteRange, Error, ErrorKind, Payload, PutMode, S3Storage, Storage};
+use cairn_storage::{
+    ByteRange, Error, ErrorKind, Payload, PutMode, S3Storage, Storage, StorageExt,
+};
 use cairn_testkit::S3Server;
 use futures::StreamExt;
 

@@ -1,6 +1,6 @@
 //! Each known defect of rusoto has a guard, and here the test that fails without it.
 
-use cairn_storage::{ByteRange, ErrorKind, Payload, PutMode, Storage};
+use cairn_storage::{ByteRange, ErrorKind, Payload, PutMode, Storage, StorageExt};
 
 use crate::scripted::{Reply, Scripted};
 use crate::server;

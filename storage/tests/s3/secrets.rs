@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use cairn_storage::{ByteRange, Payload, PutMode, S3Config, S3Storage, Storage, StorageUrl};
+use cairn_storage::{
+    ByteRange, Payload, PutMode, S3Config, S3Storage, Storage, StorageExt, StorageUrl,
+};
 use futures::TryStreamExt;
 use tracing::field::{Field, Visit};
 use tracing::instrument::WithSubscriber;

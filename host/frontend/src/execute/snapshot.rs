@@ -52,7 +52,7 @@ pub(super) async fn show(
         };
         let wanted = find(&opened, &filter).map_err(failed)?;
         let is_detail = filter.timestamp.is_some() && filter.labels.len() == 1;
-        Ok(if is_detail { details(&opened, &wanted) } else { list(&wanted) })
+        Ok(if is_detail { details(&opened, &wanted) } else { list(wanted) })
     })
     .await?;
     Ok(Answer::Rows(result))
@@ -134,23 +134,19 @@ fn matches_time(filter: &SnapshotFilter, snapshot: &ListedSnapshot) -> bool {
     bounds.iter().all(|(bound, holds)| bound.as_ref().is_none_or(|bound| holds(&time, bound)))
 }
 
-fn list(snapshots: &[ListedSnapshot]) -> ResultSet {
+fn list(snapshots: Vec<ListedSnapshot>) -> ResultSet {
     let mut result = ResultSet::of_text(LIST_COLUMNS);
-    result.rows = snapshots.iter().map(list_row).collect();
+    result.rows = snapshots.into_iter().map(list_row).collect();
     result
 }
 
-fn list_row(snapshot: &ListedSnapshot) -> Vec<Option<String>> {
-    let label = Some(snapshot.label.to_string());
-    let mut row = match &snapshot.record {
-        Ok(record) => vec![label, Some(record.timestamp.to_string()), Some("OK".to_owned())],
-        Err(error) => {
-            let status = format!("ERROR: Failed to get info: {}", refusal::with_causes(error));
-            vec![label, None, Some(status)]
-        }
+fn list_row(snapshot: ListedSnapshot) -> Vec<Option<String>> {
+    let (time, status) = match &snapshot.record {
+        Ok(record) => (Some(record.timestamp.to_string()), "OK".to_owned()),
+        Err(error) => (None, format!("ERROR: Failed to get info: {}", refusal::with_causes(error))),
     };
-    row.extend(retention(snapshot));
-    row
+    let [cluster, finished, ttl, expires] = retention(&snapshot);
+    vec![Some(snapshot.label.into()), time, Some(status), cluster, finished, ttl, expires]
 }
 
 /// The four columns about retention.

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use cairn_storage::{ObjectPath, Payload, PutMode};
+use cairn_storage::{ObjectPath, Payload, PutMode, StorageExt};
 use futures::TryStreamExt;
 
 use super::Pruning;

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cairn_storage::{ErrorKind, ObjectPath, Operation, Payload, PutMode, Storage};
+use cairn_storage::{ErrorKind, ObjectPath, Operation, Payload, PutMode, Storage, StorageExt};
 use futures::TryStreamExt;
 use futures::future::join_all;
 

@@ -6,7 +6,7 @@
 
 use std::time::SystemTime;
 
-use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode};
+use cairn_storage::{ByteRange, ObjectPath, Payload, PutMode, StorageExt};
 use futures::TryStreamExt;
 
 use super::{Repository, refuse_read_only};
@@ -49,7 +49,7 @@ impl Repository {
         let listed = self.storage.list(&self.checkpoints_of(origin));
         let mut listed: Vec<_> = listed.try_collect().await?;
         listed.retain(|meta| meta.size <= MAX_RECORD_BYTES);
-        listed.sort_unstable_by_key(|meta| std::cmp::Reverse(meta.modified));
+        listed.sort_unstable_by(|a, b| (b.modified, &b.path).cmp(&(a.modified, &a.path)));
         listed.truncate(MAX_CHECKPOINTS);
         let mut found = Vec::with_capacity(listed.len());
         for meta in listed {

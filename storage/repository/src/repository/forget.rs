@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode};
+use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode, StorageExt};
 use futures::TryStreamExt;
 
 use super::{Repository, refuse_read_only};

@@ -3,7 +3,7 @@
 //! `DESIGN.md`, section 8, holds the protocol and why no hold that was reported comes too late.
 
 use bytes::Bytes;
-use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode};
+use cairn_storage::{ErrorKind, ObjectPath, Payload, PutMode, StorageExt};
 use futures::{StreamExt, TryStreamExt};
 
 use super::{Repository, refuse_read_only};

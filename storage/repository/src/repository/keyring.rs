@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cairn_storage::{ErrorKind, ObjectMeta, ObjectPath, Payload, PutMode, Storage};
+use cairn_storage::{ErrorKind, ObjectMeta, ObjectPath, Payload, PutMode, Storage, StorageExt};
 use futures::TryStreamExt;
 
 use super::publish::{Published, publish};
@@ -229,7 +229,7 @@ pub(super) async fn repositories_with_rings(storage: &dyn Storage) -> Result<Vec
     Ok(ids)
 }
 
-/// The slots by name, as many as are tried.
+/// The slots, the oldest first, as many as are tried.
 async fn read_slots(storage: &dyn Storage) -> Result<Vec<(SlotId, Result<Slot, Damage>)>> {
     let prefix = layout::key_slots_prefix();
     let listed = storage.list(&prefix).try_filter_map(async |meta| {

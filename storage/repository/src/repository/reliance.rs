@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use cairn_storage::StorageExt;
 use futures::TryStreamExt;
 use tokio::runtime::Handle;
 

@@ -206,10 +206,13 @@ impl Repository {
     /// What the storage lists, ascending by label.
     async fn list_records(&self) -> Result<Vec<(Label, ObjectMeta)>> {
         let prefix = layout::snapshots_prefix();
-        let records = self.storage.list(&prefix).try_filter_map(async |meta| {
-            Ok(layout::parse_snapshot_path(&meta.path).map(|label| (label, meta)))
-        });
-        let mut records: Vec<_> = records.try_collect().await?;
+        let mut pages = self.storage.list_pages(&prefix);
+        let mut records = Vec::new();
+        while let Some(page) = pages.try_next().await? {
+            let labelled =
+                |meta: ObjectMeta| Some((layout::parse_snapshot_path(&meta.path)?, meta));
+            records.extend(page.into_iter().filter_map(labelled));
+        }
         records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Ok(records)
     }

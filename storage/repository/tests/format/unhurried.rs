@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use cairn_storage::{
-    ByteRange, Capabilities, ObjectMeta, ObjectPath, ObjectStream, Payload, PutMode, Storage,
+    ByteRange, Capabilities, ObjectMeta, ObjectPath, PageStream, Payload, PutMode, Storage,
 };
 use futures::StreamExt;
 use futures::stream;
@@ -58,11 +58,11 @@ impl Storage for Unhurried {
         self.0.head(path).await
     }
 
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let prefix = prefix.clone();
         let listed = async move {
             self.dawdle().await;
-            let listed: Vec<_> = self.0.list(&prefix).collect().await;
+            let listed: Vec<_> = self.0.list_pages(&prefix).collect().await;
             self.dawdle().await;
             stream::iter(listed)
         };

@@ -16,11 +16,11 @@ use cairn_repository::mark::Mark;
 use cairn_repository::pack::{ChunkKind, IndexEntry};
 use cairn_repository::{ChunkId, Label, PackId, Sealer, layout};
 use cairn_storage::{
-    ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, ObjectStream,
-    Operation, Payload, PutMode, Result, Storage,
+    ByteRange, Capabilities, Error, ErrorKind, MemoryStorage, ObjectMeta, ObjectPath, Operation,
+    PageStream, Payload, PutMode, Result, Storage, StorageExt,
 };
 use futures::FutureExt;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::place::Taken;
 
@@ -326,7 +326,7 @@ impl Storage for Host {
     }
 
     /// Page by page in the order of names: no picture of one instant.
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let start = (prefix.clone(), None::<ObjectPath>, false);
         let page = if *prefix == layout::prune_prefix() { usize::MAX } else { PAGE };
         let pages = stream::unfold(start, move |(prefix, last, is_over)| async move {
@@ -334,19 +334,19 @@ impl Storage for Host {
                 return None;
             }
             if let Err(error) = self.step(Operation::List, &prefix).await {
-                return Some((vec![Err(error)], (prefix, last, true)));
+                return Some((Err(error), (prefix, last, true)));
             }
-            let metas: Vec<_> = self.world.memory.list(&prefix).collect().await;
-            let behind = |meta: &Result<ObjectMeta>| {
-                meta.as_ref().is_ok_and(|meta| last.as_ref().is_none_or(|last| meta.path > *last))
+            let metas: Vec<_> = match self.world.memory.list(&prefix).try_collect().await {
+                Ok(metas) => metas,
+                Err(error) => return Some((Err(error), (prefix, last, true))),
             };
+            let behind = |meta: &ObjectMeta| last.as_ref().is_none_or(|last| meta.path > *last);
             let metas: Vec<_> = metas.into_iter().filter(behind).take(page).collect();
-            let end =
-                metas.last().and_then(|meta| meta.as_ref().ok()).map(|meta| meta.path.clone());
+            let end = metas.last().map(|meta| meta.path.clone());
             let is_over = metas.len() < page;
-            Some((metas, (prefix, end.or(last), is_over)))
+            Some((Ok(metas), (prefix, end.or(last), is_over)))
         });
-        pages.flat_map(stream::iter).boxed()
+        pages.boxed()
     }
 
     async fn delete(&self, path: &ObjectPath) -> Result<()> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use async_trait::async_trait;
-use cairn_storage::{ByteRange, Capabilities, MemoryStorage, ObjectMeta, ObjectStream};
+use cairn_storage::{ByteRange, Capabilities, MemoryStorage, ObjectMeta, PageStream};
 use futures::stream::{self, StreamExt};
 use proptest::prelude::*;
 
@@ -138,7 +138,7 @@ impl Storage for Stepwise {
     }
 
     /// Object by object in the order of names, as a service pages: no picture of one instant.
-    fn list<'a>(&'a self, prefix: &ObjectPath) -> ObjectStream<'a> {
+    fn list_pages<'a>(&'a self, prefix: &ObjectPath) -> PageStream<'a> {
         let start = (prefix.clone(), None::<ObjectPath>);
         stream::unfold(start, move |(prefix, last)| async move {
             step().await;
@@ -147,7 +147,7 @@ impl Storage for Stepwise {
                 meta.as_ref().is_ok_and(|meta| last.as_ref().is_none_or(|last| meta.path > *last))
             })?;
             let path = next.as_ref().ok().map(|meta| meta.path.clone());
-            Some((next, (prefix, path)))
+            Some((next.map(|meta| vec![meta]), (prefix, path)))
         })
         .boxed()
     }
