@@ -66,6 +66,9 @@ impl Storage for Scripted {
     }
 }
 
+/// Puts a layer around a storage.
+type Layer = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
+
 /// The pages of one listing.
 async fn pages(storage: &dyn Storage) -> Result<Vec<Vec<String>>> {
     let names = |page: Vec<ObjectMeta>| page.iter().map(|meta| meta.path.to_string()).collect();
@@ -99,7 +102,7 @@ async fn each_page_has_the_whole_time() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_page_is_not_the_end() {
     let listing: &[Step] = &[(0, Ok(&[])), (0, Ok(&["p/a"])), (0, Ok(&[])), (0, Ok(&["p/b"]))];
-    let layers: [fn(Arc<dyn Storage>) -> Arc<dyn Storage>; 5] = [
+    let layers: [Layer; 5] = [
         |inner| Arc::new(Retry::new(inner, RetryConfig::default())),
         |inner| Arc::new(Timeout::new(inner, TimeoutConfig::default())),
         |inner| Arc::new(Limit::new(inner, NonZeroUsize::MIN)),
