@@ -84,7 +84,7 @@ impl ObjectPath {
 
     /// The last segment; empty for the root.
     pub fn name(&self) -> &str {
-        // Names are short: a search for long texts takes several times as long.
+        // Names are short: a search that is made for long texts shows in profiles of listings.
         let slash = self.0.bytes().rposition(|byte| byte == b'/');
         self.0.get(slash.map_or(0, |slash| slash + 1)..).unwrap_or_default()
     }

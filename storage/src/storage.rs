@@ -102,10 +102,9 @@ pub type ObjectStream<'a> = BoxStream<'a, Result<ObjectMeta>>;
 ///   not come back after a crash, so that deletes keep their order.
 /// - **List** yields each object once whose path lies strictly below the prefix (whole path segments: `a/b`
 ///   covers `a/b/c`, neither `a/bc` nor `a/b`), in any order, without directories and without unfinished
-///   puts. An object that is put or deleted meanwhile may or may not be there. Nothing but the end follows an
-///   error.
+///   puts. An object that is put or deleted meanwhile may or may not be there.
 /// - **No object lies below another.** A backend may refuse to hold both `a` and `a/b`.
-/// - **Cancellation.** Dropping any returned future or stream stops the work soon; see *whole or absent*.
+/// - **Cancellation.** Dropping any returned future stops the work soon; see *whole or absent*.
 ///
 /// `Display` prints the place for people, such as `file:///backup`, and with `{:#}` the layers around it, such as
 /// `retry(limit(4, file:///backup))`; never a secret.

@@ -2,6 +2,7 @@
 //!
 //! A directory's names are read and sorted first; the attributes of its files are looked up in batches, one batch while the
 //! one before is handed out as a page. So a directory of ten thousands of objects costs the longer of the two and not their sum.
+//! One of few names is looked up in the visit that reads them.
 //!
 //! *Order*: the files of a directory by name, then its directories by name. What is deleted meanwhile may be listed or not.
 //!

@@ -205,21 +205,14 @@ async fn list_packs(
     named: &Named,
 ) -> Result<(Vec<LedgerPack>, Vec<(ObjectPath, SystemTime)>)> {
     let everything = ObjectPath::root();
-    let mut pages = repository.storage().list_pages(&everything);
+    let mut objects = repository.storage().list(&everything);
     let (mut packs, mut traces) = (Vec::new(), Vec::new());
-    while let Some(page) = pages.try_next().await? {
-        for ObjectMeta { path, size, modified, .. } in page {
-            if let Some(id) = layout::parse_pack_path(&path) {
-                let size = u32::try_from(size).unwrap_or(MAX_PACK_BYTES);
-                packs.push(LedgerPack {
-                    id,
-                    size,
-                    modified,
-                    is_condemned: named.packs.contains(&id),
-                });
-            } else if is_trace_of_probe(&path) && traces.len() < MAX_TRACES {
-                traces.push((path, modified));
-            }
+    while let Some(ObjectMeta { path, size, modified, .. }) = objects.try_next().await? {
+        if let Some(id) = layout::parse_pack_path(&path) {
+            let size = u32::try_from(size).unwrap_or(MAX_PACK_BYTES);
+            packs.push(LedgerPack { id, size, modified, is_condemned: named.packs.contains(&id) });
+        } else if is_trace_of_probe(&path) && traces.len() < MAX_TRACES {
+            traces.push((path, modified));
         }
     }
     Ok((packs, traces))
