@@ -18,6 +18,7 @@ Examples:
   cairn-bench run --sets segments --stores s3,s3@0ms,s3@50ms,hdfs --tools cairn,restic,rustic,rclone,hdfs-dfs
   cairn-bench scale --tools cairn                      ten times the segments, ten times the bytes
   cairn-bench sql --parts query,load                   what clients of the reference host wait for
+  cairn-bench prune --store s3                         a million chunks, two thirds of them freed; requests counted
   cairn-bench report bench/results/2026-01-31-host     make summary.md and the plots again
 
 Sets that are generated: small[:FILES] large[:SIZE] rows[:SIZE] segments[:SIZE]. Any other name is a folder
@@ -47,6 +48,8 @@ pub enum Verb {
     Report(ReportOptions),
     /// The floor: copy, cut and hash every byte once, on one thread.
     Floor(FloorOptions),
+    /// What freeing space costs: many snapshots, most of them forgotten, then a prune.
+    Prune(PruneOptions),
     /// What scraping costs: backups with and without a scraper, in turn.
     Scrape(ScrapeOptions),
     /// Run one command and write what it used.
@@ -211,6 +214,43 @@ pub struct ScrapeOptions {
     pub scratch: PathBuf,
     /// The warehouse to back up, a tree of database/table/partition/tablet.
     pub source: PathBuf,
+}
+
+/// Options of `prune`.
+#[derive(Debug, Args)]
+pub struct PruneOptions {
+    /// Tools to compare, in this order.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "TOOL,..",
+        default_value = "cairn,restic,rustic"
+    )]
+    pub tools: Vec<String>,
+    /// The cairn binary; by default the one built beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub cairn: Option<PathBuf>,
+    /// Where another program is, such as rustic=/opt/rustic; can be repeated.
+    #[arg(long = "bin", value_name = "PROGRAM=FILE")]
+    pub binaries: Vec<Binary>,
+    /// Directory for data and repositories; in memory, if disks are not what is measured.
+    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
+    pub scratch: PathBuf,
+    /// Where repositories are: s3, one server for each tool, whose requests are counted. By default in the scratch directory.
+    #[arg(long, value_name = "STORE[@MS]")]
+    pub store: Option<StoreSpec>,
+    /// Where the programs of HDFS are kept; they are fetched if they are not there.
+    #[arg(long, default_value = "target/test-servers/hdfs", value_name = "DIR")]
+    pub servers: PathBuf,
+    /// Snapshots that each tool takes.
+    #[arg(long, default_value_t = 1000)]
+    pub snapshots: u32,
+    /// Files of a snapshot, of 1 KiB each; none of them was in the snapshot before.
+    #[arg(long, default_value_t = 1000)]
+    pub files: u32,
+    /// The newest snapshots, which are kept.
+    #[arg(long, default_value_t = 333, value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep: u32,
 }
 
 /// Options of `floor`.

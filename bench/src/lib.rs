@@ -10,7 +10,8 @@
 //! sample as soon as it exists, and [`report`] and [`plot`] can be made from that file again at any time. The
 //! command lines of all tools stand in [`tool`], the servers that repositories can be on in [`store`]. [`floor`] is the
 //! tool that no backup program can beat: the same bytes through the same kernels, once, on one thread. [`sql`] is another
-//! kind of run, with its own lines in raw.json: what clients of the reference host wait for.
+//! kind of run, with its own lines in raw.json: what clients of the reference host wait for. [`prune`] and [`scrape`] measure one
+//! thing each and print it.
 
 pub mod cli;
 mod console;
@@ -23,6 +24,7 @@ pub mod machine;
 pub mod measure;
 pub mod plan;
 pub mod plot;
+pub mod prune;
 pub mod report;
 pub mod results;
 pub mod runner;

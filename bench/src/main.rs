@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use cairn_bench::cli::{Arguments, Verb};
-use cairn_bench::{floor, measure, plan, report, runner, scrape, sql};
+use cairn_bench::{floor, measure, plan, prune, report, runner, scrape, sql};
 use clap::Parser;
 
 fn main() -> Result<()> {
@@ -14,6 +14,7 @@ fn main() -> Result<()> {
         Verb::Report(options) if sql::is_run(&options.results)? => sql::print(&options.results),
         Verb::Report(options) => report::print(&options.results),
         Verb::Floor(options) => floor::run(&options),
+        Verb::Prune(options) => prune::run(&options),
         Verb::Scrape(options) => scrape::run(&options),
         Verb::Measure(options) => measure::answer(&options.command, &options.log, &options.report),
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cairn_testkit::servers::{HdfsCluster, HdfsMode};
-use cairn_testkit::{Direction, Line, S3Server, TcpProxy};
+use cairn_testkit::{Direction, Line, Requests, S3Server, TcpProxy};
 use clap::ValueEnum;
 use tokio::runtime::Runtime;
 
@@ -190,6 +190,14 @@ impl Store {
         };
         let endpoint = format!("{scheme}://{host}:{port}");
         Ok(Address { kind: self.spec.kind, endpoint, conf, servers: self.servers.clone() })
+    }
+
+    /// Requests that it was sent since it was cleared; `None` of HDFS.
+    pub(crate) fn requests(&self) -> Option<Requests> {
+        match &self.server {
+            Server::S3(server) => Some(server.requests()),
+            Server::Hdfs(_) => None,
+        }
     }
 
     /// Bytes of all objects; of HDFS once, however often they are replicated.

@@ -2,7 +2,7 @@
 //!
 //! A command is written as one line. For a repository in a store, `{repo}` is first replaced by what the tool calls it
 //! there, options included. Then the line is split at blanks, and each word is filled in, so paths may hold blanks:
-//! `{repo}`, `{source}`, `{target}`, `{work}`, `{label}`, and of a store `{endpoint}`, `{conf}` and `{servers}`. No shell is
+//! `{repo}`, `{source}`, `{target}`, `{work}`, `{label}`, `{keep}`, and of a store `{endpoint}`, `{conf}` and `{servers}`. No shell is
 //! involved: what is measured is the tool.
 
 mod known;
@@ -35,6 +35,8 @@ pub struct Tool {
     backup: &'static str,
     restore: &'static str,
     check: Option<&'static str>,
+    /// What forgets snapshots and frees what only they held.
+    retention: Option<Retention>,
     environment: &'static [(&'static str, &'static str)],
     /// Whether it knows what it has stored before; others have no scenario after the first backup.
     is_incremental: bool,
@@ -43,6 +45,15 @@ pub struct Tool {
     is_local: bool,
     /// The stores in which its repository can be.
     remotes: &'static [Remote],
+}
+
+/// How a tool is made to forget.
+#[derive(Debug, Clone, Copy)]
+struct Retention {
+    /// Forgets all but the newest `{keep}` snapshots.
+    forget: &'static str,
+    /// Frees what nothing needs any more, to the last byte; in the order in which they are run.
+    prune: &'static [&'static str],
 }
 
 /// How a tool is told of a store.
@@ -98,6 +109,11 @@ impl Tool {
         }
     }
 
+    /// Whether it can forget snapshots and free what only they held.
+    pub fn prunes(&self) -> bool {
+        self.retention.is_some()
+    }
+
     /// Whether its repository can be in this store; `None` is a directory.
     pub fn reaches(&self, store: Option<StoreKind>) -> bool {
         store.map_or(self.is_local, |kind| self.remote(kind).is_some())
@@ -150,6 +166,23 @@ impl InstalledTool {
             Scenario::Full | Scenario::Unchanged | Scenario::Incremental => self.tool.backup,
         };
         self.tool.has(scenario).then(|| self.invocation(line, label.name(), places))
+    }
+
+    /// A backup of this label, of as many as are wanted.
+    pub fn backup(&self, label: &str, places: &Places) -> Invocation {
+        self.invocation(self.tool.backup, label, places)
+    }
+
+    /// What forgets all but the newest `keep` snapshots, if it can.
+    pub fn forget(&self, keep: u32, places: &Places) -> Option<Invocation> {
+        let line = self.tool.retention?.forget.replace("{keep}", &keep.to_string());
+        Some(self.invocation(&line, "", places))
+    }
+
+    /// What then frees what nothing needs: commands to run one after the other.
+    pub fn prune(&self, places: &Places) -> Vec<Invocation> {
+        let lines = self.tool.retention.map_or(&[][..], |retention| retention.prune);
+        lines.iter().map(|line| self.invocation(line, "", places)).collect()
     }
 
     fn invocation(&self, line: &str, label: &str, places: &Places) -> Invocation {
@@ -322,7 +355,8 @@ mod tests {
                 let commands = Scenario::ALL
                     .iter()
                     .filter_map(|scenario| tool.command(*scenario, Scenario::Full, &places));
-                for command in commands.chain(tool.create(&places)) {
+                let retention = tool.forget(3, &places).into_iter().chain(tool.prune(&places));
+                for command in commands.chain(tool.create(&places)).chain(retention) {
                     let values = command.environment.iter().map(|(_, value)| value);
                     for word in command.arguments.iter().chain(values) {
                         assert!(!word.to_string_lossy().contains(['{', '}']), "{command:?}");
@@ -342,6 +376,15 @@ mod tests {
         assert!(check.environment.contains(&("AWS_SECRET_ACCESS_KEY", "benchmark".into())));
         assert!(!installed("cp").tool.reaches(Some(StoreKind::S3)));
         assert!(!installed("hdfs-dfs").tool.reaches(None));
+    }
+
+    #[test]
+    fn what_is_kept_when_a_tool_forgets_is_a_number() {
+        let forget = installed("restic").forget(333, &places()).unwrap();
+        assert_eq!(forget.arguments.last().unwrap(), "333");
+        let prune = installed("cairn").prune(&places());
+        assert!(prune.len() == 2 && prune.iter().all(|command| command.arguments[0] == "prune"));
+        assert!(installed("cp").forget(1, &places()).is_none() && !installed("cp").tool.prunes());
     }
 
     #[test]

@@ -40,12 +40,17 @@ impl Place {
     }
 
     fn run(&self, arguments: &str) -> Output {
+        let results = format!("--results={}", self.path("results").display());
+        self.run_bare(&format!("{arguments} {results} --machine=test"))
+    }
+
+    /// Runs what leaves no results.
+    fn run_bare(&self, arguments: &str) -> Output {
         fs::create_dir_all(self.path("scratch")).unwrap();
         let option = |name: &str, path: &str| format!("--{name}={}", self.path(path).display());
         Command::new(env!("CARGO_BIN_EXE_cairn-bench"))
             .args(arguments.split_whitespace())
             .args([option("cairn", "fake"), option("scratch", "scratch")])
-            .args([option("results", "results"), "--machine=test".to_owned()])
             .output()
             .unwrap()
     }
@@ -127,6 +132,31 @@ fn a_tool_that_fails_is_told_and_the_others_go_on() {
     let report =
         Command::new(env!("CARGO_BIN_EXE_cairn-bench")).arg("report").arg(&folder).output();
     assert!(text(&report.unwrap()).contains(&summary));
+}
+
+#[test]
+fn a_prune_is_measured_in_all_its_steps() {
+    let place = Place::new();
+    let output = place.run_bare("prune --tools cairn --snapshots 3 --keep 1 --files 20");
+    let told = text(&output);
+    assert!(output.status.success(), "{told}");
+    let rows: Vec<&str> = told.lines().filter(|line| line.starts_with("| cairn")).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.split('|').nth(2).unwrap().trim()).collect();
+    assert_eq!(names, ["forget", "prune", "prune again"]);
+    // The fake keeps all three trees of twenty files of 1 KiB.
+    assert!(rows.iter().all(|row| row.contains("60.0 KiB")), "{told}");
+    assert_eq!(fs::read_dir(place.path("scratch")).unwrap().count(), 0, "scratch is left clean");
+    for (arguments, told) in [
+        ("prune --tools cp", "cp has nothing to prune"),
+        ("prune --tools cairn --snapshots 3 --keep 3", "nothing is forgotten"),
+        ("prune --tools cairn --store hdfs@0", "no latency"),
+    ] {
+        let output = place.run_bare(arguments);
+        assert!(!output.status.success() && text(&output).contains(told), "{}", text(&output));
+    }
+    fs::write(place.path("fake.fail"), "prune").unwrap();
+    let output = place.run_bare("prune --tools cairn --snapshots 2 --keep 1 --files 1");
+    assert!(!output.status.success() && text(&output).contains("no luck"), "{}", text(&output));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The tools and their command lines; the only place that knows them.
 
-use super::{Remote, Restored, SELF, Tool};
+use super::{Remote, Restored, Retention, SELF, Tool};
 use crate::store::{S3_KEYS, StoreKind};
 
 /// The name of the tool that the others are compared with.
@@ -19,6 +19,11 @@ const CAIRN: Tool = Tool {
     backup: "backup --repo {repo} --label {label} {source}",
     restore: "restore --repo {repo} --label {label} {target}",
     check: Some("check --repo {repo} --read-data"),
+    retention: Some(Retention {
+        forget: "forget --repo {repo} --keep-last {keep}",
+        // What the first marks the second deletes.
+        prune: &["prune --repo {repo} --grace 1s", "prune --repo {repo} --grace 1s"],
+    }),
     environment: &[],
     is_incremental: true,
     restored: Restored::Target,
@@ -47,6 +52,10 @@ const RESTIC: Tool = Tool {
     backup: "-q -r {repo} --cache-dir {work}/cache --compression auto backup {source}",
     restore: "-q -r {repo} --cache-dir {work}/cache restore latest --target {target}",
     check: Some("-q -r {repo} --cache-dir {work}/cache check --read-data"),
+    retention: Some(Retention {
+        forget: "-q -r {repo} --cache-dir {work}/cache forget --group-by host --keep-last {keep}",
+        prune: &["-q -r {repo} --cache-dir {work}/cache prune --max-unused 0"],
+    }),
     environment: &[("RESTIC_PASSWORD", "benchmark")],
     is_incremental: true,
     restored: Restored::SourcePath,
@@ -67,6 +76,12 @@ const RUSTIC: Tool = Tool {
     backup: "-r {repo} --cache-dir {work}/cache backup {source}",
     restore: "-r {repo} --cache-dir {work}/cache restore latest:{source} {target}",
     check: Some("-r {repo} --cache-dir {work}/cache check --read-data"),
+    retention: Some(Retention {
+        forget: "-r {repo} --cache-dir {work}/cache forget --group-by host --keep-last {keep}",
+        prune: &[
+            "-r {repo} --cache-dir {work}/cache prune --max-unused 0% --keep-delete 0s --instant-delete",
+        ],
+    }),
     environment: &[
         ("RUSTIC_PASSWORD", "benchmark"),
         ("RUSTIC_LOG_LEVEL", "warn"),
@@ -99,6 +114,7 @@ const BORG: Tool = Tool {
     // Into the directory that it runs in: the target, as for all that restore whole paths.
     restore: "extract {repo}::{label}",
     check: Some("check --verify-data {repo}"),
+    retention: None,
     environment: &[
         ("BORG_BASE_DIR", "{work}/borg"),
         ("BORG_UNKNOWN_UNENCRYPTED_REPO_ACCESS_IS_OK", "yes"),
@@ -119,6 +135,7 @@ const FLOOR: Tool = Tool {
     backup: "floor {source} {repo}",
     restore: "floor --restore {repo} {target}",
     check: Some("floor --check {repo}"),
+    retention: None,
     environment: &[],
     is_incremental: false,
     restored: Restored::Target,
@@ -136,6 +153,7 @@ const RCLONE: Tool = Tool {
     backup: "sync -q --fast-list --size-only {source} {repo}",
     restore: "copy -q --fast-list {repo} {target}",
     check: Some("check -q --fast-list --download {source} {repo}"),
+    retention: None,
     // With authorities of its own it does not start.
     environment: &[("RCLONE_CONFIG", "{work}/rclone.conf"), ("AWS_CA_BUNDLE", "")],
     is_incremental: true,
@@ -168,6 +186,7 @@ const HDFS_DFS: Tool = Tool {
     restore: "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.nio=ALL-UNNAMED \
               -cp {conf}:{servers}/jars/* org.apache.hadoop.fs.FsShell -get {repo}/* {target}",
     check: None,
+    retention: None,
     environment: &[],
     is_incremental: false,
     restored: Restored::Target,
@@ -217,6 +236,7 @@ pub const ALL: [Tool; 13] = [
         backup: "-aT {source} {repo}",
         restore: "-aT {repo} {target}",
         check: None,
+        retention: None,
         environment: &[],
         is_incremental: false,
         restored: Restored::Target,

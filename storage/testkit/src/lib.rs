@@ -34,5 +34,5 @@ pub use proxy::{Direction, Line, NetFault, TcpProxy};
 pub use recording::{Mutation, RecordingStorage};
 pub use requirement::skip_unless_required;
 #[cfg(feature = "s3-server")]
-pub use s3_server::S3Server;
+pub use s3_server::{Requests, S3Server};
 pub use undecided::{Indecision, UndecidedStorage};

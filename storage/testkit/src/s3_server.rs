@@ -3,17 +3,21 @@
 //! s3s speaks the protocol and verifies every signature; the objects are a map in memory. It compares the checksums that it
 //! is sent, decides on conditions under one lock, and makes an object visible whole. What s3s-fs does with a
 //! directory is no model of a store: it fails on names that are long or prefixes of others, panics on empty
-//! objects, and lets several puts-if-absent win.
+//! objects, and lets several puts-if-absent win. Requests are counted before s3s sees them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Method, Uri};
 use hyper_util::rt::TokioIo;
 use s3s::auth::SimpleAuth;
 use s3s::dto::{
@@ -38,6 +42,7 @@ const PAGE: usize = 1000;
 pub struct S3Server {
     endpoint: String,
     store: Arc<Store>,
+    counters: Arc<Counters>,
     accepting: JoinHandle<()>,
 }
 
@@ -56,16 +61,22 @@ impl S3Server {
         let service = service.build();
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
+        let counters = Arc::new(Counters::default());
+        let counting = Arc::clone(&counters);
         let accepting = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 // An answer in two small packets would wait for the client's delayed acknowledgement.
                 let _ = socket.set_nodelay(true);
-                let connection =
-                    http1::Builder::new().serve_connection(TokioIo::new(socket), service.clone());
-                tokio::spawn(connection);
+                let (service, counters) = (service.clone(), Arc::clone(&counting));
+                let counted = service_fn(move |request: hyper::Request<Incoming>| {
+                    counters.count(request.method(), request.uri());
+                    Service::call(&service, request)
+                });
+                let socket = TokioIo::new(socket);
+                tokio::spawn(http1::Builder::new().serve_connection(socket, counted));
             }
         });
-        Ok(Self { endpoint, store, accepting })
+        Ok(Self { endpoint, store, counters, accepting })
     }
 
     /// Scheme, host and port.
@@ -78,6 +89,11 @@ impl S3Server {
         let state = self.store.lock();
         let objects = state.buckets.values().flat_map(BTreeMap::values);
         objects.map(|object| object.bytes.len() as u64).sum()
+    }
+
+    /// Requests since the start.
+    pub fn requests(&self) -> Requests {
+        self.counters.read()
     }
 
     /// Uploads in parts that were neither completed nor aborted.
@@ -95,6 +111,64 @@ impl Drop for S3Server {
 impl fmt::Debug for S3Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Server").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// How many requests a server was sent, whatever it answered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// Pages of listings.
+    pub lists: u64,
+    /// Reads of objects, of ranges of them, and of what is known about them.
+    pub reads: u64,
+    /// Objects and parts of objects that were written; of an upload in parts also its begin and its end.
+    pub writes: u64,
+    /// Deletions.
+    pub deletes: u64,
+}
+
+impl Requests {
+    /// Those that came after `before`.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            lists: self.lists - before.lists,
+            reads: self.reads - before.reads,
+            writes: self.writes - before.writes,
+            deletes: self.deletes - before.deletes,
+        }
+    }
+}
+
+/// [`Requests`] as they come in.
+#[derive(Debug, Default)]
+struct Counters {
+    lists: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
+    deletes: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, method: &Method, uri: &Uri) {
+        let is_list = || uri.query().is_some_and(|query| query.contains("list-type="));
+        let counter = match *method {
+            Method::GET if is_list() => &self.lists,
+            Method::GET | Method::HEAD => &self.reads,
+            Method::DELETE => &self.deletes,
+            Method::POST if uri.query() == Some("delete") => &self.deletes,
+            _ => &self.writes,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Requests {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Requests {
+            lists: read(&self.lists),
+            reads: read(&self.reads),
+            writes: read(&self.writes),
+            deletes: read(&self.deletes),
+        }
     }
 }
 
