@@ -21,7 +21,7 @@ const OWN_BYTES: u64 = 300_000;
 fn host(rig: &Rig, number: u64) -> Rig {
     let engine = Engine::builder().config(small_config()).start().unwrap();
     let repository = engine.open_repository_on(Arc::new(rig.memory.clone())).unwrap();
-    let source = ToySource::filled();
+    let source = ToySource::filled_of(&format!("toy of host {number}"));
     source.put("own/rows/p1/t1/own.dat", Content::noise(1000 + number, OWN_BYTES));
     Rig { source, repository, engine, memory: rig.memory.clone() }
 }

@@ -30,6 +30,7 @@ struct ToySegment {
 /// Where tablets come from.
 #[derive(Debug)]
 pub(crate) struct ToySource {
+    origin: String,
     /// What its calls do.
     pub(crate) script: Arc<Script>,
     segments: Mutex<BTreeMap<String, ToySegment>>,
@@ -41,7 +42,13 @@ pub(crate) struct ToySource {
 
 impl ToySource {
     pub(crate) fn new() -> Arc<Self> {
+        Self::of("toy")
+    }
+
+    /// One of another origin: identities of different sources may be equal, and what has them need not be.
+    fn of(origin: &str) -> Arc<Self> {
         Arc::new(Self {
+            origin: origin.to_owned(),
             script: Arc::default(),
             segments: Mutex::default(),
             num_changes: AtomicU64::new(0),
@@ -52,7 +59,12 @@ impl ToySource {
 
     /// Two tables, three partitions, five segments; small, longer than a window, compressible, empty.
     pub(crate) fn filled() -> Arc<Self> {
-        let source = Self::new();
+        Self::filled_of("toy")
+    }
+
+    /// The same of another origin.
+    pub(crate) fn filled_of(origin: &str) -> Arc<Self> {
+        let source = Self::of(origin);
         source.put("shop/orders/p1/t1/a.dat", "a few rows");
         source.put("shop/orders/p1/t2/b.dat", Content::noise(1, 900 << 10));
         source.put("shop/orders/p2/t1/c.dat", "text ".repeat(100_000).as_str());
@@ -124,7 +136,7 @@ impl TabletSource for ToySource {
     fn origin(&self) -> String {
         // Has no way to fail: a scripted failure is a panic.
         self.script.reach(Point::Origin, "origin").unwrap();
-        "toy".to_owned()
+        self.origin.clone()
     }
 
     fn snapshot(&self, selection: &Selection) -> Result<Box<dyn TabletSnapshot>, TabletError> {
