@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use cairn_testkit::wait_until;
 use futures::{FutureExt, TryStreamExt};
 use tempfile::TempDir;
 
@@ -291,6 +292,31 @@ async fn a_directory_is_listed_whole_whatever_number_of_pages_it_has() {
         let pages: Vec<_> = storage.list_pages(&path("a")).try_collect().await.unwrap();
         assert_eq!(pages.len(), usize::div_ceil(objects, 1024));
     }
+}
+
+/// Whether this process holds a directory open.
+#[cfg(target_os = "linux")]
+fn is_held_open(directory: &Path) -> bool {
+    let handles = std::fs::read_dir("/proc/self/fd").unwrap();
+    let mut targets = handles.flatten().map(|handle| std::fs::read_link(handle.path()));
+    targets.any(|target| target.is_ok_and(|target| target == directory))
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_listing_that_is_given_up_lets_its_directory_go() {
+    let root = root();
+    let directory = root.path().join("a");
+    std::fs::create_dir(&directory).unwrap();
+    let directory = directory.canonicalize().unwrap();
+    (0..5000).for_each(|name| std::fs::write(directory.join(name.to_string()), b"").unwrap());
+    let storage = open(&root);
+    let mut pages = storage.list_pages(&path("a"));
+    assert_eq!(pages.try_next().await.unwrap().map(|page| page.len()), Some(1024));
+    assert!(is_held_open(&directory), "there is more to list");
+    drop(pages);
+    // What has begun to look names up ends first.
+    wait_until("the end of the listing", DEADLINE, || !is_held_open(&directory));
 }
 
 #[test]
