@@ -6,11 +6,15 @@
 use cairn_repository::hold::{Hold, HoldNote};
 use cairn_repository::retention::{Candidate, Owner, Reason, Rule, Terms, Verdict, Wish, judge};
 use cairn_repository::{Label, ListedSnapshot};
+use futures::future::join_all;
 
 use crate::error::{Error, ErrorKind};
 use crate::job::host_name;
 use crate::metrics::{count_forgotten, count_sweep};
 use crate::repository::Repository;
+
+/// Snapshots that a sweep forgets at once: each takes eight round trips to the storage, one after the other.
+const MAX_FORGETS: usize = 8;
 
 /// What a sweep is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -79,7 +83,7 @@ impl Repository {
         Ok(judge(candidates, &terms))
     }
 
-    /// Forgets what ttls and rules let go, asking `permit` before each. What is held, forgotten by another or busy by then is
+    /// Forgets what ttls and rules let go, eight at once, asking `permit` about each before. What is held, forgotten by another or busy by then is
     /// left; a storage that fails ends the sweep.
     pub fn sweep(
         &self,
@@ -98,35 +102,62 @@ impl Repository {
     ) -> Result<SweepReport, Error> {
         let verdicts = self.judge_sweep(request)?;
         let mut report = SweepReport { verdicts, forgotten: Vec::new(), left: Vec::new() };
-        for verdict in report.verdicts.iter().filter(|verdict| verdict.goes) {
-            let label = &verdict.snapshot.label;
-            match permit(verdict) {
-                Permit::Go => {}
-                Permit::Skip => {
-                    report.left.push((label.clone(), "in use".to_owned()));
-                    continue;
+        let going: Vec<&Verdict> = report.verdicts.iter().filter(|verdict| verdict.goes).collect();
+        let mut is_stopped = false;
+        for verdicts in going.chunks(MAX_FORGETS) {
+            let mut permitted = Vec::with_capacity(verdicts.len());
+            for verdict in verdicts {
+                match permit(verdict) {
+                    Permit::Go => permitted.push(*verdict),
+                    Permit::Skip => {
+                        report.left.push((verdict.snapshot.label.clone(), "in use".to_owned()));
+                    }
+                    Permit::Stop => {
+                        is_stopped = true;
+                        break;
+                    }
                 }
-                Permit::Stop => break,
             }
-            match self.forget_judged(verdict) {
-                Ok(()) => report.forgotten.push(label.clone()),
-                Err(error) if error.kind() == ErrorKind::Request => {
-                    report.left.push((label.clone(), error.to_string()));
+            let outcomes = self.forget_together(&permitted)?;
+            for (verdict, outcome) in permitted.into_iter().zip(outcomes) {
+                let label = verdict.snapshot.label.clone();
+                match outcome {
+                    Ok(()) => report.forgotten.push(label),
+                    Err(error) if error.kind() == ErrorKind::Request => {
+                        report.left.push((label, error.to_string()));
+                    }
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
+            }
+            if is_stopped {
+                break;
             }
         }
         Ok(report)
     }
 
+    /// Forgets snapshots at the same time: what came of each, in their order.
+    fn forget_together(&self, verdicts: &[&Verdict]) -> Result<Vec<Result<(), Error>>, Error> {
+        if verdicts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inner = self.inner().clone();
+        let meant = verdicts.iter().map(|Verdict { snapshot, .. }| {
+            (inner.clone(), snapshot.label.clone(), snapshot.taken())
+        });
+        let forgets =
+            meant.map(|(inner, label, taken)| async move { inner.forget(&label, taken).await });
+        let outcomes = self.engine().block_on(join_all(forgets.collect::<Vec<_>>()))?;
+        for (verdict, _) in verdicts.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok()) {
+            count_forgotten(cause(verdict));
+        }
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
+    }
+
     /// Forgets the snapshot that was judged, and no other that has taken its label since.
     pub fn forget_judged(&self, verdict: &Verdict) -> Result<(), Error> {
         self.forget(&verdict.snapshot.label, verdict.snapshot.taken())?;
-        count_forgotten(match verdict.reasons.first() {
-            Some(Reason::Expired(_)) => "ttl",
-            Some(Reason::NoLongerKept) => "rule",
-            _ => "named",
-        });
+        count_forgotten(cause(verdict));
         Ok(())
     }
 
@@ -160,5 +191,14 @@ impl Repository {
         let names =
             self.engine().block_on(async move { inner.hold_names(label.as_ref()).await })??;
         Ok(listed.iter().map(|snapshot| Candidate::of(snapshot, &names)).collect())
+    }
+}
+
+/// Why a snapshot goes, as metrics call it.
+fn cause(verdict: &Verdict) -> &'static str {
+    match verdict.reasons.first() {
+        Some(Reason::Expired(_)) => "ttl",
+        Some(Reason::NoLongerKept) => "rule",
+        _ => "named",
     }
 }

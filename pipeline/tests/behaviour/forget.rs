@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cairn_pipeline::storage::{ObjectPath, Operation};
-use cairn_pipeline::{ErrorKind, RestoreRequest};
+use cairn_pipeline::{ErrorKind, Permit, Policy, RestoreRequest, Rule, SweepRequest};
 use cairn_testkit::Fault;
 
 use crate::place::rig::Rig;
@@ -42,4 +42,53 @@ fn a_restore_that_has_begun_ends_well() {
     assert_eq!(sink.contents(), rig.source.contents());
     let error = rig.restore_into("first", &ToySink::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Request);
+}
+
+/// All but the newest may go.
+fn all_but_the_newest() -> SweepRequest {
+    let policy = Policy { last: 1, ..Policy::default() };
+    SweepRequest { owner: None, rules: vec![Rule { policy, ..Rule::default() }] }
+}
+
+#[test]
+fn a_sweep_forgets_only_what_it_may_and_ends_when_it_is_told_to() {
+    let rig = Rig::new();
+    let labels: Vec<String> = (0..20).map(|number| format!("s{number:02}")).collect();
+    for label in &labels {
+        rig.backup(label).unwrap();
+    }
+    let mut asked = Vec::new();
+    let permit = |label: &str| match label {
+        "s03" => Permit::Skip,
+        "s12" => Permit::Stop,
+        _ => Permit::Go,
+    };
+    let report = rig.repository.sweep(&all_but_the_newest(), |verdict| {
+        asked.push(verdict.snapshot.label.to_string());
+        permit(verdict.snapshot.label.as_str())
+    });
+    let report = report.unwrap();
+    assert_eq!(asked, labels[..=12]);
+    let gone: Vec<&str> = report.forgotten.iter().map(AsRef::as_ref).collect();
+    let may_go = labels[..12].iter().filter(|label| *label != "s03");
+    assert_eq!(gone, may_go.collect::<Vec<_>>());
+    let left: Vec<_> =
+        report.left.iter().map(|(label, why)| (label.as_str(), why.as_str())).collect();
+    assert_eq!(left, [("s03", "in use")]);
+    assert_eq!(rig.labels(), [&["s03".to_owned()], &labels[12..]].concat());
+}
+
+#[test]
+fn a_sweep_that_fails_at_one_snapshot_has_forgotten_those_beside_it() {
+    let (rig, faults) = Rig::with_faults();
+    let labels: Vec<String> = (0..20).map(|number| format!("s{number:02}")).collect();
+    for label in &labels {
+        rig.backup(label).unwrap();
+    }
+    let denied = Fault::fail(cairn_pipeline::storage::ErrorKind::PermissionDenied);
+    let is_third = |path: &ObjectPath| path.to_string().contains("s02");
+    faults.plan(denied.on(Operation::Delete).at(is_third).always());
+    rig.repository.sweep(&all_but_the_newest(), |_| Permit::Go).unwrap_err();
+    let left = rig.labels();
+    assert_eq!(left, [&["s02".to_owned()], &labels[8..]].concat());
 }
