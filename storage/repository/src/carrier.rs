@@ -7,14 +7,31 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use crate::pack::{IndexEntry, PackBuilder};
+use crate::pack::{ChunkLocation, IndexEntry, PackBuilder};
 use crate::{Repository, Result};
 
-/// Chunks in memory at once of whoever carries.
-pub(crate) const BATCH: usize = 64;
+/// Bytes of a pack from which chunks are in memory at once of whoever carries.
+const BATCH_BYTES: u64 = 16 << 20;
 
 /// Entries of a run that a carrier writes: 3 MiB.
 const MAX_RUN_ENTRIES: usize = 1 << 16;
+
+/// Chunks to read at once: those that lie within 16 MiB of a pack, of chunks in the order in which they lie in it. One that is
+/// longer comes alone.
+pub(crate) fn batches(entries: &[IndexEntry]) -> impl Iterator<Item = &[IndexEntry]> {
+    let mut left = entries;
+    std::iter::from_fn(move || {
+        let first = left.first()?.location;
+        let is_near = |entry: &&IndexEntry| {
+            let ChunkLocation { pack, offset, .. } = entry.location;
+            let extent = entry.location.end().saturating_sub(first.offset.into());
+            pack == first.pack && offset >= first.offset && extent <= BATCH_BYTES
+        };
+        let (batch, rest) = left.split_at(left.iter().take_while(is_near).count().max(1));
+        left = rest;
+        Some(batch)
+    })
+}
 
 /// What was carried.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,5 +112,45 @@ impl<'a> Carrier<'a> {
             entries = later;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Codec;
+    use crate::pack::ChunkKind;
+    use crate::{ChunkId, PackId};
+
+    fn entry(pack: u8, offset: u32, stored_len: u32) -> IndexEntry {
+        let location = ChunkLocation {
+            pack: PackId::from_bytes([pack; 32]),
+            offset,
+            stored_len,
+            raw_len: stored_len,
+            codec: Codec::Raw,
+            kind: ChunkKind::Segment,
+        };
+        IndexEntry { id: ChunkId::of(&offset.to_le_bytes()), location }
+    }
+
+    fn lengths(entries: &[IndexEntry]) -> Vec<usize> {
+        batches(entries).map(<[IndexEntry]>::len).collect()
+    }
+
+    #[test]
+    fn a_batch_lies_within_sixteen_mebibytes_of_one_pack() {
+        const MIB: u32 = 1 << 20;
+        let near = [entry(1, 8, MIB), entry(1, 8 + 15 * MIB, MIB), entry(1, 8 + 16 * MIB, 1)];
+        assert_eq!(lengths(&near), [2, 1]);
+        assert_eq!(lengths(&[entry(1, 8, 40 * MIB), entry(1, 8 + 40 * MIB, 1)]), [1, 1]);
+        assert_eq!(lengths(&[entry(1, 8, 1), entry(2, 9, 1), entry(2, 8, 1)]), [1, 1, 1]);
+        assert_eq!(lengths(&[]), [0; 0]);
+    }
+
+    #[test]
+    fn small_chunks_make_one_batch() {
+        let many: Vec<IndexEntry> = (0..10_000).map(|at| entry(1, 8 + at * 1000, 1000)).collect();
+        assert_eq!(lengths(&many), [10_000]);
     }
 }

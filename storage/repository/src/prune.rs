@@ -4,7 +4,7 @@
 //! begun, then puts a mark of its own if there is something to free. It deletes nothing on the word of others.
 //!
 //! - *Memory*: 25 bytes for each place of a chunk, 8 more while runs are merged, 70 for each pack, 20 for each distinct document, the chunks of documents at
-//!   50 bytes, and a few runs.
+//!   50 bytes, a few runs, and 100 MiB for documents that are read.
 //! - *On cancel*, as on a crash: whoever prunes next goes on.
 //! - *On failure*: damage ends it before anything is condemned or deleted: where it is not known what snapshots reach, everything is kept.
 
@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, SystemTime};
 
 use cairn_storage::{ObjectPath, Payload, PutMode};
+use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::runtime::Handle;
 
@@ -342,16 +343,21 @@ impl Pruning<'_> {
     ) -> Result<()> {
         let mut carrier = Carrier::new(self.repository);
         let mut entries = survey.ledger.entries();
-        for (done, SurveyedRun { id, size, .. }) in (0..).zip(runs) {
+        for (done, together) in (0..).step_by(survey::MAX_RUNS).zip(runs.chunks(survey::MAX_RUNS)) {
             self.watch.tell(PrunePhase::Merging, done, runs.len() as u64);
-            // One that has gone was superseded by another prune, whose runs list it too.
-            let listed = ListedRun { id: *id, size: *size };
-            let Some(run) = self.repository.read_run(&listed).await? else { continue };
-            let run =
-                run.map_err(|malformed| Damage::new(DamagedObject::IndexRun(*id), malformed))?;
-            for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
-                if entries.is_new(&entry) {
-                    carrier.list(entry).await?;
+            let listed = together.iter().map(|run| ListedRun { id: run.id, size: run.size });
+            let listed = listed.collect::<Vec<_>>();
+            let reads = listed.iter().map(|run| self.repository.read_run(run));
+            let reads = try_join_all(reads.collect::<Vec<_>>()).await?;
+            for (ListedRun { id, .. }, run) in listed.iter().zip(reads) {
+                // One that has gone was superseded by another prune, whose runs list it too.
+                let Some(run) = run else { continue };
+                let run =
+                    run.map_err(|malformed| Damage::new(DamagedObject::IndexRun(*id), malformed))?;
+                for entry in run.entries().filter(|entry| stays(&entry.location.pack)) {
+                    if entries.is_new(&entry) {
+                        carrier.list(entry).await?;
+                    }
                 }
             }
         }

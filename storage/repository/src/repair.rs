@@ -164,7 +164,7 @@ impl Repairing<'_> {
             let goes = look.named.packs.contains(&pack);
             let unlisted = unlisted(&index, entries, goes).await?;
             if look.settled.packs.contains(&pack) {
-                copy_sound(repository, &mut carrier, &unlisted).await?;
+                copy_sound(repository, &mut carrier, unlisted).await?;
                 continue;
             }
             self.report.listed_chunks += unlisted.len() as u64;

@@ -1,16 +1,21 @@
 //! Makes firm what is not: copies chunks out of packs that go, and lists again what only superseded runs list. Chunks that
 //! lie elsewhere too are read there before a pack with them is let go.
 //!
-//! *Memory*: that of a [`Carrier`], and 64 chunks.
+//! *Memory*: that of a [`Carrier`], a batch of it, and the directories of four packs.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+
+use futures::future::try_join_all;
 
 use super::ledger::{HalfId, Ledger, LedgerPack, Settlement, half};
 use super::report::{PrunePhase, Watch};
-use crate::carrier::{BATCH, Carried, Carrier};
+use crate::carrier::{Carried, Carrier, batches};
 use crate::error::DamagedObject;
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::{Damage, Error, Malformed, PackId, Repository, Result, layout};
+
+/// Directories of packs that are read at once.
+const DIRECTORIES: usize = 4;
 
 /// What carries.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +28,22 @@ pub(super) struct Carrying<'a> {
 
 /// Chunks of one pack.
 struct Wanted {
+    /// By the pack's own directory, each once, in the order in which they lie.
     entries: Vec<IndexEntry>,
     /// Those that its directory does not have, and why.
     missing: Vec<HalfId>,
     damage: Damage,
 }
+
+impl Wanted {
+    /// The entries, if none is missing.
+    fn all(self) -> Result<Vec<IndexEntry>> {
+        if self.missing.is_empty() { Ok(self.entries) } else { Err(self.damage.into()) }
+    }
+}
+
+/// A pack and the chunks of it that are wanted.
+type Chosen<'p> = (&'p LedgerPack, &'p [HalfId]);
 
 impl Carrying<'_> {
     /// Makes everything firm that a settlement says is not; also says how many chunks are lost for good.
@@ -40,31 +56,35 @@ impl Carrying<'_> {
         let Settlement { to_copy, to_list, to_verify, .. } = settlement;
         let total = (to_copy.len() + to_list.len() + to_verify.len()) as u64;
         let (mut done, mut lost) = (0, 0);
-        let mut next = |positions: &u32| {
+        let mut tell = || {
             watch.tell(PrunePhase::Copying, done, total);
             done += 1;
-            self.ledger.packs().get(*positions as usize)
         };
-        for (position, chunks) in to_verify {
-            let Some(pack) = next(position) else { continue };
-            for entries in self.all_of(pack, chunks).await?.chunks(BATCH) {
-                for (_, read) in self.repository.read_stored(entries).await? {
-                    read?;
+        for together in self.packs(to_verify).chunks(DIRECTORIES) {
+            for (_, wanted) in self.directories(together).await? {
+                tell();
+                for entries in batches(&wanted.all()?) {
+                    for (_, read) in self.repository.read_stored(entries).await? {
+                        read?;
+                    }
                 }
             }
         }
-        for (position, chunks) in to_copy {
-            let Some(pack) = next(position) else { continue };
-            lost += self.copy(&mut carrier, pack, chunks).await?;
-        }
-        for (position, chunks) in to_list {
-            let Some(pack) = next(position) else { continue };
-            let Wanted { entries, missing, damage } = self.wanted_of(pack, chunks).await?;
-            for entry in entries {
-                carrier.list(entry).await?;
+        for together in self.packs(to_copy).chunks(DIRECTORIES) {
+            for (pack, wanted) in self.directories(together).await? {
+                tell();
+                lost += self.copy(&mut carrier, pack, wanted).await?;
             }
-            // What a superseded run says may be untrue.
-            self.copy_missing(&mut carrier, pack, &missing, damage).await?;
+        }
+        for together in self.packs(to_list).chunks(DIRECTORIES) {
+            for (pack, Wanted { entries, missing, damage }) in self.directories(together).await? {
+                tell();
+                for entry in entries {
+                    carrier.list(entry).await?;
+                }
+                // What a superseded run says may be untrue.
+                self.copy_missing(&mut carrier, pack, &missing, damage).await?;
+            }
         }
         let carried = carrier.finish().await?;
         watch.tell(PrunePhase::Copying, total, total);
@@ -76,12 +96,11 @@ impl Carrying<'_> {
         self,
         carrier: &mut Carrier<'_>,
         pack: &LedgerPack,
-        chunks: &[HalfId],
+        Wanted { entries, missing, damage }: Wanted,
     ) -> Result<u64> {
-        let Wanted { entries, missing, damage } = self.wanted_of(pack, chunks).await?;
         let mut lost = 0;
         self.copy_missing(carrier, pack, &missing, damage).await?;
-        for entries in entries.chunks(BATCH) {
+        for entries in batches(&entries) {
             for (entry, read) in self.repository.read_stored(entries).await? {
                 let damage = match read {
                     Ok(stored) => {
@@ -155,10 +174,20 @@ impl Carrying<'_> {
         Ok(false)
     }
 
-    /// The entries of some chunks of a pack, by its own directory, each once. [`crate::ErrorKind::Damaged`] when one is missing.
-    async fn all_of(self, pack: &LedgerPack, chunks: &[HalfId]) -> Result<Vec<IndexEntry>> {
-        let wanted = self.wanted_of(pack, chunks).await?;
-        if wanted.missing.is_empty() { Ok(wanted.entries) } else { Err(wanted.damage.into()) }
+    /// The packs at these positions, with the chunks of each.
+    fn packs<'p>(&'p self, chunks: &'p BTreeMap<u32, Vec<HalfId>>) -> Vec<Chosen<'p>> {
+        let packs = self.ledger.packs();
+        let chosen = |(position, chunks): (&u32, &'p Vec<HalfId>)| {
+            Some((packs.get(*position as usize)?, chunks.as_slice()))
+        };
+        chunks.iter().filter_map(chosen).collect()
+    }
+
+    /// What the directories of some packs say, which are read at once.
+    async fn directories<'p>(&self, packs: &[Chosen<'p>]) -> Result<Vec<(&'p LedgerPack, Wanted)>> {
+        let reads = packs.iter().map(|(pack, chunks)| self.wanted_of(pack, chunks));
+        let wanted = try_join_all(reads.collect::<Vec<_>>()).await?;
+        Ok(packs.iter().map(|(pack, _)| *pack).zip(wanted).collect())
     }
 
     async fn wanted_of(self, pack: &LedgerPack, chunks: &[HalfId]) -> Result<Wanted> {

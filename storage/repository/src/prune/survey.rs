@@ -21,15 +21,22 @@ use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::mark::{Mark, Marks, Named};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
 use crate::record::{MAX_RECORD_BYTES, Record};
+use crate::repository::batches;
 use crate::{
     ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, MarkId, Repository, Result, layout,
 };
 
 /// Runs in memory at once.
-const MAX_RUNS: usize = 4;
+pub(super) const MAX_RUNS: usize = 4;
 
-/// Records, or documents, read at once.
+/// Records read at once.
 const MAX_READS: usize = 16;
+
+/// Bytes of documents that are read at once.
+const BATCH_BYTES: u64 = 8 << 20;
+
+/// Roots that are walked from together.
+const MAX_ROOTS: usize = 64;
 
 /// Surveys before one gives up in which runs went meanwhile: other prunes are that busy.
 const MAX_SURVEYS: usize = 5;
@@ -156,9 +163,11 @@ impl Survey {
             lost_chunks += u64::from(is_accepted);
             !is_lost || is_accepted
         };
-        for (done, root) in (0..).zip(roots) {
+        let mut done = 0;
+        for together in roots.chunks(MAX_ROOTS) {
             watch.tell(PrunePhase::Snapshots, done, roots.len() as u64);
-            if let Some(missing) = walk.walk(root, &mut visit).await? {
+            done += together.len() as u64;
+            if let Some(missing) = walk.walk(together, &mut visit).await? {
                 let damage = Damage::of_chunk(DamagedObject::Index, missing, Fault::NotListed);
                 return Err(damage.into());
             }
@@ -195,7 +204,10 @@ impl Survey {
         root: &DocumentRef,
     ) -> Result<bool> {
         let mut walk = Walk { repository, documents: &self.documents, walked: HashSet::new() };
-        Ok(walk.walk(root, &mut |id, _| self.ledger.is_firm(id)).await?.is_none())
+        Ok(walk
+            .walk(std::slice::from_ref(root), &mut |id, _| self.ledger.is_firm(id))
+            .await?
+            .is_none())
     }
 }
 
@@ -295,7 +307,7 @@ async fn read_record(repository: &Repository, path: &ObjectPath) -> Result<Optio
     }
 }
 
-/// Goes down from roots; a document is read once.
+/// Goes down from roots, level by level, so that documents which lie near each other are read together; each is read once.
 struct Walk<'a> {
     repository: &'a Repository,
     documents: &'a Index,
@@ -305,70 +317,77 @@ struct Walk<'a> {
 /// Told of each chunk before anything in it is read; whether the walk may go on.
 type Visit<'a> = &'a mut (dyn FnMut(&ChunkId, ChunkKind) -> bool + Send);
 
+/// Why a walk ends early.
+enum Halt {
+    /// It may not go on at this chunk.
+    At(ChunkId),
+    Error(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 impl Walk<'_> {
-    /// Visits every chunk below a root: the first at which the walk had to end, if it had to.
-    async fn walk(&mut self, root: &DocumentRef, visit: Visit<'_>) -> Result<Option<ChunkId>> {
-        let Some(root) = self.enter(root, visit) else { return Ok(None) };
-        let root: Root = match root {
-            Ok(reference) => self.read(reference).await?,
-            Err(stop) => return Ok(Some(stop)),
-        };
-        for database in root.databases() {
-            let objects: ObjectList = match self.enter(&database.objects, visit) {
-                None => continue,
-                Some(Ok(reference)) => self.read(reference).await?,
-                Some(Err(stop)) => return Ok(Some(stop)),
-            };
-            let partitions = objects.objects().iter().flat_map(|object| &object.partitions);
-            let mut unknown = Vec::new();
-            for partition in partitions {
-                match self.enter(&partition.tablets, visit) {
-                    None => {}
-                    Some(Ok(reference)) => unknown.push(reference),
-                    Some(Err(stop)) => return Ok(Some(stop)),
+    /// Visits every chunk below these roots: the first at which the walk had to end, if it had to. Holds a batch of
+    /// documents of each of the three levels.
+    async fn walk(&mut self, roots: &[DocumentRef], visit: Visit<'_>) -> Result<Option<ChunkId>> {
+        match self.walk_below(roots, visit).await {
+            Ok(()) => Ok(None),
+            Err(Halt::At(chunk)) => Ok(Some(chunk)),
+            Err(Halt::Error(error)) => Err(error),
+        }
+    }
+
+    async fn walk_below(&mut self, roots: &[DocumentRef], visit: Visit<'_>) -> Result<(), Halt> {
+        for roots in batches(&self.enter(roots, visit)?, BATCH_BYTES) {
+            let roots: Vec<Root> = self.read(roots).await?;
+            let lists = roots.iter().flat_map(Root::databases).map(|database| &database.objects);
+            for lists in batches(&self.enter(lists, visit)?, BATCH_BYTES) {
+                let lists: Vec<ObjectList> = self.read(lists).await?;
+                let objects = lists.iter().flat_map(ObjectList::objects);
+                let partitions = objects.flat_map(|object| &object.partitions);
+                let tablets = partitions.map(|partition| &partition.tablets);
+                for tablets in batches(&self.enter(tablets, visit)?, BATCH_BYTES) {
+                    self.segments(tablets, visit).await?;
                 }
             }
-            if let Some(stop) = self.segments(&unknown, visit).await? {
-                return Ok(Some(stop));
-            }
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// The reference if it is new, once its chunks were visited, or the chunk at which to end.
+    /// The references that are new, once their chunks were visited.
     fn enter<'r>(
         &mut self,
-        reference: &'r DocumentRef,
+        references: impl IntoIterator<Item = &'r DocumentRef>,
         visit: Visit<'_>,
-    ) -> Option<Result<&'r DocumentRef, ChunkId>> {
-        if !self.walked.insert(reference.key()) {
-            return None;
-        }
-        match reference.chunks.iter().find(|id| !visit(id, ChunkKind::Document)) {
-            Some(stop) => Some(Err(stop)),
-            None => Some(Ok(reference)),
-        }
-    }
-
-    async fn segments(
-        &self,
-        references: &[&DocumentRef],
-        visit: Visit<'_>,
-    ) -> Result<Option<ChunkId>> {
-        let reads = references.iter().map(|reference| self.read::<TabletList>(reference));
-        let mut reads = stream::iter(reads.collect::<Vec<_>>()).buffer_unordered(MAX_READS);
-        while let Some(tablets) = reads.try_next().await? {
-            let segments = tablets.tablets().iter().flat_map(|tablet| &tablet.segments);
-            let mut chunks = segments.flat_map(|segment| segment.chunks.iter());
-            let stop = chunks.find(|id| !visit(id, ChunkKind::Segment));
-            if stop.is_some() {
-                return Ok(stop);
+    ) -> Result<Vec<DocumentRef>, Halt> {
+        let mut new = Vec::new();
+        for reference in references {
+            if self.walked.insert(reference.key()) {
+                match reference.chunks.iter().find(|id| !visit(id, ChunkKind::Document)) {
+                    Some(chunk) => return Err(Halt::At(chunk)),
+                    None => new.push(reference.clone()),
+                }
             }
         }
-        Ok(None)
+        Ok(new)
     }
 
-    async fn read<D: Document>(&self, reference: &DocumentRef) -> Result<D> {
-        self.repository.read_document(self.documents, reference).await
+    async fn segments(&self, tablets: &[DocumentRef], visit: Visit<'_>) -> Result<(), Halt> {
+        let lists: Vec<TabletList> = self.read(tablets).await?;
+        let tablets = lists.iter().flat_map(TabletList::tablets);
+        let segments = tablets.flat_map(|tablet| &tablet.segments);
+        let mut chunks = segments.flat_map(|segment| segment.chunks.iter());
+        match chunks.find(|id| !visit(id, ChunkKind::Segment)) {
+            Some(chunk) => Err(Halt::At(chunk)),
+            None => Ok(()),
+        }
+    }
+
+    async fn read<D: Document>(&self, references: &[DocumentRef]) -> Result<Vec<D>> {
+        self.repository.read_documents(self.documents, references).await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::report::RepairPhase;
 use super::survey::{Listed, Look, Repairing};
-use crate::carrier::{BATCH, Carrier};
+use crate::carrier::{Carrier, batches};
 use crate::pack::{ChunkKind, IndexEntry, USUAL_TAIL_BYTES};
 use crate::{Error, PackId, Repository, Result};
 
@@ -48,7 +48,7 @@ impl Repairing<'_> {
             Err(error) => return Err(error),
         };
         let mut carrier = Carrier::new(repository);
-        let (copies, lost) = copy_sound(repository, &mut carrier, &entries).await?;
+        let (copies, lost) = copy_sound(repository, &mut carrier, entries).await?;
         self.copies.extend(copies);
         if is_sound && lost == 0 {
             // What was carried is dropped: at most, for a longer pack than the config has, a pack that nothing lists.
@@ -66,10 +66,11 @@ impl Repairing<'_> {
 pub(super) async fn copy_sound(
     repository: &Repository,
     carrier: &mut Carrier<'_>,
-    entries: &[IndexEntry],
+    mut entries: Vec<IndexEntry>,
 ) -> Result<(Vec<IndexEntry>, u64)> {
     let (mut copies, mut lost) = (Vec::new(), 0);
-    for entries in entries.chunks(BATCH) {
+    entries.sort_unstable_by_key(|entry| entry.location.offset);
+    for entries in batches(&entries) {
         for (entry, read) in repository.read_stored(entries).await? {
             let Ok(stored) = read else {
                 lost += 1;

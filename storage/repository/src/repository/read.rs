@@ -104,6 +104,10 @@ impl Repository {
     async fn read_stored_span(&self, span: ReadSpan) -> Result<Vec<(IndexEntry, Bytes)>> {
         let unless_damaged = |read| match read {
             Ok(bytes) => Ok(Some(bytes)),
+            // Nothing of a pack that is not there can be read.
+            Err(crate::Error::Damaged(damage)) if damage.fault == Fault::Missing => {
+                Ok(Some(Bytes::new()))
+            }
             Err(crate::Error::Damaged(_)) => Ok(None),
             Err(error) => Err(error),
         };
@@ -168,14 +172,11 @@ impl Repository {
         references: &[DocumentRef],
     ) -> Result<Vec<D>> {
         let mut documents = Vec::with_capacity(references.len());
-        let mut left = references;
-        while !left.is_empty() {
-            let (batch, rest) = left.split_at(batch_len(left));
+        for batch in batches(references, BATCH_BYTES) {
             let bytes = self.read_batch(index, batch).await?;
             for (reference, bytes) in batch.iter().zip(bytes) {
                 documents.push(decode(reference, &bytes)?);
             }
-            left = rest;
         }
         Ok(documents)
     }
@@ -232,11 +233,15 @@ impl Repository {
             Err(crate::Error::Damaged(_)) => Bytes::new(),
             result => result?,
         };
+        let wanted: u64 = span.chunks.iter().map(|(.., at)| u64::from(at.stored_len)).sum();
+        let is_sparse = wanted < u64::from(span.length) / 2;
         let mut chunks = Vec::with_capacity(span.chunks.len());
         for (_, id, location) in &span.chunks {
             let stored = span.stored(&bytes, location).unwrap_or_default();
             let opened = open_chunk(&mut Decompressor::new(&self.sealer), id, location, &stored);
             let plain = match opened {
+                // A slice would keep what lies between in memory.
+                Ok(plain) if is_sparse => Bytes::copy_from_slice(&plain),
                 Ok(plain) => plain,
                 Err(_) => self.read_chunk(index, id).await?,
             };
@@ -246,14 +251,22 @@ impl Repository {
     }
 }
 
-/// How many references fit one batch: at least one.
-fn batch_len(references: &[DocumentRef]) -> usize {
-    let mut bytes = 0_u64;
-    let fitting = references.iter().take_while(|reference| {
-        bytes = bytes.saturating_add(reference.len);
-        bytes <= BATCH_BYTES
-    });
-    fitting.count().max(1).min(references.len())
+/// References to documents of at most so many bytes together; one to a longer document comes alone.
+pub(crate) fn batches(
+    references: &[DocumentRef],
+    max_bytes: u64,
+) -> impl Iterator<Item = &[DocumentRef]> {
+    let mut left = references;
+    std::iter::from_fn(move || {
+        let mut bytes = 0_u64;
+        let fitting = left.iter().take_while(|reference| {
+            bytes = bytes.saturating_add(reference.len);
+            bytes <= max_bytes
+        });
+        let (batch, rest) = left.split_at(fitting.count().max(1).min(left.len()));
+        left = rest;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// Joins the chunks of a document. What it allocates was read before.
@@ -279,4 +292,23 @@ fn document(reference: &DocumentRef) -> DamagedObject {
 
 fn not_listed(id: ChunkId) -> Damage {
     Damage::of_chunk(DamagedObject::Index, id, Fault::NotListed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(documents: &[u64]) -> Vec<usize> {
+        let of = |len: &u64| DocumentRef { len: *len, ..DocumentRef::of(b"a document") };
+        let references: Vec<DocumentRef> = documents.iter().map(of).collect();
+        batches(&references, 100).map(<[DocumentRef]>::len).collect()
+    }
+
+    #[test]
+    fn a_batch_is_as_long_as_it_may_be() {
+        assert_eq!(lengths(&[50, 50, 1, 99, 1]), [2, 2, 1]);
+        assert_eq!(lengths(&[1, 1000, 1]), [1, 1, 1]);
+        assert_eq!(lengths(&[u64::MAX, u64::MAX]), [1, 1]);
+        assert_eq!(lengths(&[]), [0; 0]);
+    }
 }

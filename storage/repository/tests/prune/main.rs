@@ -4,7 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod lies;
-mod million;
 mod model;
 mod operations;
 mod place;

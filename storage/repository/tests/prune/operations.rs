@@ -375,3 +375,51 @@ async fn prunes_that_died_before_their_mark_leave_nothing_that_the_next_does_not
         place.restores(&format!("of-{table}"), &[table]).await;
     }
 }
+
+/// Reads of packs by a prune that deletes what it marks, which must change nothing for who restores.
+async fn pack_reads_of_a_prune(place: &Place) -> u64 {
+    let faults = Arc::new(FaultStorage::new(Arc::new(place.memory.clone())));
+    let is_pack = |path: &ObjectPath| layout::parse_pack_path(path).is_some();
+    let slow = Fault::slow(Duration::ZERO).on(Operation::Get).at(is_pack).always();
+    let reads = faults.plan(slow);
+    let repository = Repository::open(faults).await.unwrap();
+    let options = PruneOptions { grace: Duration::ZERO, ..PruneOptions::default() };
+    prune(&repository, Handle::current(), &options, &|_| {}).await.unwrap();
+    reads.hits().into()
+}
+
+#[tokio::test]
+async fn documents_and_chunks_that_lie_together_are_read_together() {
+    let place = Place::new().await;
+    let all: Vec<u8> = (1..=200).collect();
+    let half: Vec<u8> = all.iter().copied().filter(|table| table % 2 == 0).collect();
+    place.back_up("all", &all).await;
+    place.back_up("half", &half).await;
+    place.forget("all").await;
+    // Root, objects and tablets; the directory of the pack of which a half stays, and that half.
+    let reads = pack_reads_of_a_prune(&place).await;
+    assert!((1..=10).contains(&reads), "{reads} reads for {} tables", half.len());
+    place.restores("half", &half).await;
+    place.is_sound().await;
+}
+
+#[tokio::test]
+async fn of_many_snapshots_every_one_that_stays_stays_whole() {
+    let place = Place::new().await;
+    for number in 1..=200 {
+        place.back_up(&format!("s{number}"), &[number, 255]).await;
+    }
+    for number in (1..=200).filter(|number| number % 3 > 0) {
+        place.forget(&format!("s{number}")).await;
+    }
+    place.wait();
+    assert!(place.prune().await.condemned_packs > 100);
+    place.wait();
+    let swept = place.prune().await;
+    assert_eq!(swept.num_snapshots, 66);
+    assert!(swept.freed_packs > 100);
+    place.is_sound().await;
+    for number in (3..=200).step_by(3) {
+        place.restores(&format!("s{number}"), &[number, 255]).await;
+    }
+}
