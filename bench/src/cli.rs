@@ -57,9 +57,9 @@ pub enum Verb {
     Measure(MeasureOptions),
 }
 
-/// Where things are; the same for every kind of run.
+/// Which tools are compared, and where they work.
 #[derive(Debug, Clone, Args)]
-pub struct CommonOptions {
+pub struct ToolOptions {
     /// Tools to compare, in this order; by default all that are installed.
     #[arg(long, value_delimiter = ',', value_name = "TOOL,..")]
     pub tools: Vec<String>,
@@ -72,6 +72,14 @@ pub struct CommonOptions {
     /// Directory for data, repositories and restores; in memory, if disks are not what is measured.
     #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
     pub scratch: PathBuf,
+}
+
+/// Where things are; the same for every kind of run.
+#[derive(Debug, Clone, Args)]
+pub struct CommonOptions {
+    /// What is compared, and where.
+    #[command(flatten)]
+    pub tools: ToolOptions,
     /// Folder of results; a run goes to `<date>-<machine>` in it.
     #[arg(long, default_value = "bench/results", value_name = "DIR")]
     pub results: PathBuf,
@@ -219,23 +227,9 @@ pub struct ScrapeOptions {
 /// Options of `prune`.
 #[derive(Debug, Args)]
 pub struct PruneOptions {
-    /// Tools to compare, in this order.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        value_name = "TOOL,..",
-        default_value = "cairn,restic,rustic"
-    )]
-    pub tools: Vec<String>,
-    /// The cairn binary; by default the one built beside this program.
-    #[arg(long, value_name = "FILE")]
-    pub cairn: Option<PathBuf>,
-    /// Where another program is, such as rustic=/opt/rustic; can be repeated.
-    #[arg(long = "bin", value_name = "PROGRAM=FILE")]
-    pub binaries: Vec<Binary>,
-    /// Directory for data and repositories; in memory, if disks are not what is measured.
-    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
-    pub scratch: PathBuf,
+    /// What is compared, and where.
+    #[command(flatten)]
+    pub tools: ToolOptions,
     /// Where repositories are: s3, one server for each tool, whose requests are counted. By default in the scratch directory.
     #[arg(long, value_name = "STORE[@MS]")]
     pub store: Option<StoreSpec>,

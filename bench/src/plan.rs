@@ -31,11 +31,7 @@ pub struct Plan {
 
 impl Plan {
     fn new(common: &CommonOptions, sets: Vec<SetSpec>, default_tools: &[&str]) -> Result<Self> {
-        let named = common.tools.iter().map(|name| Tool::find(name));
-        let tools: Vec<Tool> = match common.tools.is_empty() {
-            true => default_tools.iter().map(|name| Tool::find(name)).collect::<Result<_>>()?,
-            false => named.collect::<Result<_>>()?,
-        };
+        let tools = common.tools.chosen(default_tools)?;
         let common = common.clone();
         Ok(Self {
             common,

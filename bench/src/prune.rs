@@ -8,7 +8,7 @@
 //! *On failure*: the end of what the tools printed is told, and the run ends.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -23,9 +23,11 @@ use crate::measure::{Invocation, Measurer, Stopwatch, Usage};
 use crate::report::numbers;
 use crate::scratch::{Scratch, remove};
 use crate::store::Store;
-use crate::tool::{Binary, Finder, InstalledTool, Places, Tool};
+use crate::tool::{InstalledTool, Places};
 use crate::tree;
 
+/// The tools that can prune, as they come.
+const DEFAULT_TOOLS: [&str; 3] = ["cairn", "restic", "rustic"];
 /// Bytes of a file: less than any tool cuts.
 const FILE_BYTES: usize = 1 << 10;
 /// Tables of a tree.
@@ -36,7 +38,7 @@ const BETWEEN_PRUNES: Duration = Duration::from_secs(2);
 /// Takes the snapshots, forgets and prunes, and prints what that cost.
 pub fn run(options: &PruneOptions) -> Result<()> {
     ensure!(options.keep < options.snapshots, "nothing is forgotten if all snapshots are kept");
-    let scratch = Scratch::take(&options.scratch)?;
+    let scratch = Scratch::take(&options.tools.scratch)?;
     let own = std::env::current_exe().context("find this program")?;
     let measurer =
         Measurer { helper: own, answer: scratch.answer(), log: scratch.root().join("tools.log") };
@@ -55,8 +57,7 @@ pub fn run(options: &PruneOptions) -> Result<()> {
     }
     let mut steps = Vec::new();
     for repository in &repositories {
-        let forget = repository.tool.forget(options.keep, &repository.places);
-        steps.push(repository.step("forget", &measurer, &forget.context("it cannot forget")?)?);
+        steps.push(repository.step("forget", &measurer, &repository.forget)?);
     }
     let rounds = repositories.iter().map(|it| it.prunes.len()).max().unwrap_or_default();
     for round in 0..rounds {
@@ -81,6 +82,7 @@ pub fn run(options: &PruneOptions) -> Result<()> {
 struct Repository {
     tool: InstalledTool,
     places: Places,
+    forget: Invocation,
     prunes: Vec<Invocation>,
     store: Option<Store>,
 }
@@ -100,26 +102,13 @@ fn repositories(
     scratch: &Scratch,
     measurer: &Measurer,
 ) -> Result<Vec<Repository>> {
-    let cairn = options.cairn.clone().map(|file| Binary { program: "cairn".to_owned(), file });
-    let binaries: Vec<Binary> = options.binaries.iter().cloned().chain(cairn).collect();
-    let finder = Finder { binaries: &binaries, own: &measurer.helper };
-    let mut repositories = Vec::new();
-    for name in &options.tools {
-        let tool = Tool::find(name)?;
-        ensure!(tool.prunes(), "{name} has nothing to prune");
-        ensure!(
-            tool.reaches(options.store.map(|spec| spec.kind)),
-            "{name} does not reach the store"
-        );
-        match finder.find(tool) {
-            Ok(tool) => repositories.push(repository(options, scratch, measurer, tool)?),
-            Err(missing) => {
-                say(format_args!("{} is left out: no {}", missing.tool, missing.program))?;
-            }
-        }
+    let tools = options.tools.chosen(&DEFAULT_TOOLS)?;
+    for tool in &tools {
+        let reaches = tool.reaches(options.store.map(|spec| spec.kind));
+        ensure!(reaches, "{} does not reach the store", tool.name);
     }
-    ensure!(!repositories.is_empty(), "no tool is left to measure");
-    Ok(repositories)
+    let (tools, _) = options.tools.installed(&tools, &measurer.helper)?;
+    tools.into_iter().map(|tool| repository(options, scratch, measurer, tool)).collect()
 }
 
 fn repository(
@@ -138,13 +127,15 @@ fn repository(
         work: home.join("work"),
         store: store.as_ref().map(Store::address).transpose()?,
     };
+    let forget = tool.forget(options.keep, &places);
+    let forget = forget.with_context(|| format!("{} has nothing to prune", tool.tool.name))?;
     fs::create_dir_all(&places.target)?;
     fs::create_dir_all(&places.work)?;
     if let Some(create) = tool.create(&places) {
         measured(measurer, &create)?;
     }
     let prunes = tool.prune(&places);
-    Ok(Repository { tool, places, prunes, store })
+    Ok(Repository { tool, places, forget, prunes, store })
 }
 
 impl Repository {
@@ -177,7 +168,7 @@ fn measured(measurer: &Measurer, command: &Invocation) -> Result<Usage> {
 }
 
 /// The tree of a snapshot: a warehouse of one database, in which nothing was in the tree before.
-fn write_tree(source: &std::path::Path, number: u32, files: u32) -> Result<()> {
+fn write_tree(source: &Path, number: u32, files: u32) -> Result<()> {
     let tablet = |table: u32| -> PathBuf { source.join(format!("db/t{table}/p/tablet")) };
     for table in 0..TABLES {
         fs::create_dir_all(tablet(table))?;

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -25,7 +25,7 @@ use crate::results::{Record, Results, RunHeader, Sample, ToolVersion};
 use crate::scenario::{Scenario, round_order};
 use crate::scratch::{Scratch, remove};
 use crate::store::{Store, StoreSpec};
-use crate::tool::{Finder, InstalledTool, Missing, Places};
+use crate::tool::{InstalledTool, Missing, Places};
 use crate::{disk, report, tree, warning};
 
 /// Runs the plan and writes the report.
@@ -35,12 +35,8 @@ pub fn run(plan: &Plan) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let own = std::env::current_exe().context("find this program")?;
-    let (tools, missing) = installed(plan, &own);
-    for missing in &missing {
-        say(warning::Warning::Missing(missing.clone()))?;
-    }
-    ensure!(!tools.is_empty(), "no tool is left to measure");
-    let scratch = Scratch::take(&plan.common.scratch)?;
+    let (tools, missing) = plan.common.tools.installed(&plan.tools, &own)?;
+    let scratch = Scratch::take(&plan.common.tools.scratch)?;
     let header = header(plan, &tools, missing, &scratch)?;
     let results = Results::of_run(&plan.common.results, &header)?;
     let measurer =
@@ -52,21 +48,6 @@ pub fn run(plan: &Plan) -> Result<()> {
     drop(runner);
     report::print(&folder)?;
     ran
-}
-
-fn installed(plan: &Plan, own: &Path) -> (Vec<InstalledTool>, Vec<Missing>) {
-    let mut binaries = plan.common.binaries.clone();
-    let cairn = plan.common.cairn.clone();
-    binaries.extend(cairn.map(|file| crate::tool::Binary { program: "cairn".into(), file }));
-    let finder = Finder { binaries: &binaries, own };
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for tool in &plan.tools {
-        match finder.find(*tool) {
-            Ok(tool) => found.push(tool),
-            Err(tool) => missing.push(tool),
-        }
-    }
-    (found, missing)
 }
 
 fn header(

@@ -17,9 +17,12 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 pub use self::known::{ALL, REFERENCE};
+use crate::cli::ToolOptions;
+use crate::console::say;
 use crate::measure::Invocation;
 use crate::scenario::Scenario;
 use crate::store::{Address, StoreKind};
+use crate::warning::Warning;
 
 /// A tool in one of its settings.
 #[derive(Debug, Clone, Copy)]
@@ -107,11 +110,6 @@ impl Tool {
             Scenario::Check => self.check.is_some(),
             Scenario::Unchanged | Scenario::Incremental => self.is_incremental,
         }
-    }
-
-    /// Whether it can forget snapshots and free what only they held.
-    pub fn prunes(&self) -> bool {
-        self.retention.is_some()
     }
 
     /// Whether its repository can be in this store; `None` is a directory.
@@ -256,6 +254,39 @@ pub struct Missing {
     pub program: String,
 }
 
+impl ToolOptions {
+    /// The tools that were named, or these.
+    pub fn chosen(&self, default: &[&str]) -> Result<Vec<Tool>> {
+        match self.tools.is_empty() {
+            true => default.iter().map(|name| Tool::find(name)).collect(),
+            false => self.tools.iter().map(|name| Tool::find(name)).collect(),
+        }
+    }
+
+    /// Those of the tools that are here, at least one, and what is missing, which is told. `own` is this program.
+    pub(crate) fn installed(
+        &self,
+        tools: &[Tool],
+        own: &Path,
+    ) -> Result<(Vec<InstalledTool>, Vec<Missing>)> {
+        let cairn = self.cairn.clone().map(|file| Binary { program: "cairn".to_owned(), file });
+        let binaries: Vec<Binary> = self.binaries.iter().cloned().chain(cairn).collect();
+        let finder = Finder { binaries: &binaries, own };
+        let (mut found, mut missing) = (Vec::new(), Vec::new());
+        for tool in tools {
+            match finder.find(*tool) {
+                Ok(tool) => found.push(tool),
+                Err(tool) => {
+                    say(Warning::Missing(tool.clone()))?;
+                    missing.push(tool);
+                }
+            }
+        }
+        ensure!(!found.is_empty(), "no tool is left to measure");
+        Ok((found, missing))
+    }
+}
+
 /// Finds the programs of tools.
 #[derive(Debug)]
 pub struct Finder<'a> {
@@ -384,7 +415,7 @@ mod tests {
         assert_eq!(forget.arguments.last().unwrap(), "333");
         let prune = installed("cairn").prune(&places());
         assert!(prune.len() == 2 && prune.iter().all(|command| command.arguments[0] == "prune"));
-        assert!(installed("cp").forget(1, &places()).is_none() && !installed("cp").tool.prunes());
+        assert!(installed("cp").forget(1, &places()).is_none());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use self::checkpoint::{CheckpointId, FoundCheckpoint};
 pub use self::keyring::ListedSlot;
 pub(crate) use self::keyring::{judge_keys, list_keys};
 use self::publish::{Published, is_already_there, publish};
-pub(crate) use self::read::batches;
+pub(crate) use self::read::document_batches;
 use self::record_cache::RecordCache;
 pub use self::snapshots::ListedSnapshot;
 use crate::bounded::at_most;

@@ -456,3 +456,29 @@ impl S3 for Server {
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_told_apart() {
+        let counters = Counters::default();
+        let count = |method: Method, uri: &'static str| {
+            counters.count(&method, &Uri::from_static(uri));
+        };
+        count(Method::GET, "/bucket?list-type=2&prefix=a");
+        let before = counters.read();
+        for uri in ["/bucket/a", "/bucket/list-type=2", "/bucket/b?partNumber=1"] {
+            count(Method::GET, uri);
+        }
+        count(Method::HEAD, "/bucket/a");
+        count(Method::PUT, "/bucket/a");
+        count(Method::POST, "/bucket/a?uploads");
+        count(Method::DELETE, "/bucket/a");
+        count(Method::POST, "/bucket?delete");
+        assert_eq!(before, Requests { lists: 1, ..Requests::default() });
+        let since = counters.read().since(before);
+        assert_eq!(since, Requests { lists: 0, reads: 4, writes: 2, deletes: 2 });
+    }
+}

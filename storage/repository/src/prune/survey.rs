@@ -21,7 +21,7 @@ use crate::manifest::{Document, DocumentRef, ObjectList, Root, TabletList};
 use crate::mark::{Mark, Marks, Named};
 use crate::pack::{ChunkKind, MAX_PACK_BYTES};
 use crate::record::{MAX_RECORD_BYTES, Record};
-use crate::repository::batches;
+use crate::repository::document_batches;
 use crate::{
     ChunkId, Damage, Error, Fault, IndexId, Label, Malformed, MarkId, Repository, Result, layout,
 };
@@ -342,15 +342,15 @@ impl Walk<'_> {
     }
 
     async fn walk_below(&mut self, roots: &[DocumentRef], visit: Visit<'_>) -> Result<(), Halt> {
-        for roots in batches(&self.enter(roots, visit)?, BATCH_BYTES) {
+        for roots in document_batches(&self.enter(roots, visit)?, BATCH_BYTES) {
             let roots: Vec<Root> = self.read(roots).await?;
             let lists = roots.iter().flat_map(Root::databases).map(|database| &database.objects);
-            for lists in batches(&self.enter(lists, visit)?, BATCH_BYTES) {
+            for lists in document_batches(&self.enter(lists, visit)?, BATCH_BYTES) {
                 let lists: Vec<ObjectList> = self.read(lists).await?;
                 let objects = lists.iter().flat_map(ObjectList::objects);
                 let partitions = objects.flat_map(|object| &object.partitions);
                 let tablets = partitions.map(|partition| &partition.tablets);
-                for tablets in batches(&self.enter(tablets, visit)?, BATCH_BYTES) {
+                for tablets in document_batches(&self.enter(tablets, visit)?, BATCH_BYTES) {
                     self.segments(tablets, visit).await?;
                 }
             }

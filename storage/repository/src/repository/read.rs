@@ -172,7 +172,7 @@ impl Repository {
         references: &[DocumentRef],
     ) -> Result<Vec<D>> {
         let mut documents = Vec::with_capacity(references.len());
-        for batch in batches(references, BATCH_BYTES) {
+        for batch in document_batches(references, BATCH_BYTES) {
             let bytes = self.read_batch(index, batch).await?;
             for (reference, bytes) in batch.iter().zip(bytes) {
                 documents.push(decode(reference, &bytes)?);
@@ -252,7 +252,7 @@ impl Repository {
 }
 
 /// References to documents of at most so many bytes together; one to a longer document comes alone.
-pub(crate) fn batches(
+pub(crate) fn document_batches(
     references: &[DocumentRef],
     max_bytes: u64,
 ) -> impl Iterator<Item = &[DocumentRef]> {
@@ -301,7 +301,7 @@ mod tests {
     fn lengths(documents: &[u64]) -> Vec<usize> {
         let of = |len: &u64| DocumentRef { len: *len, ..DocumentRef::of(b"a document") };
         let references: Vec<DocumentRef> = documents.iter().map(of).collect();
-        batches(&references, 100).map(<[DocumentRef]>::len).collect()
+        document_batches(&references, 100).map(<[DocumentRef]>::len).collect()
     }
 
     #[test]
