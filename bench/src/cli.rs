@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::dataset::SetSpec;
 use crate::scenario::Scenario;
 use crate::store::StoreSpec;
-use crate::tool::Binary;
+use crate::tool::ToolOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,23 +55,6 @@ pub enum Verb {
     /// Run one command and write what it used.
     #[command(hide = true)]
     Measure(MeasureOptions),
-}
-
-/// Which tools are compared, and where they work.
-#[derive(Debug, Clone, Args)]
-pub struct ToolOptions {
-    /// Tools to compare, in this order; by default all that are installed.
-    #[arg(long, value_delimiter = ',', value_name = "TOOL,..")]
-    pub tools: Vec<String>,
-    /// The cairn binary; by default the one built beside this program.
-    #[arg(long, value_name = "FILE")]
-    pub cairn: Option<PathBuf>,
-    /// Where another program is, such as rustic=/opt/rustic; can be repeated.
-    #[arg(long = "bin", value_name = "PROGRAM=FILE")]
-    pub binaries: Vec<Binary>,
-    /// Directory for data, repositories and restores; in memory, if disks are not what is measured.
-    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
-    pub scratch: PathBuf,
 }
 
 /// Where things are; the same for every kind of run.

@@ -8,21 +8,21 @@
 mod known;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 pub use self::known::{ALL, REFERENCE};
-use crate::cli::ToolOptions;
 use crate::console::say;
 use crate::measure::Invocation;
 use crate::scenario::Scenario;
 use crate::store::{Address, StoreKind};
-use crate::warning::Warning;
 
 /// A tool in one of its settings.
 #[derive(Debug, Clone, Copy)]
@@ -254,6 +254,39 @@ pub struct Missing {
     pub program: String,
 }
 
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tool, program } = self;
+        match program == "cairn" {
+            true => write!(
+                f,
+                "{tool} is not measured: build it with `cargo build --release -p cairn`, or name it with --cairn."
+            ),
+            false => write!(
+                f,
+                "{tool} is not measured: {program} does not run. `--bin PROGRAM=FILE` says where it is."
+            ),
+        }
+    }
+}
+
+/// Which tools are compared, and where they work.
+#[derive(Debug, Clone, Args)]
+pub struct ToolOptions {
+    /// Tools to compare, in this order; by default all that are installed.
+    #[arg(long, value_delimiter = ',', value_name = "TOOL,..")]
+    pub tools: Vec<String>,
+    /// The cairn binary; by default the one built beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub cairn: Option<PathBuf>,
+    /// Where another program is, such as rustic=/opt/rustic; can be repeated.
+    #[arg(long = "bin", value_name = "PROGRAM=FILE")]
+    pub binaries: Vec<Binary>,
+    /// Directory for data, repositories and restores; in memory, if disks are not what is measured.
+    #[arg(long, default_value = "/dev/shm", value_name = "DIR")]
+    pub scratch: PathBuf,
+}
+
 impl ToolOptions {
     /// The tools that were named, or these.
     pub fn chosen(&self, default: &[&str]) -> Result<Vec<Tool>> {
@@ -277,7 +310,7 @@ impl ToolOptions {
             match finder.find(*tool) {
                 Ok(tool) => found.push(tool),
                 Err(tool) => {
-                    say(Warning::Missing(tool.clone()))?;
+                    say(format_args!("Warning: {tool}"))?;
                     missing.push(tool);
                 }
             }

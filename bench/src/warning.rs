@@ -82,18 +82,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Warning: ")?;
         match self {
-            Self::Missing(Missing { tool, program }) if program == "cairn" => {
-                write!(
-                    f,
-                    "{tool} is not measured: build it with `cargo build --release -p cairn`, or name it with --cairn."
-                )
-            }
-            Self::Missing(Missing { tool, program }) => {
-                write!(
-                    f,
-                    "{tool} is not measured: {program} does not run. `--bin PROGRAM=FILE` says where it is."
-                )
-            }
+            Self::Missing(tool) => write!(f, "{tool}"),
             Self::DebugBuild => {
                 write!(
                     f,
