@@ -296,7 +296,99 @@ fn not_listed(id: ChunkId) -> Damage {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use cairn_storage::{MemoryStorage, Operation};
+    use cairn_testkit::FaultStorage;
+    use tokio::runtime::Handle;
+
     use super::*;
+    use crate::Sealer;
+    use crate::codec::Codec;
+    use crate::config::RepositorySettings;
+    use crate::pack::{ChunkKind, PackBuilder};
+
+    const CHUNK_BYTES: usize = 10_000;
+
+    /// A repository of one pack, whose chunks lie beside one another.
+    struct OnePack {
+        memory: MemoryStorage,
+        storage: Arc<FaultStorage>,
+        repository: Repository,
+        pack: PackId,
+        entries: Vec<IndexEntry>,
+    }
+
+    /// The document that is a chunk.
+    fn chunk(number: u8) -> [u8; CHUNK_BYTES] {
+        [number; CHUNK_BYTES]
+    }
+
+    impl OnePack {
+        async fn new() -> Self {
+            let memory = MemoryStorage::new();
+            let storage = Arc::new(FaultStorage::new(Arc::new(memory.clone())));
+            let settings = RepositorySettings::default();
+            let shared: Arc<FaultStorage> = Arc::clone(&storage);
+            let repository = Repository::create(shared, &settings).await.unwrap();
+            let mut pack = PackBuilder::new(&Sealer::plain(), 1 << 20);
+            for number in 0..20 {
+                let (plain, length) = (chunk(number), u32::try_from(CHUNK_BYTES).unwrap());
+                let id = ChunkId::of(&plain);
+                pack.push(id, ChunkKind::Document, Codec::Raw, length, &plain).unwrap();
+            }
+            let sealed = pack.finish().unwrap();
+            repository.put_pack(&sealed).await.unwrap();
+            repository.put_index_run(sealed.entries.clone()).await.unwrap();
+            Self { memory, storage, repository, pack: sealed.id, entries: sealed.entries }
+        }
+
+        /// Reads all chunks: how many are sound, and how many requests that took.
+        async fn read_stored(&self) -> (usize, u64) {
+            let before = self.storage.calls(Operation::Get);
+            let chunks = self.repository.read_stored(&self.entries).await.unwrap();
+            assert_eq!(chunks.len(), self.entries.len());
+            let sound = chunks.iter().filter(|(_, stored)| stored.is_ok()).count();
+            (sound, self.storage.calls(Operation::Get) - before)
+        }
+
+        async fn read_documents(&self, numbers: &[u8]) -> Vec<Bytes> {
+            let index = self.repository.load_index(1 << 20, Handle::current()).await.unwrap();
+            let references: Vec<_> =
+                numbers.iter().map(|it| DocumentRef::of(&chunk(*it))).collect();
+            let chunks = self.repository.read_chunks(&index, &references).await.unwrap();
+            assert_eq!(chunks.len(), numbers.len());
+            for number in numbers {
+                assert_eq!(chunks[&ChunkId::of(&chunk(*number))], chunk(*number).as_slice());
+            }
+            chunks.into_values().collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn chunks_of_a_pack_take_one_read_also_when_it_went_and_one_each_when_it_is_short() {
+        let place = OnePack::new().await;
+        assert_eq!(place.read_stored().await, (20, 1));
+        let path = layout::pack_path(&place.pack);
+        let whole = place.memory.objects()[&path].clone();
+        let end_of_tenth = place.entries[10].location.offset as usize;
+        place.memory.insert(path.clone(), whole.slice(..end_of_tenth));
+        assert_eq!(place.read_stored().await, (10, 21));
+        place.memory.remove(&path);
+        assert_eq!(place.read_stored().await, (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_chunk_keeps_nothing_in_memory_that_was_read_for_the_gap_before_it() {
+        let place = OnePack::new().await;
+        let near = place.read_documents(&[3, 4]).await;
+        assert!(!near.iter().any(Bytes::is_unique), "what was read is not copied");
+        let before = place.storage.calls(Operation::Get);
+        let far = place.read_documents(&[0, 19]).await;
+        assert!(far.iter().all(Bytes::is_unique), "each has memory of its own");
+        // The index run and the span.
+        assert_eq!(place.storage.calls(Operation::Get) - before, 2);
+    }
 
     fn lengths(documents: &[u64]) -> Vec<usize> {
         let of = |len: &u64| DocumentRef { len: *len, ..DocumentRef::of(b"a document") };
