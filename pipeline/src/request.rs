@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cairn_actors::tablet::Selection;
 use cairn_actors::{RestoreItem, RestoreScope};
-use cairn_repository::prune::DEFAULT_GRACE;
+use cairn_repository::prune::{DEFAULT_GRACE, DEFAULT_MAX_UNUSED};
 use cairn_repository::record::Record;
 use cairn_repository::retention::Period;
 use cairn_repository::{Label, Timestamp};
@@ -148,7 +148,7 @@ impl CheckRequest {
 #[must_use = "a request does nothing until an engine runs it"]
 pub struct PruneRequest {
     pub(crate) grace: Duration,
-    pub(crate) repack: bool,
+    pub(crate) max_unused: Option<u8>,
     pub(crate) accept_loss: bool,
     pub(crate) dry_run: bool,
 }
@@ -156,7 +156,8 @@ pub struct PruneRequest {
 impl PruneRequest {
     /// One that lets everything that a snapshot may need be for a day.
     pub fn new() -> Self {
-        Self { grace: DEFAULT_GRACE, repack: true, accept_loss: false, dry_run: false }
+        let max_unused = Some(DEFAULT_MAX_UNUSED);
+        Self { grace: DEFAULT_GRACE, max_unused, accept_loss: false, dry_run: false }
     }
 
     /// How long what is not needed waits before it goes: longer than restores take, better longer than backups take. With none it goes at once,
@@ -166,9 +167,15 @@ impl PruneRequest {
         self
     }
 
+    /// How many percent of the bytes of packs may stay unused; 5 if nothing is said. Above it what is used of the worst packs is copied to new ones.
+    pub fn max_unused(mut self, percent: u8) -> Self {
+        self.max_unused = Some(percent);
+        self
+    }
+
     /// Leaves packs alone of which something is used.
     pub fn keep_packs(mut self) -> Self {
-        self.repack = false;
+        self.max_unused = None;
         self
     }
 

@@ -10,6 +10,9 @@ pub const REFERENCE: &str = "cairn";
 const AWS_KEYS: &[(&str, &str)] =
     &[("AWS_ACCESS_KEY_ID", S3_KEYS[0]), ("AWS_SECRET_ACCESS_KEY", S3_KEYS[1])];
 
+/// Run twice: what the first marks the second deletes.
+const CAIRN_PRUNE: &str = "prune --repo {repo} --grace 1s --max-unused 0%";
+
 const CAIRN: Tool = Tool {
     name: REFERENCE,
     about: "as it comes: compression where it gains",
@@ -22,7 +25,7 @@ const CAIRN: Tool = Tool {
     retention: Some(Retention {
         forget: "forget --repo {repo} --keep-last {keep}",
         // What the first marks the second deletes.
-        prune: &["prune --repo {repo} --grace 1s", "prune --repo {repo} --grace 1s"],
+        prune: &[CAIRN_PRUNE; 2],
     }),
     environment: &[],
     is_incremental: true,

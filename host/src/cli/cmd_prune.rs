@@ -13,10 +13,11 @@ const HOW_TO_GO_ON: &str = "nothing was freed, for it is not known what snapshot
      that it cannot; forget those, or prune with --accept-loss where only data is lost";
 
 pub(super) fn run(session: &Session, plan: &PrunePlan) -> anyhow::Result<Exit> {
-    let mut request = PruneRequest::new().grace(plan.grace);
-    if plan.keep_packs {
-        request = request.keep_packs();
-    }
+    let request = PruneRequest::new().grace(plan.grace);
+    let mut request = match plan.max_unused {
+        Some(percent) => request.max_unused(percent),
+        None => request.keep_packs(),
+    };
     if plan.accept_loss {
         request = request.accept_loss();
     }
@@ -62,6 +63,7 @@ fn show(ui: &Ui, plan: &PrunePlan, report: &PruneReport) -> std::io::Result<()> 
         plural(pruned.copied_chunks, "chunk"),
         if plan.dry_run { String::new() } else { format!(", {}", bytes(pruned.copied_bytes)) },
     ))?;
+    ui.show(format!("  unused     {} in packs that stay", bytes(pruned.unused_bytes)))?;
     if pruned.lost_chunks > 0 {
         ui.show(format!(
             "  lost       {} that snapshots need",
@@ -91,6 +93,7 @@ fn document(plan: &PrunePlan, report: &PruneReport) -> Value {
         "lost_chunks": pruned.lost_chunks,
         "packs": pruned.num_packs,
         "pack_bytes": pruned.pack_bytes,
+        "unused_bytes": pruned.unused_bytes,
         "freed_packs": pruned.freed_packs,
         "freed_bytes": pruned.freed_bytes,
         "freed_runs": pruned.freed_runs,

@@ -84,7 +84,8 @@ pub(super) struct RestorePlan {
 pub(super) struct PrunePlan {
     pub(super) repository: Location,
     pub(super) grace: Duration,
-    pub(super) keep_packs: bool,
+    /// In percent; none leaves packs alone.
+    pub(super) max_unused: Option<u8>,
     pub(super) accept_loss: bool,
     pub(super) dry_run: bool,
 }
@@ -246,7 +247,7 @@ impl Invocation {
                 Action::Prune(PrunePlan {
                     repository: repository(typed.repository)?,
                     grace: typed.grace.into(),
-                    keep_packs: typed.keep_packs,
+                    max_unused: (!typed.keep_packs).then_some(typed.max_unused),
                     accept_loss: typed.accept_loss,
                     dry_run: typed.dry_run,
                 })

@@ -90,7 +90,7 @@ pub(super) enum Verb {
     #[command(subcommand)]
     Hold(retention::Hold),
     /// Free what no snapshot of a repository needs. Safe beside backups and restores of any host.
-    Prune(Prune),
+    Prune(retention::Prune),
     /// Look for damage in a repository, and say what it touches.
     Check(Check),
     /// Make tables, back them up, change them, lose one and get it back, in SQL and with proof.
@@ -120,7 +120,7 @@ impl Verb {
             | Self::Restore(Restore { repository, .. })
             | Self::Snapshots(Snapshots { repository })
             | Self::Forget(retention::Forget { repository, .. })
-            | Self::Prune(Prune { repository, .. })
+            | Self::Prune(retention::Prune { repository, .. })
             | Self::Check(Check { repository, .. })
             | Self::Ls(browse::Ls { repository, .. })
             | Self::Cat(browse::Cat { repository, .. })
@@ -233,27 +233,6 @@ pub(super) struct Restore {
 pub(super) struct Snapshots {
     #[command(flatten)]
     pub(super) repository: Repository,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Prune {
-    #[command(flatten)]
-    pub(super) repository: Repository,
-    /// How long what is not needed waits, from when it is marked until it is deleted: longer than any restore, better longer than any backup. 0s deletes
-    /// at once, and is for who has the repository to himself.
-    #[arg(long, value_name = "DURATION", default_value = "24h")]
-    pub(super) grace: humantime::Duration,
-    /// Leave packs alone of which something is needed.
-    #[arg(long)]
-    pub(super) keep_packs: bool,
-    /// Go on where data of snapshots is lost for good, as `check` says; their other parts stay restorable.
-    #[arg(long)]
-    pub(super) accept_loss: bool,
-    /// Only say what would go.
-    #[arg(long)]
-    pub(super) dry_run: bool,
-    #[command(flatten)]
-    pub(super) watching: Watching,
 }
 
 #[derive(Debug, Args)]

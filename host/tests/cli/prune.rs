@@ -36,6 +36,30 @@ fn what_nobody_needs_goes_and_the_rest_can_be_restored() {
 }
 
 #[test]
+fn it_is_for_the_user_to_say_how_much_may_stay_unused() {
+    let place = Place::new();
+    place.back_up("all");
+    place.write("wh/shop/orders/p1/t1/segment-0.dat", &noise("other", 0, 20_000));
+    place.back_up("most");
+    place.cairn(&["forget", "--repo", "repo", "all"]).run();
+    let prune = ["prune", "--repo", "repo", "--grace", "0s", "--dry-run"];
+    let look = |more: &[&str]| place.cairn(&[&prune[..], more].concat()).json();
+    let (alone, some, none) =
+        (look(&["--keep-packs"]), look(&["--max-unused", "90%"]), look(&["--max-unused", "0"]));
+    assert!(alone["unused_bytes"].as_u64() > Some(0), "{alone}");
+    assert_eq!(some["unused_bytes"], alone["unused_bytes"]);
+    assert_eq!(
+        (&none["unused_bytes"], none["copied_chunks"].as_u64() > Some(0)),
+        (&0.into(), true)
+    );
+    let told =
+        "error: invalid value '101%' for '--max-unused <PERCENT>': [..] from 0% to 100%\n...";
+    place.cairn(&[&prune[..], &["--max-unused", "101%"]].concat()).status(2).stderr(told).run();
+    let both = ["--max-unused", "5%", "--keep-packs"];
+    place.cairn(&[&prune[..], &both].concat()).status(2).run();
+}
+
+#[test]
 fn a_grace_keeps_everything_for_its_time() {
     let place = forgotten();
     let young = place.cairn(&["prune", "--repo", "repo"]).json();

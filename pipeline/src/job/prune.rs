@@ -15,8 +15,8 @@ pub(crate) async fn run(
     request: PruneRequest,
 ) -> Result<PruneReport, Error> {
     let repository = core.cancellable(repository.refreshed()).await?;
-    let PruneRequest { grace, repack, accept_loss, dry_run } = request;
-    let options = PruneOptions { grace, repack, accept_loss, dry_run };
+    let PruneRequest { grace, max_unused, accept_loss, dry_run } = request;
+    let options = PruneOptions { grace, max_unused, accept_loss, dry_run };
     let watch = |progress: PruneProgress| {
         core.become_state(match progress.phase {
             // Deletes come first: they finish what an older prune has begun.

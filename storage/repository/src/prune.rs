@@ -42,6 +42,9 @@ use crate::{Damage, Error, MarkId, PackId, Repository, Result};
 /// How long a mark waits for backups and restores when the host says nothing.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// Percent of the bytes of packs that may stay unused when the host says nothing, as in restic and rustic.
+pub const DEFAULT_MAX_UNUSED: u8 = 5;
+
 /// Deletes at once.
 const MAX_DELETES: usize = 16;
 
@@ -51,8 +54,9 @@ pub struct PruneOptions {
     /// How old packs must be to be condemned, and marks to be swept: longer than restores take, better longer than
     /// backups take. With none everything is done at once, which is for who has the repository to himself.
     pub grace: Duration,
-    /// Whether packs of which little is used are copied to new ones.
-    pub repack: bool,
+    /// Percent of the bytes of packs that may stay unused: above it the chunks that are used of the worst packs are copied to new ones, and
+    /// small packs are made few. With none, packs of which something is used are let alone.
+    pub max_unused: Option<u8>,
     /// Whether to go on where chunks of segments that snapshots need are lost. Should they only seem so, because packs cannot be seen for a while, they are
     /// rubbish once they are seen again.
     pub accept_loss: bool,
@@ -62,7 +66,8 @@ pub struct PruneOptions {
 
 impl Default for PruneOptions {
     fn default() -> Self {
-        Self { grace: DEFAULT_GRACE, repack: true, accept_loss: false, dry_run: false }
+        let max_unused = Some(DEFAULT_MAX_UNUSED);
+        Self { grace: DEFAULT_GRACE, max_unused, accept_loss: false, dry_run: false }
     }
 }
 
@@ -129,6 +134,8 @@ struct Pruning<'a> {
 struct Plan<'s> {
     /// Positions, ascending.
     packs: Vec<u32>,
+    /// Bytes of packs that stay, which nothing needs.
+    unused_bytes: u64,
     runs: Vec<&'s SurveyedRun>,
 }
 
@@ -282,14 +289,14 @@ impl Pruning<'_> {
         let choice = Choice {
             now: self.now,
             grace: self.options.grace,
-            repack: self.options.repack,
+            max_unused: self.options.max_unused,
             pack_bytes: self.repository.config().pack_bytes,
             spares_unlisted: survey.lost_chunks > 0,
         };
         let mut packs = choice.packs(&survey.ledger, &settlement);
         packs.truncate(MAX_NAMED);
-        let runs = Vec::new();
-        let plan = Plan { packs, runs };
+        let mut plan = Plan { packs, unused_bytes: 0, runs: Vec::new() };
+        plan.unused_bytes = settlement.unused(|pack| survey.goes(pack) || plan.takes(pack));
         let mut runs = plan::runs(&survey.runs, |pack| plan.takes(pack));
         runs.truncate(MAX_NAMED);
         Plan { runs, ..plan }
@@ -300,6 +307,7 @@ impl Pruning<'_> {
         let sizes = plan.packs.iter().filter_map(|pack| ledger.packs().get(*pack as usize));
         self.report.num_packs = ledger.packs().len() as u64;
         self.report.pack_bytes = ledger.packs().iter().map(|pack| u64::from(pack.size)).sum();
+        self.report.unused_bytes = plan.unused_bytes;
         self.report.condemned_packs = plan.packs.len() as u64;
         self.report.condemned_bytes = sizes.map(|pack| u64::from(pack.size)).sum();
         self.report.superseded_runs = plan.runs.len() as u64;

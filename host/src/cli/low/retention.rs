@@ -1,9 +1,9 @@
-//! What was typed of `cairn forget` and `cairn hold`.
+//! What was typed of `cairn forget`, `cairn hold` and `cairn prune`.
 
 use cairn_pipeline::{Grouping, Period};
 use clap::{Args, Subcommand};
 
-use super::Repository;
+use super::{Repository, Watching};
 
 const FORGET: &str = "\
 Without names, rules say what goes: all --keep-... together, for each group by itself; what any of them keeps stays.
@@ -123,4 +123,35 @@ impl Hold {
         | Self::List { repository, .. }) = self;
         repository
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prune {
+    #[command(flatten)]
+    pub(crate) repository: Repository,
+    /// How long what is not needed waits, from when it is marked until it is deleted: longer than any restore, better longer than any backup. 0s deletes
+    /// at once, and is for who has the repository to himself.
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub(crate) grace: humantime::Duration,
+    /// How much of what packs hold may be needed by no snapshot, such as 5%. Above it, what is needed of the worst packs is copied, and the packs go.
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub(crate) max_unused: u8,
+    /// Leave packs alone of which something is needed.
+    #[arg(long, conflicts_with = "max_unused")]
+    pub(crate) keep_packs: bool,
+    /// Go on where data of snapshots is lost for good, as `check` says; their other parts stay restorable.
+    #[arg(long)]
+    pub(crate) accept_loss: bool,
+    /// Only say what would go.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) watching: Watching,
+}
+
+/// A part of a hundred, with or without its sign.
+fn percent(text: &str) -> Result<u8, &'static str> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end();
+    let percent = number.parse().ok().filter(|percent| *percent <= 100);
+    percent.ok_or("expected whole percent, from 0% to 100%")
 }

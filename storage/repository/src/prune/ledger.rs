@@ -122,6 +122,12 @@ impl Settlement {
         self.to_copy.values().map(|chunks| chunks.len() as u64).sum()
     }
 
+    /// Bytes of chunks that nothing needs, in packs that stay.
+    pub(super) fn unused(&self, goes: impl Fn(u32) -> bool) -> u64 {
+        let packs = (0..).zip(self.listed.iter().zip(&self.used)).filter(|(pack, _)| !goes(*pack));
+        packs.map(|(_, (listed, used))| listed.saturating_sub(*used)).sum()
+    }
+
     /// Whether everything is firm.
     pub(super) fn is_settled(&self) -> bool {
         self.to_list.is_empty() && self.to_copy.is_empty()

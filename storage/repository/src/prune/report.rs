@@ -17,6 +17,8 @@ pub struct PruneReport {
     pub num_packs: u64,
     /// Their bytes.
     pub pack_bytes: u64,
+    /// Bytes of chunks that no snapshot needs, in packs that stay.
+    pub unused_bytes: u64,
     /// Packs that were deleted.
     pub freed_packs: u64,
     /// Their bytes.

@@ -151,7 +151,7 @@ async fn a_pack_of_which_little_is_used_is_made_anew() {
     place.back_up("one", &[3]).await;
     place.forget("all").await;
     place.wait();
-    let kept = PruneOptions { grace: GRACE, repack: false, accept_loss: false, dry_run: true };
+    let kept = PruneOptions { grace: GRACE, max_unused: None, accept_loss: false, dry_run: true };
     assert_eq!(place.prune_by(&kept).await.condemned_packs, 1, "its documents");
     let marked = place.prune().await;
     assert_eq!((marked.condemned_packs, marked.copied_chunks), (2, 2), "{marked:?}");
@@ -162,6 +162,33 @@ async fn a_pack_of_which_little_is_used_is_made_anew() {
     place.is_sound().await;
     place.wait();
     assert_eq!(place.prune().await.condemned_packs, 0);
+}
+
+#[tokio::test]
+async fn no_more_stays_unused_than_may() {
+    let place = Place::new().await;
+    let (all, most): (Vec<u8>, Vec<u8>) = ((1..=100).collect(), (1..=90).collect());
+    place.back_up("all", &all).await;
+    place.back_up("most", &most).await;
+    place.forget("all").await;
+    place.wait();
+    let look = async |max_unused| {
+        let options = PruneOptions { grace: GRACE, max_unused, accept_loss: false, dry_run: true };
+        place.prune_by(&options).await
+    };
+    let (alone, much, little) = (look(None).await, look(Some(50)).await, look(Some(5)).await);
+    assert_eq!((alone.condemned_packs, alone.copied_chunks), (1, 0), "documents: {alone:?}");
+    assert_eq!((much.condemned_packs, much.unused_bytes), (1, alone.unused_bytes));
+    let segments: usize = (91..=100).map(|table| place::segment(table).len()).sum();
+    // And the lists of their tablets.
+    assert!(alone.unused_bytes > segments as u64, "{alone:?}");
+    assert_eq!((little.condemned_packs, little.unused_bytes), (2, 0), "{little:?}");
+    let marked = place.prune().await;
+    assert_eq!((marked.condemned_packs, marked.copied_chunks), (2, 180), "{marked:?}");
+    place.wait();
+    assert_eq!(place.prune().await.freed_packs, 2);
+    place.restores("most", &most).await;
+    place.is_sound().await;
 }
 
 #[tokio::test]
@@ -338,7 +365,7 @@ async fn merging_runs_keeps_every_place_of_a_chunk() {
         place.back_up(&format!("more-{number}"), &[10 + number]).await;
     }
     assert!(place.num_runs() > num_runs + 16);
-    let keep = PruneOptions { grace: GRACE, repack: false, ..PruneOptions::default() };
+    let keep = PruneOptions { grace: GRACE, max_unused: None, ..PruneOptions::default() };
     place.wait();
     // The damaged places are younger: they are read before the sound ones go, and so nothing goes.
     for _ in 0..3 {
