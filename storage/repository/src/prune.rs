@@ -134,8 +134,6 @@ struct Pruning<'a> {
 struct Plan<'s> {
     /// Positions, ascending.
     packs: Vec<u32>,
-    /// Bytes of packs that stay, which nothing needs.
-    unused_bytes: u64,
     runs: Vec<&'s SurveyedRun>,
 }
 
@@ -168,6 +166,7 @@ impl Pruning<'_> {
         self.count(&survey, &plan);
         let goes = |pack| survey.goes(pack) || plan.takes(pack);
         let settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
+        self.report.unused_bytes = settlement.unused(goes);
         self.report.copied_chunks = settlement.num_to_copy();
         self.tell_of_waiting().await?;
         Ok(self.report)
@@ -293,10 +292,8 @@ impl Pruning<'_> {
             pack_bytes: self.repository.config().pack_bytes,
             spares_unlisted: survey.lost_chunks > 0,
         };
-        let mut packs = choice.packs(&survey.ledger, &settlement);
-        packs.truncate(MAX_NAMED);
-        let mut plan = Plan { packs, unused_bytes: 0, runs: Vec::new() };
-        plan.unused_bytes = settlement.unused(|pack| survey.goes(pack) || plan.takes(pack));
+        let packs = choice.packs(&survey.ledger, &settlement);
+        let plan = Plan { packs, runs: Vec::new() };
         let mut runs = plan::runs(&survey.runs, |pack| plan.takes(pack));
         runs.truncate(MAX_NAMED);
         Plan { runs, ..plan }
@@ -307,7 +304,6 @@ impl Pruning<'_> {
         let sizes = plan.packs.iter().filter_map(|pack| ledger.packs().get(*pack as usize));
         self.report.num_packs = ledger.packs().len() as u64;
         self.report.pack_bytes = ledger.packs().iter().map(|pack| u64::from(pack.size)).sum();
-        self.report.unused_bytes = plan.unused_bytes;
         self.report.condemned_packs = plan.packs.len() as u64;
         self.report.condemned_bytes = sizes.map(|pack| u64::from(pack.size)).sum();
         self.report.superseded_runs = plan.runs.len() as u64;
@@ -317,13 +313,14 @@ impl Pruning<'_> {
     async fn mark(&mut self, survey: &Survey) -> Result<Option<(MarkId, Mark)>> {
         let plan = self.plan(survey);
         self.count(survey, &plan);
+        let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
+        let mut settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
+        self.report.unused_bytes = settlement.unused(goes);
         if plan.packs.is_empty() && plan.runs.is_empty() {
             return Ok(None);
         }
-        let goes = |pack: u32| survey.goes(pack) || plan.takes(pack);
         let stays = |pack: &PackId| survey.ledger.position(pack).is_some_and(|pack| !goes(pack));
         self.list_again(survey, &plan.runs, stays).await?;
-        let mut settlement = survey.ledger.settle(goes, |pack| plan.takes(pack));
         // What older marks name was dealt with, and may be gone.
         settlement.to_copy.retain(|pack, _| plan.takes(*pack));
         self.carry(survey, &settlement).await?;

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::ledger::{Ledger, LedgerPack, Settlement};
 use super::survey::SurveyedRun;
+use crate::mark::MAX_NAMED;
 
 /// Runs shorter than this are small: a third of what a prune writes.
 const SMALL_RUN_BYTES: u64 = 1 << 20;
@@ -45,18 +46,24 @@ impl Choice {
         let is_small = |pack: &LedgerPack| pack.size < self.pack_bytes / SMALL_PACK_PART;
         let num_small = free().filter(|((_, pack), (used, _))| *used > 0 && is_small(pack)).count();
         let are_small_merged = self.max_unused.is_some() && num_small > MAX_SMALL;
-        let (mut chosen, mut kept) = (Vec::new(), Vec::new());
+        let (mut chosen, mut merged, mut kept) = (Vec::new(), Vec::new(), Vec::new());
         for ((position, pack), (used, listed)) in free() {
-            let is_spared = self.spares_unlisted && listed == 0;
-            match used == 0 || are_small_merged && is_small(pack) {
-                true if is_spared => {}
-                true => chosen.push(position),
-                false => kept.push(Filling { position, used, listed }),
+            if used > 0 && are_small_merged && is_small(pack) {
+                merged.push(position);
+            } else if used > 0 {
+                // Whoever may only append could list more than there is.
+                kept.push(Filling { position, used, listed: listed.min(pack.size.into()) });
+            } else if !self.spares_unlisted || listed > 0 {
+                chosen.push(position);
             }
         }
+        chosen.append(&mut merged);
         if let Some(percent) = self.max_unused {
-            chosen.extend(above(percent, kept));
+            let live = settlement.used.iter().sum();
+            chosen.extend(worst(percent, live, kept));
         }
+        // What costs nothing goes first.
+        chosen.truncate(MAX_NAMED);
         chosen.sort_unstable();
         chosen
     }
@@ -76,18 +83,19 @@ impl Filling {
     }
 }
 
-/// The packs to make anew so that no more than this part of all bytes stays unused: those of which the largest part is, for they free
-/// the most for what is copied.
-fn above(percent: u8, mut packs: Vec<Filling>) -> impl Iterator<Item = u32> {
-    let sum = |of: fn(&Filling) -> u64| packs.iter().map(|pack| u128::from(of(pack))).sum();
-    let (used, mut unused): (u128, u128) = (sum(|pack| pack.used), sum(Filling::unused));
+/// The packs to make anew so that of them no more stays unused than this part of that and of all that is used, `live`: those of
+/// which the largest part is unused, for they free the most for what is copied. What is copied stays live, so who asks again at once gets
+/// none.
+fn worst(percent: u8, live: u64, mut packs: Vec<Filling>) -> impl Iterator<Item = u32> {
+    let live = u128::from(live);
+    let mut unused: u128 = packs.iter().map(|pack| u128::from(pack.unused())).sum();
     packs.retain(|pack| pack.unused() > 0);
     packs.sort_unstable_by(|one, other| {
         let part = |of: &Filling, by: &Filling| u128::from(of.unused()) * u128::from(by.listed);
         part(other, one).cmp(&part(one, other))
     });
     packs.into_iter().map_while(move |pack| {
-        let is_above = unused * 100 > u128::from(percent) * (used + unused);
+        let is_above = unused * 100 > u128::from(percent) * (live + unused);
         unused -= u128::from(pack.unused());
         is_above.then_some(pack.position)
     })
@@ -113,9 +121,10 @@ mod tests {
 
     /// The positions, of packs with so many bytes used of so many.
     fn made_anew(percent: u8, packs: &[(u64, u64)]) -> Vec<u32> {
+        let live = packs.iter().map(|(used, _)| used).sum();
         let packs = (0..).zip(packs);
         let packs = packs.map(|(position, &(used, listed))| Filling { position, used, listed });
-        above(percent, packs.collect()).collect()
+        worst(percent, live, packs.collect()).collect()
     }
 
     #[test]
@@ -128,7 +137,7 @@ mod tests {
         assert_eq!(made_anew(30, &packs), [2]);
         assert_eq!(made_anew(100, &packs), [0; 0]);
         assert_eq!(made_anew(0, &[(7, 7), (9, 9)]), [0; 0]);
-        assert_eq!(made_anew(5, &[(u64::MAX / 2, u64::MAX), (u64::MAX, u64::MAX)]), [0]);
+        assert_eq!(made_anew(5, &[(u64::MAX / 4, u64::MAX), (u64::MAX / 2, u64::MAX / 2)]), [0]);
     }
 
     proptest! {

@@ -17,7 +17,7 @@ pub struct PruneReport {
     pub num_packs: u64,
     /// Their bytes.
     pub pack_bytes: u64,
-    /// Bytes of chunks that no snapshot needs, in packs that stay.
+    /// Bytes of chunks that no snapshot reaches, in packs that stay; those of backups that run are among them.
     pub unused_bytes: u64,
     /// Packs that were deleted.
     pub freed_packs: u64,
