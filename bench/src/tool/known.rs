@@ -24,7 +24,6 @@ const CAIRN: Tool = Tool {
     check: Some("check --repo {repo} --read-data"),
     retention: Some(Retention {
         forget: "forget --repo {repo} --keep-last {keep}",
-        // What the first marks the second deletes.
         prune: &[CAIRN_PRUNE; 2],
     }),
     environment: &[],
