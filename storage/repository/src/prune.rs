@@ -3,7 +3,7 @@
 //! `DESIGN.md`, section 9, holds the protocol and why nothing that is needed goes. [`prune`] finishes what older ones have
 //! begun, then puts a mark of its own if there is something to free. It deletes nothing on the word of others.
 //!
-//! - *Memory*: 25 bytes for each place of a chunk, 8 more while runs are merged, 70 for each pack, 20 for each distinct document, the chunks of documents at
+//! - *Memory*: 25 bytes for each place of a chunk, 8 more while runs are merged, 120 for each pack, 20 for each distinct document, the chunks of documents at
 //!   50 bytes, a few runs, and some 110 MiB at most for documents that are read.
 //! - *On cancel*, as on a crash: whoever prunes next goes on.
 //! - *On failure*: damage ends it before anything is condemned or deleted: where it is not known what snapshots reach, everything is kept.
