@@ -9,8 +9,8 @@ use crate::exit::Exit;
 use crate::session::Session;
 use crate::ui::{Ui, bytes, duration, plural};
 
-const HOW_TO_GO_ON: &str = "nothing was freed, for it is not known what snapshots reach: `cairn check --repair` mends what can be and names the snapshots \
-     that it cannot; forget those, or prune with --accept-loss where only data is lost";
+const HOW_TO_GO_ON: &str = "nothing more was marked: `cairn check --repair` mends what can be and names the snapshots that it cannot; forget those, or \
+     prune with --accept-loss where only data is lost, or with --keep-packs where something is only to be copied";
 
 pub(super) fn run(session: &Session, plan: &PrunePlan) -> anyhow::Result<Exit> {
     let request = PruneRequest::new().grace(plan.grace);
